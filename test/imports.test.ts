@@ -45,12 +45,14 @@ const GROUND = [
   'map-bounded',
   'linked-signal',
   'gather',
+  'in-parts',
   'http-exchange',
   'open-once',
   'package-file',
   'retry-after',
   'run-cooperatively',
   'safe-parse',
+  'sqlite',
   'standard-webhooks',
 ];
 

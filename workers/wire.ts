@@ -192,17 +192,17 @@ export async function openTopicIndex(
   const { EmbeddedTopicIndex } = await import('../src/decisions/embedded/embedded-topic-index.js');
   const { lockDirectory } = await import('../src/queue/embedded/directory-lock.js');
   const directory = indexDirectory(config);
-  const lock = lockDirectory(directory);
+  const unlock = lockDirectory(directory);
   try {
     return new EmbeddedTopicIndex({
       ...runtime,
       directory,
       owner: config.owner,
       keepMs,
-      onClosed: lock.release,
+      onClosed: unlock,
     });
   } catch (error) {
-    lock.release();
+    unlock();
     throw error;
   }
 }

@@ -15,7 +15,7 @@ import { RequestedAdoptions } from '../operator/requested-adoptions.js';
 import { Agenda } from '../queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../queue/backoff.js';
 import type { Inbox } from '../queue/inbox.js';
-import { JournalMemory } from '../queue/journal-memory.js';
+import { createJournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { StoreParts } from '../queue/store-parts.js';
 import { WriteLimit } from '../queue/write-limit.js';
@@ -113,7 +113,7 @@ export function createCore(
     deps: {
       ...runtime,
       ...parts.store,
-      journal: new JournalMemory(parts.store.journal),
+      journal: createJournalMemory(parts.store.journal),
       queue: {
         add: (triggers) => agenda.add(triggers),
         note: (triggers) => agenda.note(triggers),

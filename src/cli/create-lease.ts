@@ -10,7 +10,7 @@ import { checkCluster } from '../lease/cluster.js';
 import { ConsulLease } from '../lease/consul-lease.js';
 import type { Lease } from '../lease/lease.js';
 import { ledWithoutLease, otherLog } from '../lease/refusals.js';
-import { StoreLease } from '../lease/store-lease.js';
+import { createStoreLease } from '../lease/store-lease.js';
 import { makeDirectory } from '../make-directory.js';
 import { definedFields } from '../model/defined-fields.js';
 import { policyOf } from '../plan/mode.js';
@@ -55,7 +55,7 @@ export async function createLeases(
   const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>
     (await checkStore()) ?? (await checkCluster(consul.clusterId, keyValues, randomUUID, signal));
   // One of each: it knows what earlier attempts saw.
-  const inStore = new StoreLease(fence, self, checkStore);
+  const inStore = createStoreLease(fence, self, checkStore);
   const inConsul = new ConsulLease({
     lock: consul.lock,
     fence,

@@ -1,7 +1,6 @@
 import { compareText } from '../model/compare-text.js';
 import { isRecord } from '../model/is-record.js';
-
-type Raw = Readonly<Record<string, unknown>>;
+import type { Raw } from './reader.js';
 
 /**
  * Fields that Consul computes: dropped before a write and ignored in a comparison. Hash (newer versions) is a 64-bit number

@@ -1,7 +1,7 @@
 import type { IntentionEntry, IntentionSource } from '../model/intention.js';
 import { isRecord } from '../model/is-record.js';
 import { isComputedField } from './content.js';
-import { createReader, incomplete, type Reader } from './reader.js';
+import { incomplete, type Raw, Reader } from './reader.js';
 import { parseAccess } from './source-access.js';
 
 /**
@@ -9,7 +9,7 @@ import { parseAccess } from './source-access.js';
  * JSON.parse and JSON.stringify would change, because it could not be written back.
  */
 export function parseEntry(value: unknown, operation: string): IntentionEntry {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const raw = reader.record(value);
   if (raw.Kind !== 'service-intentions') throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
@@ -35,7 +35,7 @@ export function parseEntry(value: unknown, operation: string): IntentionEntry {
   };
 }
 
-function parseSource(raw: Readonly<Record<string, unknown>>, reader: Reader): IntentionSource {
+function parseSource(raw: Raw, reader: Reader): IntentionSource {
   const peer = reader.optionalText(raw.Peer) || reader.optionalText(raw.SamenessGroup);
   return {
     name: reader.text(raw.Name),
@@ -50,7 +50,7 @@ function parseSource(raw: Readonly<Record<string, unknown>>, reader: Reader): In
 }
 
 /** Created by the old intentions API: it has a LegacyID or another Legacy field. */
-function isLegacy(raw: Readonly<Record<string, unknown>>): boolean {
+function isLegacy(raw: Raw): boolean {
   const isSet = (value: unknown) => value !== undefined && value !== null && value !== '';
   const isTime = (value: unknown) =>
     isSet(value) && !(typeof value === 'string' && value.startsWith('0001-01-01T'));

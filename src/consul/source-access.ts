@@ -9,8 +9,7 @@ import type {
   NewSource,
 } from '../model/intention.js';
 import { isRecord } from '../model/is-record.js';
-
-type Raw = Readonly<Record<string, unknown>>;
+import type { Raw } from './reader.js';
 
 const OTHER = { kind: 'other' } as const;
 

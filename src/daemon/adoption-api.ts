@@ -5,7 +5,7 @@ import { parseKey } from '../model/key.js';
 import { type AdoptionDeps, commandOf } from '../operator/deps.js';
 import { MAX_SUBJECTS } from '../operator/requested-adoptions.js';
 import { policyOf } from '../plan/mode.js';
-import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 import { MAX_KEY_LENGTH } from './parked-api.js';
 
 export interface AdoptionApiDeps extends ChangeDeps {
@@ -24,23 +24,19 @@ const NOT_READ =
 
 /** `POST /api/adoptions`: adopts at one key what equals the desired state, in the turn of the key. */
 export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): void {
-  server.post('/api/adoptions', (request, reply) =>
-    answerChange(request, reply, deps, Body, async (by, { key: text, subjects }) => {
-      const key = parseKey(text);
-      const { adoptions, queue, world } = deps.live();
-      if (key === undefined || key.kind === 'directory')
-        return reply
-          .code(400)
-          .send({ error: 'the key is not that of a destination, a client or a provider' });
-      if (!policyOf(world.mapping).writes)
-        return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
-      const { hasEntries, catalog, hasDirectory } = world;
-      if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
-        return reply.code(503).send({ error: NOT_READ });
-      const cause = commandOf(by, deps);
-      const wake = () => queue.add([{ key, cause }]);
-      const asked = { key, subjects: new Set(subjects), by };
-      return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
-    }),
-  );
+  addChange(server, '/api/adoptions', deps, Body, async ({ by, body: { key: text, subjects }, reply }) => {
+    const key = parseKey(text);
+    const { adoptions, queue, world } = deps.live();
+    if (key === undefined || key.kind === 'directory')
+      return reply.code(400).send({ error: 'the key is not that of a destination, a client or a provider' });
+    if (!policyOf(world.mapping).writes)
+      return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
+    const { hasEntries, catalog, hasDirectory } = world;
+    if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
+      return reply.code(503).send({ error: NOT_READ });
+    const cause = commandOf(by, deps);
+    const wake = () => queue.add([{ key, cause }]);
+    const asked = { key, subjects: new Set(subjects), by };
+    return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
+  });
 }

@@ -54,12 +54,12 @@ const PASSED_ON = [
  */
 export function createApiAccess({ host, tokens, local }: ApiAccessSettings): ApiAccess {
   const isListenerLocal = isLoopback(host);
-  const own = { caller: { kind: 'local' } as const, digest: digestOf(local.token) };
+  const own = { caller: { kind: 'local' } as const, digest: sha256(local.token.reveal()) };
   const known = () => [
     own,
     ...tokens.map(({ name, token, approve }) => ({
       caller: { kind: 'holder', name, mayApprove: approve } as const,
-      digest: digestOf(token),
+      digest: sha256(token.reveal()),
     })),
   ];
 
@@ -102,6 +102,14 @@ export function createApiAccess({ host, tokens, local }: ApiAccessSettings): Api
   };
 }
 
+/** A hook that refuses requests without a caller. */
+export function onlyCallers(access: ApiAccess) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const caller = access.callerOf(request);
+    if ('status' in caller) return sendRefusal(reply, caller);
+  };
+}
+
 export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): FastifyReply {
   // RFC 6750, section 3.
   if (status === 401) reply.header('www-authenticate', `Bearer realm="${REALM}"`);
@@ -125,10 +133,6 @@ function notHere(request: FastifyRequest): Refusal | undefined {
 
 function refuse(status: Refusal['status'], error: string): Refusal {
   return { status, error };
-}
-
-function digestOf(apiToken: Secret): Buffer {
-  return sha256(apiToken.reveal());
 }
 
 function sha256(text: string): Buffer {

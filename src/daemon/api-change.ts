@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { messageOf } from '../errors.js';
 import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
@@ -22,43 +22,54 @@ export interface ChangeDeps {
   readonly logger: Logger;
 }
 
-/** Answers a request that changes something, in the name of its caller. Refuses a caller that may only read. */
-export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
-  request: FastifyRequest,
-  reply: FastifyReply,
+/** What a request asks for, in the name of its caller. */
+export interface Change<Body> {
+  readonly by: Principal;
+  readonly body: Body;
+  /** Of the path. */
+  readonly params: unknown;
+  readonly reply: FastifyReply;
+}
+
+/** Adds a POST that changes something. Refuses a caller that may only read. */
+export function addChange<Body extends z.infer<typeof ChangeBody>>(
+  server: FastifyInstance,
+  path: string,
   deps: ChangeDeps,
   schema: z.ZodType<Body>,
-  act: (by: Principal, body: Body) => Promise<FastifyReply>,
-): Promise<FastifyReply> {
-  const caller = deps.access.callerOf(request);
-  if ('status' in caller) return sendRefusal(reply, caller);
-  if (caller.kind === 'holder' && !caller.mayApprove)
-    return reply.code(403).send({
-      error: `the token of ${caller.name} only reads; to change anything with it, set approve: on in its entry of http.tokens`,
-    });
-  if (request.headers['content-type'] !== 'application/json')
-    return reply.code(415).send({ error: 'send the request as application/json' });
-  const body = safeParse(
-    schema,
-    Buffer.isBuffer(request.body) ? jsonIn(request.body.toString('utf8')) : undefined,
-  );
-  const by = body.success ? principalOf(caller, body.data.user) : undefined;
-  if (!body.success || by === undefined)
-    return reply.code(400).send({
-      error:
-        faultOf(body.error) ??
-        (caller.kind === 'local'
-          ? 'send { "user": "NAME" } with the name of the user of the operating system, and no key that the route does not have'
-          : 'send no "user", and no key that the route does not have; the name of the principal is that of the token'),
-    });
-  try {
-    const standby = await deps.standby();
-    if (standby !== undefined) return reply.code(503).send({ error: standby });
-    return await act(by, body.data);
-  } catch (error) {
-    deps.logger.error({ error: messageOf(error) }, 'a change that a person asked for failed');
-    return reply.code(503).send({ error: messageOf(error) });
-  }
+  act: (change: Change<Body>) => Promise<FastifyReply>,
+): void {
+  server.post(path, async (request, reply) => {
+    const caller = deps.access.callerOf(request);
+    if ('status' in caller) return sendRefusal(reply, caller);
+    if (caller.kind === 'holder' && !caller.mayApprove)
+      return reply.code(403).send({
+        error: `the token of ${caller.name} only reads; to change anything with it, set approve: on in its entry of http.tokens`,
+      });
+    if (request.headers['content-type'] !== 'application/json')
+      return reply.code(415).send({ error: 'send the request as application/json' });
+    const body = safeParse(
+      schema,
+      Buffer.isBuffer(request.body) ? jsonIn(request.body.toString('utf8')) : undefined,
+    );
+    const by = body.success ? principalOf(caller, body.data.user) : undefined;
+    if (!body.success || by === undefined)
+      return reply.code(400).send({
+        error:
+          faultOf(body.error) ??
+          (caller.kind === 'local'
+            ? 'send { "user": "NAME" } with the name of the user of the operating system, and no key that the route does not have'
+            : 'send no "user", and no key that the route does not have; the name of the principal is that of the token'),
+      });
+    try {
+      const standby = await deps.standby();
+      if (standby !== undefined) return reply.code(503).send({ error: standby });
+      return await act({ by, body: body.data, params: request.params, reply });
+    } catch (error) {
+      deps.logger.error({ error: messageOf(error) }, 'a change that a person asked for failed');
+      return reply.code(503).send({ error: messageOf(error) });
+    }
+  });
 }
 
 /** What is wrong with one value of the body; undefined where the keys or the user are wrong. */

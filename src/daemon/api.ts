@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
@@ -6,8 +6,8 @@ import { definedFields } from '../model/defined-fields.js';
 import type { Rulings, RulingVerdict } from '../operator/rulings.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
-import { sendRefusal } from './api-access.js';
-import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { onlyCallers } from './api-access.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface ApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -16,6 +16,7 @@ export interface ApiDeps extends ChangeDeps {
   readonly login: (id: ClientId) => LoginView | undefined;
 }
 
+const CLIENT = z.object({ provider: z.string(), clientId: z.string() });
 const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
 
 /**
@@ -25,10 +26,10 @@ const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
  * request that changes something must be JSON.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
-  const rule = (verdict: RulingVerdict) => async (request: FastifyRequest, reply: FastifyReply) =>
-    answerChange(request, reply, deps, Body, async (by, { override }) => {
-      const { id } = z.object({ id: z.string() }).parse(request.params);
-      const result = await deps.rulings().onHold(id, verdict, by, override === true);
+  const addRuling = (verdict: RulingVerdict) =>
+    addChange(server, `/api/holds/:id/${verdict}`, deps, Body, async ({ by, body, params, reply }) => {
+      const { id } = z.object({ id: z.string() }).parse(params);
+      const result = await deps.rulings().onHold(id, verdict, by, body.override === true);
       switch (result.kind) {
         case 'ruled':
           return reply.send({ id, subject: result.hold.subject, ...definedFields({ waits: result.waits }) });
@@ -50,30 +51,28 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
           });
       }
     });
-  server.post('/api/holds/:id/approve', rule('approve'));
-  server.post('/api/holds/:id/reject', rule('reject'));
-  server.post('/api/quarantines/:provider/:clientId/release', (request, reply) =>
-    answerChange(request, reply, deps, Body, async (by) => {
-      const client = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
-      const result = await deps.rulings().release(client, by);
-      switch (result.kind) {
-        case 'ruled':
-          return reply.send(client);
-        case 'first':
-          return reply.code(202).send({ ...client, needsSecond: true });
-        case 'refused':
-          return reply.code(409).send({ error: result.why });
-        case 'unknown':
-          return reply.code(404).send({ error: 'this client is not in quarantine' });
-      }
-    }),
-  );
-  server.get('/api/clients/:provider/:clientId/login', async (request, reply) => {
-    const caller = deps.access.callerOf(request);
-    if ('status' in caller) return sendRefusal(reply, caller);
+  addRuling('approve');
+  addRuling('reject');
+  const release = '/api/quarantines/:provider/:clientId/release';
+  addChange(server, release, deps, Body, async ({ by, params, reply }) => {
+    const client = CLIENT.parse(params);
+    const result = await deps.rulings().release(client, by);
+    switch (result.kind) {
+      case 'ruled':
+        return reply.send(client);
+      case 'first':
+        return reply.code(202).send({ ...client, needsSecond: true });
+      case 'refused':
+        return reply.code(409).send({ error: result.why });
+      case 'unknown':
+        return reply.code(404).send({ error: 'this client is not in quarantine' });
+    }
+  });
+  const preHandler = onlyCallers(deps.access);
+  server.get('/api/clients/:provider/:clientId/login', { preHandler }, async (request, reply) => {
     const standby = await deps.standby();
     if (standby !== undefined) return reply.code(503).send({ error: standby });
-    const id = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
+    const id = CLIENT.parse(request.params);
     try {
       const view = deps.login(id);
       if (view === undefined)

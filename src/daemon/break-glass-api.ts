@@ -9,7 +9,7 @@ import {
 } from '../operator/break-glass.js';
 import { REQUEST_FIELDS } from '../operator/stored-break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
-import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface BreakGlassApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -31,18 +31,15 @@ const EndBody = ChangeBody.extend({ reason: z.string().regex(PERSONS_REASON) });
  * the grants.
  */
 export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDeps): void {
-  server.post('/api/break-glass', (request, reply) =>
-    answerChange(request, reply, deps, AskBody, async (by, { user: _, forSeconds, ...requested }) => {
-      const asked = { ...requested, ...deps.place, forMs: forSeconds * 1000 };
-      return answer(reply, await requestBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
-    }),
-  );
-  server.post('/api/break-glass/:id/end', (request, reply) =>
-    answerChange(request, reply, deps, EndBody, async (by, { reason }) => {
-      const { id } = z.object({ id: z.string() }).parse(request.params);
-      return answer(reply, await endBreakGlass(id, reason, by, deps.breakGlass()), deps.breakGlass());
-    }),
-  );
+  addChange(server, '/api/break-glass', deps, AskBody, async ({ by, body, reply }) => {
+    const { user: _, forSeconds, ...requested } = body;
+    const asked = { ...requested, ...deps.place, forMs: forSeconds * 1000 };
+    return answer(reply, await requestBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
+  });
+  addChange(server, '/api/break-glass/:id/end', deps, EndBody, async ({ by, body, params, reply }) => {
+    const { id } = z.object({ id: z.string() }).parse(params);
+    return answer(reply, await endBreakGlass(id, body.reason, by, deps.breakGlass()), deps.breakGlass());
+  });
 }
 
 function answer(

@@ -9,17 +9,14 @@ import type { DecisionLog, ReadOptions } from '../decisions/log.js';
 import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
-import type { Logger, Metrics } from '../observe.js';
+import type { Runtime } from '../runtime.js';
 import { safeParse } from '../safe-parse.js';
-import { type ApiAccess, sendRefusal } from './api-access.js';
+import { type ApiAccess, onlyCallers } from './api-access.js';
 
-export interface DecisionStreamDeps {
+export interface DecisionStreamDeps extends Runtime {
   /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
   readonly log: (() => Promise<DecisionLog>) | undefined;
   readonly access: ApiAccess;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 const MAX_STREAMS = 16;
@@ -39,9 +36,7 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
   let open = 0;
   // A stream never ends by itself, and the server waits for its answers.
   server.addHook('preClose', async () => end.abort());
-  server.get('/api/decisions/stream', async (request, reply) => {
-    const caller = access.callerOf(request);
-    if ('status' in caller) return sendRefusal(reply, caller);
+  server.get('/api/decisions/stream', { preHandler: onlyCallers(access) }, async (request, reply) => {
     if (deps.log === undefined)
       return reply.code(404).send({
         error: 'the decisions of this scopemesh are on a Kafka topic (decisions.topic); read them there',
@@ -108,20 +103,6 @@ async function send(
   if (raw.destroyed) return;
   const gone = new AbortController();
   raw.once('close', () => gone.abort());
-  await withLinkedSignal([gone.signal, closing], (stop) =>
-    stream(log, options, raw, gone, isAllowed, stop, deps),
-  );
-}
-
-async function stream(
-  log: DecisionLog,
-  options: ReadOptions,
-  raw: ServerResponse,
-  gone: AbortController,
-  isAllowed: () => boolean,
-  stop: AbortSignal,
-  deps: DecisionStreamDeps,
-): Promise<void> {
   raw.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
@@ -131,28 +112,31 @@ async function stream(
   });
   // A consumer that is interrupted before its first event goes on from here.
   raw.write(options.after === undefined ? ': scopemesh\n\n' : `id: ${options.after}\n\n`);
-  const beating = beat(raw, deps.clock, stop, () => {
+  const check = () => {
     if (isAllowed()) return;
     deps.logger.warn(
       {},
       'the token of a decision stream was removed from http.tokens; its connection is closed',
     );
     gone.abort();
-  });
-  try {
-    for await (const text of log.readEvents(options, stop)) {
-      if (raw.write(toMessage(text)) || stop.aborted) continue;
-      if (await drained(raw, stop)) continue;
-      deps.metrics.count('scopemesh_decision_streams_dropped_total');
-      deps.logger.warn({}, 'a consumer of the decision stream was too slow; its connection is closed');
-      raw.destroy();
-      return;
+  };
+  await withLinkedSignal([gone.signal, closing], async (stop) => {
+    const beating = beat(raw, deps.clock, stop, check);
+    try {
+      for await (const text of log.readEvents(options, stop)) {
+        if (raw.write(toMessage(text)) || stop.aborted) continue;
+        if (await drained(raw, stop)) continue;
+        deps.metrics.count('scopemesh_decision_streams_dropped_total');
+        deps.logger.warn({}, 'a consumer of the decision stream was too slow; its connection is closed');
+        raw.destroy();
+        return;
+      }
+      raw.end();
+    } finally {
+      gone.abort();
+      await beating;
     }
-    raw.end();
-  } finally {
-    gone.abort();
-    await beating;
-  }
+  });
 }
 
 function toMessage(text: string): string {

@@ -9,7 +9,7 @@ import {
   startFreeze,
   toFreezeView,
 } from '../operator/freezes.js';
-import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface FreezeApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -26,24 +26,21 @@ const EndBody = ChangeBody.extend({ reason: Reason });
 
 /** `POST /api/freeze/start` and `/api/freeze/end`. `/statusz` shows the freeze in effect. */
 export function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
-  server.post('/api/freeze/start', (request, reply) =>
-    answerChange(request, reply, deps, StartBody, async (by, { reason, forSeconds }) => {
-      const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
-      const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
-      return reply.send({ freeze: toFreezeView(freeze) });
-    }),
-  );
-  server.post('/api/freeze/end', (request, reply) =>
-    answerChange(request, reply, deps, EndBody, async (by, { reason }) => {
-      const end = await endFreeze(reason, by, deps.freezes());
-      switch (end.kind) {
-        case 'ended':
-          return reply.send({ freeze: toFreezeView(end.left) });
-        case 'none':
-          return reply.code(409).send({ error: NO_FREEZE });
-        case 'scheduled':
-          return reply.code(409).send({ error: SCHEDULED_FREEZE });
-      }
-    }),
-  );
+  addChange(server, '/api/freeze/start', deps, StartBody, async ({ by, body, reply }) => {
+    const { reason, forSeconds } = body;
+    const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
+    const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
+    return reply.send({ freeze: toFreezeView(freeze) });
+  });
+  addChange(server, '/api/freeze/end', deps, EndBody, async ({ by, body, reply }) => {
+    const end = await endFreeze(body.reason, by, deps.freezes());
+    switch (end.kind) {
+      case 'ended':
+        return reply.send({ freeze: toFreezeView(end.left) });
+      case 'none':
+        return reply.code(409).send({ error: NO_FREEZE });
+      case 'scheduled':
+        return reply.code(409).send({ error: SCHEDULED_FREEZE });
+    }
+  });
 }

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { HostPort } from '../../config/fields.js';
-import { SyncError } from '../errors.js';
+import { codeOf, SyncError } from '../errors.js';
 import { type ClosedReason, limitConnections } from '../intake/admission.js';
 
 /** An event longer than this is refused. */
@@ -74,8 +74,7 @@ export async function listen(
   try {
     return await server.listen({ host, port });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const fault = LISTEN_FAULTS[code];
+    const fault = LISTEN_FAULTS[codeOf(error)];
     if (fault === undefined) throw error;
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     throw new SyncError('ERR_CONFIG', `${key} ${address} ${fault(key)}`, { retriable: false, cause: error });

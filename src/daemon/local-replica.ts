@@ -1,31 +1,22 @@
 import type { Config } from '../../config/config.js';
-import type { Provider } from '../cli/adapter-factory.js';
 import { createCore } from '../cli/create-core.js';
 import { createLeases } from '../cli/create-lease.js';
-import type { Consul } from '../consul/consul.js';
 import { Leadership } from '../lease/leadership.js';
 import type { Term } from '../lease/term.js';
 import { createNotifier } from '../notifier.js';
-import type { Store } from '../queue/store-parts.js';
-import type { Runtime } from '../runtime.js';
-import { CurrentCore } from './current-core.js';
 import { createIntakePorts } from './intake-ports.js';
 import { createLiveCore, type LiveCore } from './live-core.js';
 import type { LiveSecrets } from './live-secrets.js';
 import { Reloads } from './reload.js';
 import { Standby } from './standby.js';
+import type { TermCoreParts } from './term-core.js';
 
-export interface LocalReplicaParts {
-  readonly config: Config;
-  readonly store: Store;
-  readonly consul: Consul;
-  readonly providers: readonly Provider[];
+export interface LocalReplicaParts extends TermCoreParts {
   readonly secrets: LiveSecrets;
   /** Reads the file again. */
   readonly reload: () => Promise<Config>;
   /** The address of its API, once it listens. */
   readonly address: () => string | undefined;
-  readonly runtime: Runtime;
 }
 
 /** What one term runs: `publish` makes its core the one that the replica shows, and hands its events to. */
@@ -55,17 +46,17 @@ export async function createLocalReplica(
   stop: AbortSignal,
 ): Promise<LocalReplica> {
   const createIdleCore = () => createCore(reloads.current, { consul, providers, store }, runtime);
-  const reloads: Reloads = new Reloads(
-    config,
-    reload,
-    () => current.live,
-    () => leadership.stepDown(),
-    (next) => secrets.take(next),
+  const reloads: Reloads = new Reloads({
+    running: config,
+    read: reload,
+    live: () => live,
+    stepDown: () => leadership.stepDown(),
+    taken: (next) => secrets.take(next),
     signal,
-  );
-  const current = new CurrentCore(() =>
-    createLiveCore(createIdleCore(), { queue: store.queue, clock: runtime.clock, isReconciling: false }),
-  );
+  });
+  const rest = () =>
+    createLiveCore(createIdleCore(), { queue: store.queue, clock: runtime.clock, isReconciling: false });
+  let live = rest();
   const intervalMs = () =>
     Math.max(reloads.current.resyncMs, ...reloads.current.providers.map(({ fullReadMs }) => fullReadMs));
   const standby = new Standby({ createDeps: () => createIdleCore().deps, intervalMs }, runtime);
@@ -80,16 +71,16 @@ export async function createLocalReplica(
     },
   });
   const publish = (core: LiveCore) => {
-    current.lead(core);
+    live = core;
     attempted.notify();
   };
   return {
     leadership,
     standby,
     reloads,
-    ports: createIntakePorts(store, current, runtime),
+    ports: createIntakePorts(store, () => live, runtime),
     get live() {
-      return current.live;
+      return live;
     },
     attempted: attempted.wait,
     run: (lead, until) =>
@@ -98,7 +89,7 @@ export async function createLocalReplica(
         try {
           await lead(term, { config: reloads.current, publish });
         } finally {
-          current.rest();
+          live = rest();
         }
       }, until),
   };

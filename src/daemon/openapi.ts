@@ -1,18 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { packageFile } from '../package-file.js';
-import { type ApiAccess, sendRefusal } from './api-access.js';
+import { type ApiAccess, onlyCallers } from './api-access.js';
 
 /** `GET /api/openapi.yaml`, and one answer for every path under `/api` that does not exist: the access is checked first. */
 export function addOpenapi(server: FastifyInstance, { access }: { readonly access: ApiAccess }): void {
+  const preHandler = onlyCallers(access);
   server.addHook('onRequest', async (request, reply) => {
-    if (!request.is404 || !/^\/api(?:[/?]|$)/.test(request.url)) return;
-    const caller = access.callerOf(request);
-    if ('status' in caller) return sendRefusal(reply, caller);
+    if (request.is404 && /^\/api(?:[/?]|$)/.test(request.url)) return preHandler(request, reply);
   });
-  server.get('/api/openapi.yaml', async (request, reply) => {
-    const caller = access.callerOf(request);
-    if ('status' in caller) return sendRefusal(reply, caller);
+  server.get('/api/openapi.yaml', { preHandler }, async (_request, reply) => {
     return reply.type('application/yaml').send(await readFile(packageFile('docs/openapi.yaml'), 'utf8'));
   });
 }

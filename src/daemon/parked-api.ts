@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type ParkedKeys, unparkRefusal } from '../queue/parked-keys.js';
-import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface ParkedApiDeps extends ChangeDeps {
   readonly parked: ParkedKeys;
@@ -13,16 +13,14 @@ const Body = ChangeBody.extend({ key: z.string().min(1).max(MAX_KEY_LENGTH) });
 
 /** `POST /api/parked/retry` and `/api/parked/drop`. `/statusz` lists the parked keys. */
 export function addParkedApi(server: FastifyInstance, deps: ParkedApiDeps): void {
-  const route = (how: 'run' | 'drop') =>
-    server.post(`/api/parked/${how === 'run' ? 'retry' : 'drop'}`, (request, reply) =>
-      answerChange(request, reply, deps, Body, async (by, { key }) => {
-        const unparked = await deps.parked.unpark(key, how);
-        const error = unparkRefusal(unparked);
-        if (error !== undefined) return reply.code(unparked === 'not-parked' ? 404 : 409).send({ error });
-        deps.logger.info({ key, by: by.id, how }, 'a person unparked a key');
-        return reply.send({ key });
-      }),
-    );
-  route('run');
-  route('drop');
+  const route = (name: 'retry' | 'drop', how: 'run' | 'drop') =>
+    addChange(server, `/api/parked/${name}`, deps, Body, async ({ by, body: { key }, reply }) => {
+      const unparked = await deps.parked.unpark(key, how);
+      const error = unparkRefusal(unparked);
+      if (error !== undefined) return reply.code(unparked === 'not-parked' ? 404 : 409).send({ error });
+      deps.logger.info({ key, by: by.id, how }, 'a person unparked a key');
+      return reply.send({ key });
+    });
+  route('retry', 'run');
+  route('drop', 'drop');
 }

@@ -6,6 +6,7 @@ import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
+import type { Trigger } from '../model/trigger.js';
 import { policyOf } from '../plan/mode.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
@@ -19,6 +20,19 @@ export interface LiveReload {
   readonly deps: ReconcilerDeps;
   /** On a replica that does not lead, the file only takes effect with its next term. */
   readonly isReconciling: boolean;
+}
+
+export interface ReloadParts {
+  /** The configuration that the process began with. */
+  readonly running: Config;
+  /** Reads the file again. */
+  readonly read: () => Promise<Config>;
+  readonly live: () => LiveReload;
+  /** Ends the term of this replica, if it leads. */
+  readonly stepDown: () => void;
+  /** Gets the new configuration as it takes effect. */
+  readonly taken: (current: Config) => void;
+  readonly signal: AbortSignal;
 }
 
 type Facts = Pick<Parameters<typeof plainDecision>[0], 'outcome' | 'reason' | 'detail' | 'after' | 'verb'>;
@@ -37,33 +51,15 @@ const RETRY_MS = 1_000;
  * the decision lists them.
  */
 export class Reloads {
-  readonly #running: Config;
-  readonly #read: () => Promise<Config>;
-  readonly #live: () => LiveReload;
-  readonly #stepDown: () => void;
-  readonly #taken: (current: Config) => void;
-  readonly #signal: AbortSignal;
+  readonly #parts: ReloadParts;
   #last: Config;
   #current: Config;
   #turn: Promise<void> = Promise.resolve();
 
-  /** `stepDown` ends the term of this replica, if it leads. `taken` gets the new configuration as it takes effect. */
-  constructor(
-    running: Config,
-    read: () => Promise<Config>,
-    live: () => LiveReload,
-    stepDown: () => void,
-    taken: (current: Config) => void,
-    signal: AbortSignal,
-  ) {
-    this.#stepDown = stepDown;
-    this.#taken = taken;
-    this.#running = running;
-    this.#last = running;
-    this.#current = running;
-    this.#read = read;
-    this.#live = live;
-    this.#signal = signal;
+  constructor(parts: ReloadParts) {
+    this.#parts = parts;
+    this.#last = parts.running;
+    this.#current = parts.running;
   }
 
   /** The configuration in effect. The next term begins with it. */
@@ -72,7 +68,7 @@ export class Reloads {
   }
 
   get #deps(): ReconcilerDeps {
-    return this.#live().deps;
+    return this.#parts.live().deps;
   }
 
   /** Resolves when the reload is done. Never rejects. */
@@ -94,8 +90,8 @@ export class Reloads {
   async #reload(): Promise<void> {
     const { logger, metrics } = this.#deps;
     try {
-      const next = await this.#read();
-      if (next.owner !== this.#running.owner)
+      const next = await this.#parts.read();
+      if (next.owner !== this.#parts.running.owner)
         throw new Error(
           'the owner cannot change while scopemesh runs, and a new owner does not own what this one opened; docs/how-to/change-the-configuration.md says how to change it',
         );
@@ -116,7 +112,7 @@ export class Reloads {
     const { clock, logger } = this.#deps;
     const changes = diffConfig(this.#last, next);
     const waiting = this.#waitingFor(next);
-    const effective = effectiveConfig(this.#running, next, this.#current);
+    const effective = effectiveConfig(this.#parts.running, next, this.#current);
     const mapping = toMapping(effective);
     const isSelecting = waiting.some((path) => path.startsWith('select.'));
     const detail =
@@ -143,57 +139,62 @@ export class Reloads {
     );
     this.#last = next;
     this.#current = effective;
-    this.#taken(effective);
+    this.#parts.taken(effective);
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
     else
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
 
     // Another term may have begun meanwhile.
-    const { isReconciling, deps } = this.#live();
-    const { world, queue } = deps;
-    if (isLost && isReconciling) return this.#stepDown();
+    const { isReconciling, deps } = this.#parts.live();
+    const { world } = deps;
+    if (isLost && isReconciling) return this.#parts.stepDown();
     // `observe` has another lease, under which nothing may be written. So the next term begins with the new mode, and this
     // one takes it only if it then writes nothing more.
     if (isReconciling && policyOf(mapping).writes !== policyOf(world.mapping).writes) {
       if (!policyOf(mapping).writes) world.setMapping(mapping);
-      return this.#stepDown();
+      return this.#parts.stepDown();
     }
     if (isReconciling && changes.some(beginsTerm)) {
       // What the ending term still writes follows the new mapping; only how claims count waits for the next term.
       world.setMapping({ ...mapping, claims: world.mapping.claims });
-      return this.#stepDown();
+      return this.#parts.stepDown();
     }
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
     if (!isReconciling) return;
     const cause = this.#cause();
-    try {
+    await this.#addOrWait(async () => {
       const planning = planningFleet(world, deps.window, () => clock.now());
-      const losing = losingDestinations(await runCooperatively(planning, this.#signal));
-      await queue.add([
+      const losing = losingDestinations(await runCooperatively(planning, this.#parts.signal));
+      return [
         ...toTriggers([...before, ...world.destinations(clock.now())], cause, losing),
         // A rule may require a user for the first time, and then the address of the provider's keys is not known yet.
         ...(needsUserTokens(mapping)
           ? mapping.providers.map((name) => ({ key: providerKey(name), cause }))
           : []),
         ...(await holdTriggers(cause, this.#deps)),
-      ]);
-    } catch (error) {
-      logger.warn(
-        { error: messageOf(error) },
-        'the changes of the new configuration wait for the next sweep',
-      );
-    }
-    try {
-      await queue.add(
-        await aclTriggers(this.#deps, cause, this.#signal).catch((error: unknown) => {
+      ];
+    }, deps);
+    await this.#addOrWait(
+      () =>
+        aclTriggers(this.#deps, cause, this.#parts.signal).catch((error: unknown) => {
           logger.warn(
             { error: messageOf(error) },
             'the ACL objects cannot be read; scopemesh checks every client instead',
           );
           return everyAclTrigger(this.#deps, cause);
         }),
-      );
+      deps,
+    );
+  }
+
+  /** What cannot be found or queued now, the next sweep finds. */
+  async #addOrWait(
+    find: () => Promise<readonly Trigger[]>,
+    { queue, logger }: ReconcilerDeps,
+  ): Promise<void> {
+    try {
+      await queue.add(await find());
     } catch (error) {
       logger.warn(
         { error: messageOf(error) },
@@ -203,7 +204,7 @@ export class Reloads {
   }
 
   #waitingFor(next: Config): readonly string[] {
-    return diffConfig(this.#running, next)
+    return diffConfig(this.#parts.running, next)
       .filter((change) => !isLive(change))
       .map(({ path }) => path);
   }
@@ -213,11 +214,11 @@ export class Reloads {
     const { clock, logger } = this.#deps;
     for (;;) {
       try {
-        await clock.sleep(RETRY_MS, this.#signal);
-        if (!this.#live().isReconciling) throw new Error('this replica no longer leads');
+        await clock.sleep(RETRY_MS, this.#parts.signal);
+        if (!this.#parts.live().isReconciling) throw new Error('this replica no longer leads');
         return await record();
       } catch (error) {
-        if (!this.#signal.aborted && isUnrecorded(error) && error.code !== 'ERR_LEASE_LOST') continue;
+        if (!this.#parts.signal.aborted && isUnrecorded(error) && error.code !== 'ERR_LEASE_LOST') continue;
         logger.error({ error: messageOf(error) }, 'the decision of a new configuration is not recorded');
         return;
       }
@@ -226,14 +227,14 @@ export class Reloads {
 
   /** Records the same decision at each call, while this replica leads. Every replica reads the file; the leader decides. */
   #recorder(facts: Facts, mappingRevision: string = this.#deps.world.mapping.revision): () => Promise<void> {
-    const { owner } = this.#running;
+    const { owner } = this.#parts.running;
     const subject = `config/${owner}`;
     const decision = plainDecision(
       { resource: { kind: 'config', name: owner }, subject, cause: this.#cause(), ...facts },
       { ...stampOf(this.#deps), mappingRevision },
     );
     return async () => {
-      const { isReconciling, deps } = this.#live();
+      const { isReconciling, deps } = this.#parts.live();
       if (!isReconciling) return;
       await deps.journal.settle(subject, [decision]);
       deps.onSettled();

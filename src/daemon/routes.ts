@@ -45,32 +45,23 @@ export function addRoutes(
   const rest = admin ?? main;
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
   const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));
+  const change = { standby, access, logger };
   addApi(rest, {
+    ...change,
     rulings: () => createRulings(live().deps),
     login: (id) => readLogin(live().deps, id, clock.now()),
-    standby,
-    access,
-    logger,
   });
-  addAdoptionApi(rest, { live: () => live().deps, clock, standby, access, logger });
-  addFreezeApi(rest, { freezes: () => live().deps, standby, access, logger });
+  addAdoptionApi(rest, { ...change, live: () => live().deps, clock });
+  addFreezeApi(rest, { ...change, freezes: () => live().deps });
   addBreakGlassApi(rest, {
+    ...change,
     breakGlass: () => live().deps,
     place: {
       partition: config.consul.partition ?? 'default',
       namespace: config.consul.namespace ?? 'default',
     },
-    standby,
-    access,
-    logger,
   });
-  addDecisionStream(rest, {
-    log: parts.decisionLog,
-    access,
-    clock,
-    logger,
-    metrics,
-  });
+  addDecisionStream(rest, { log: parts.decisionLog, access, clock, logger, metrics });
   addTrailApi(rest, {
     trail: parts.trail,
     world: () => live().deps.world,
@@ -80,6 +71,7 @@ export function addRoutes(
     logger,
   });
   addParkedApi(rest, {
+    ...change,
     parked: {
       unpark: (key, how) => {
         const { queue, agenda, deps } = live();
@@ -88,8 +80,6 @@ export function addRoutes(
     },
     // While nobody leads, the durable queue itself is changed.
     standby: async () => ((await store.fence.read())?.isAlive === true ? standby() : undefined),
-    access,
-    logger,
   });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);

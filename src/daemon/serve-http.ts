@@ -1,26 +1,20 @@
 import type { Config } from '../../config/config.js';
-import type { Provider } from '../cli/adapter-factory.js';
 import { apiTokenPath, createApiToken } from '../cli/api-token.js';
-import type { PrometheusMetrics } from '../cli/metrics.js';
 import type { Role } from '../cli/run-daemon.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { Trail } from '../decisions/trail.js';
-import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 import type { Listeners } from './listeners.js';
 import type { LiveSecrets } from './live-secrets.js';
 import type { LocalReplica } from './local-replica.js';
 import { publishLocalToken, warnOfMissingTokens } from './local-token.js';
-import { addRoutes } from './routes.js';
+import { addRoutes, type RouteParts } from './routes.js';
 
-export interface ServedParts {
+export interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'> {
   readonly config: Config;
   readonly only: readonly Role[];
   readonly secrets: LiveSecrets;
-  readonly store: Store;
-  readonly providers: readonly Provider[];
   readonly replica: LocalReplica;
-  readonly metrics: PrometheusMetrics;
   /** Opens the embedded log at the first stream. */
   readonly openLog: () => Promise<DecisionLog>;
   readonly openTrail: () => Promise<Trail>;

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type BlastView, blastAt, blastNow } from '../cli/blast-view.js';
 import { type Clock, isoInstant } from '../clock.js';
@@ -15,7 +15,7 @@ import { callAt } from '../trail/call-at.js';
 import { historyOf } from '../trail/history.js';
 import { whatCan } from '../trail/what-can.js';
 import { whoCanCall } from '../trail/who-can-call.js';
-import { type ApiAccess, sendRefusal } from './api-access.js';
+import { type ApiAccess, onlyCallers } from './api-access.js';
 
 export interface TrailApiDeps {
   /** Opens the trail once; the owner of these parts closes it. */
@@ -58,6 +58,7 @@ const DIFF = z.strictObject({ from: instant, to: instant.optional() });
 export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   const { clock } = deps;
   const when = async (trail: Trail, at: string | undefined) => at ?? nowIn(trail, isoInstant(clock));
+  const preHandler = onlyCallers(deps.access);
   let running = 0;
 
   const answers = <T extends z.ZodType>(
@@ -66,9 +67,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     answer: (trail: Trail, question: z.output<T>) => Promise<unknown>,
     withoutTrail?: (question: z.output<T>) => Promise<unknown> | undefined,
   ) => {
-    server.get(`/api/trail/${path}`, async (request: FastifyRequest, reply: FastifyReply) => {
-      const caller = deps.access.callerOf(request);
-      if ('status' in caller) return sendRefusal(reply, caller);
+    server.get(`/api/trail/${path}`, { preHandler }, async (request, reply) => {
       const question = safeParse(shape, request.query);
       if (!question.success) return reply.code(400).send({ error: faultOf(question.error) });
       if (running >= MAX_AT_ONCE)

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { dropEvent, requestRetry } from '../decisions/webhook-requests.js';
 import { WebhookStore } from '../decisions/webhook-state.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
-import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface WebhookApiDeps extends Omit<ChangeDeps, 'standby'> {
   /** Of the configuration. */
@@ -22,21 +22,17 @@ const UNKNOWN = { error: 'the configuration of this daemon has no webhook of thi
 export function addWebhookApi(server: FastifyInstance, deps: WebhookApiDeps): void {
   const { names, keyValues, logger } = deps;
   const change = { ...deps, standby: async () => undefined };
-  server.post('/api/webhooks/retry', (request, reply) =>
-    answerChange(request, reply, change, RetryBody, async (by, { name, ids }) => {
-      if (!names.includes(name)) return reply.code(404).send(UNKNOWN);
-      const found = await requestRetry(new WebhookStore(keyValues, name), ids);
-      logger.info({ webhook: name, by: by.id, count: found.length }, 'a person asked a webhook to try again');
-      return reply.send({ name, ids: found });
-    }),
-  );
-  server.post('/api/webhooks/drop', (request, reply) =>
-    answerChange(request, reply, change, DropBody, async (by, { name, id }) => {
-      if (!names.includes(name)) return reply.code(404).send(UNKNOWN);
-      if (!(await dropEvent(new WebhookStore(keyValues, name), id)))
-        return reply.code(404).send({ error: 'this webhook neither gave this event up nor waits for it' });
-      logger.warn({ webhook: name, by: by.id, eventId: id }, 'a person dropped an event of a webhook');
-      return reply.send({ name, id });
-    }),
-  );
+  addChange(server, '/api/webhooks/retry', change, RetryBody, async ({ by, body: { name, ids }, reply }) => {
+    if (!names.includes(name)) return reply.code(404).send(UNKNOWN);
+    const found = await requestRetry(new WebhookStore(keyValues, name), ids);
+    logger.info({ webhook: name, by: by.id, count: found.length }, 'a person asked a webhook to try again');
+    return reply.send({ name, ids: found });
+  });
+  addChange(server, '/api/webhooks/drop', change, DropBody, async ({ by, body: { name, id }, reply }) => {
+    if (!names.includes(name)) return reply.code(404).send(UNKNOWN);
+    if (!(await dropEvent(new WebhookStore(keyValues, name), id)))
+      return reply.code(404).send({ error: 'this webhook neither gave this event up nor waits for it' });
+    logger.warn({ webhook: name, by: by.id, eventId: id }, 'a person dropped an event of a webhook');
+    return reply.send({ name, id });
+  });
 }

@@ -23,6 +23,12 @@ const unknown = () => z.literal(UNKNOWN);
 /** A schema for each field of the model, so that one that is added there cannot be missing here. */
 type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
 
+export const CLIENT = z.object({
+  provider: z.string(),
+  clientId: z.string(),
+  actorKind: z.enum(CLASSIFIED_KINDS),
+});
+
 const RESIDUAL = z.object({
   nextRequests: z
     .literal(true)
@@ -96,10 +102,7 @@ export const CLOUD_EVENT = z.object({
       partition: z.string().exactOptional(),
       name: z.string().exactOptional(),
     } satisfies Fields<Resource>),
-    client: z
-      .object({ provider: z.string(), clientId: z.string(), actorKind: z.enum(CLASSIFIED_KINDS) })
-      .exactOptional()
-      .describe('The OAuth client whose scopes led to the decision.'),
+    client: CLIENT.exactOptional().describe('The OAuth client whose scopes led to the decision.'),
     person: z
       .object({
         provider: z.string(),

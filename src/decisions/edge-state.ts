@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { type Decision, isMade, REASONS } from '../model/decision.js';
 import { safeParse } from '../safe-parse.js';
+import { CLIENT } from './decision-schema.js';
 import { EDGE_ACCESS } from './edge-access.js';
 import { toCloudEvent } from './envelope.js';
 
@@ -30,9 +30,7 @@ export const EDGE_STATE_EVENT = z.object({
     possible: EDGE_ACCESS.exactOptional().describe(
       'Present if a crash left the outcome of a write unknown: perhaps this is the access.',
     ),
-    client: z
-      .object({ provider: z.string(), clientId: z.string(), actorKind: z.enum(CLASSIFIED_KINDS) })
-      .exactOptional(),
+    client: CLIENT.exactOptional(),
     reason: z.enum(REASONS).describe('That of the decision.'),
     mappingRevision: z.string(),
     revision: z.int().min(1).describe('That of the decision. Smaller ones of the same log are older.'),

@@ -16,6 +16,11 @@ export interface ReadOptions {
   readonly follow: boolean;
 }
 
+/** The log was closed before the call. */
+export function closedLog(): SyncError {
+  return new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
+}
+
 /** The log is another one than that of a position: it was made again under the same name, or the place is another. */
 export class ReplacedLog extends SyncError {}
 

@@ -1,9 +1,8 @@
-import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { Leader } from '../model/leader.js';
-import type { Logger, Metrics } from '../observe.js';
 import { Outage } from '../repeat.js';
+import type { Runtime } from '../runtime.js';
 import type { Acquisition, Lease } from './lease.js';
 import { LeaseTerm, type Term } from './term.js';
 
@@ -19,14 +18,11 @@ export interface Leading {
   readonly leaderlessMs: number;
 }
 
-export interface LeadershipDeps {
+export interface LeadershipDeps extends Runtime {
   /** Chosen for each attempt, because `observe` has another one. */
   readonly lease: () => Lease;
   /** Called after each attempt to lead that ended without a term. */
   readonly onWait?: () => void;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
 }
 
 /** One replica's part in choosing the leader: it waits for the lease, leads as long as it has it, and waits again. */

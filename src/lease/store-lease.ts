@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 import type { Fence } from '../queue/fence.js';
-import type { Acquisition, Lease } from './lease.js';
+import type { Lease } from './lease.js';
 
 /** How this replica names itself; called at each attempt. */
 export type DescribeReplica = () => Omit<Leader, 'epoch'>;
@@ -21,37 +21,27 @@ export function storeProofMs(fence: Pick<Fence, 'lifeMs'>): number {
 }
 
 /** The lease of `observe`, which writes nothing to Consul: it holds among the replicas of one store. */
-export class StoreLease implements Lease {
-  readonly proofMs: number;
-  readonly silentMs = 0;
-  readonly #fence: Fence;
-  readonly #self: DescribeReplica;
-  readonly #check: LeadCheck;
+export function createStoreLease(fence: Fence, describe: DescribeReplica, check: LeadCheck): Lease {
+  return {
+    proofMs: storeProofMs(fence),
+    silentMs: 0,
 
-  constructor(fence: Fence, self: DescribeReplica, check: LeadCheck) {
-    this.#fence = fence;
-    this.#self = self;
-    this.#check = check;
-    this.proofMs = storeProofMs(fence);
-  }
+    async acquire(signal) {
+      const fault = await check(signal);
+      if (fault !== undefined) return { kind: 'refused', error: fault };
+      const self = describe();
+      // A store that forgot a raise must not give its epoch a second time: nothing else says that its leader has lost.
+      const before = (await fence.read())?.leader;
+      const above = (before?.epoch ?? 0) + randomInt(EPOCHS);
+      const epoch = await fence.raise(self, { above, over: 'dead' });
+      if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch }, before };
+      return { kind: 'follows', leader: (await fence.read())?.leader };
+    },
 
-  async acquire(signal: AbortSignal): Promise<Acquisition> {
-    const fault = await this.#check(signal);
-    if (fault !== undefined) return { kind: 'refused', error: fault };
-    const self = this.#self();
-    // A store that forgot a raise must not give its epoch a second time: nothing else says that its leader has lost.
-    const before = (await this.#fence.read())?.leader;
-    const above = (before?.epoch ?? 0) + randomInt(EPOCHS);
-    const epoch = await this.#fence.raise(self, { above, over: 'dead' });
-    if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch }, before };
-    return { kind: 'follows', leader: (await this.#fence.read())?.leader };
-  }
+    renew: (epoch) => fence.beat(epoch),
 
-  renew(epoch: number): Promise<boolean> {
-    return this.#fence.beat(epoch);
-  }
-
-  async release(epoch: number): Promise<void> {
-    await this.#fence.rest(epoch).catch(() => {});
-  }
+    async release(epoch) {
+      await fence.rest(epoch).catch(() => {});
+    },
+  };
 }

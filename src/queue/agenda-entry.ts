@@ -31,80 +31,65 @@ export interface Owner extends Waiter {
   answer(result: JobResult): void;
 }
 
-export interface AgendaEntry {
+/** The work on one key. */
+export class AgendaEntry {
   readonly text: string;
   readonly key: Key;
-  triggers: readonly Trigger[];
-  owners: Owner[];
-  waiters: Waiter[];
-  isUrgent: boolean;
+  triggers: readonly Trigger[] = [];
+  owners: Owner[] = [];
+  waiters: Waiter[] = [];
+  isUrgent = false;
   /** Whether a run is asked for, as against a mere note. */
-  isRequested: boolean;
-  isRunning: boolean;
-  attempts: number;
-  error: string;
-  failingSince: number;
+  isRequested = false;
+  isRunning = false;
+  attempts = 0;
+  error = '';
+  failingSince = 0;
   /** When the last run began; 0 before the first. */
-  startedAt: number;
+  startedAt = 0;
   /** Ends the run that is under way. */
-  stop: AbortController | undefined;
+  stop: AbortController | undefined = undefined;
   /** Ends the wait for the next try, which else comes at `wakeAt`. */
-  wake: AbortController | undefined;
-  wakeAt: number;
-}
+  wake: AbortController | undefined = undefined;
+  wakeAt = 0;
 
-export function newEntry(key: Key, text: string): AgendaEntry {
-  return {
-    text,
-    key,
-    triggers: [],
-    owners: [],
-    waiters: [],
-    isUrgent: false,
-    isRequested: false,
-    isRunning: false,
-    attempts: 0,
-    error: '',
-    failingSince: 0,
-    startedAt: 0,
-    stop: undefined,
-    wake: undefined,
-    wakeAt: 0,
-  };
-}
-
-/** Begins a run, which takes what the entry has. */
-export function takeRun(
-  entry: AgendaEntry,
-  startedAt: number,
-): Pick<AgendaEntry, 'triggers' | 'owners' | 'waiters' | 'isUrgent'> {
-  const { triggers, owners, waiters, isUrgent } = entry;
-  entry.triggers = [];
-  entry.owners = [];
-  entry.waiters = [];
-  entry.isUrgent = false;
-  entry.isRequested = false;
-  entry.isRunning = true;
-  entry.startedAt = startedAt;
-  return { triggers, owners, waiters, isUrgent };
-}
-
-/** `drop` forgets what the agenda alone has of the key. Durable jobs of the key stay, and run. */
-export function unparkEntry(entry: AgendaEntry, how: 'run' | 'drop'): Unparked {
-  if (how === 'drop') {
-    if (entry.isRunning) return 'running';
-    if (entry.triggers.some(({ order }) => order !== undefined)) return 'has-order';
-    entry.triggers = [];
-    entry.attempts = 0;
-    entry.error = '';
-    entry.isRequested = entry.owners.length > 0;
+  /** `text`: of the key, by `formatKey`. */
+  constructor(key: Key, text: string) {
+    this.key = key;
+    this.text = text;
   }
-  entry.wake?.abort();
-  return 'done';
-}
 
-export function toParked({ text, attempts, error, failingSince }: AgendaEntry): ParkedKey {
-  return { key: text, attempts, error, since: new Date(failingSince).toISOString() };
+  /** Begins a run, which takes what the entry has. */
+  takeRun(startedAt: number): Pick<AgendaEntry, 'triggers' | 'owners' | 'waiters' | 'isUrgent'> {
+    const { triggers, owners, waiters, isUrgent } = this;
+    this.triggers = [];
+    this.owners = [];
+    this.waiters = [];
+    this.isUrgent = false;
+    this.isRequested = false;
+    this.isRunning = true;
+    this.startedAt = startedAt;
+    return { triggers, owners, waiters, isUrgent };
+  }
+
+  /** `drop` forgets what the agenda alone has of the key. Durable jobs of the key stay, and run. */
+  unpark(how: 'run' | 'drop'): Unparked {
+    if (how === 'drop') {
+      if (this.isRunning) return 'running';
+      if (this.triggers.some(({ order }) => order !== undefined)) return 'has-order';
+      this.triggers = [];
+      this.attempts = 0;
+      this.error = '';
+      this.isRequested = this.owners.length > 0;
+    }
+    this.wake?.abort();
+    return 'done';
+  }
+
+  toParked(): ParkedKey {
+    const { text, attempts, error, failingSince } = this;
+    return { key: text, attempts, error, since: new Date(failingSince).toISOString() };
+  }
 }
 
 /** A timer's trigger is not durable: no job waits for what follows from it. */

@@ -3,16 +3,7 @@ import { SyncError } from '../errors.js';
 import { untilAborted, withLinkedSignal } from '../linked-signal.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
-import {
-  DelayedRun,
-  type Ended,
-  type AgendaEntry as Entry,
-  isAwaited,
-  newEntry,
-  takeRun,
-  toParked,
-  unparkEntry,
-} from './agenda-entry.js';
+import { DelayedRun, type Ended, AgendaEntry as Entry, isAwaited } from './agenda-entry.js';
 import { type AgendaLimits, Places } from './agenda-places.js';
 import { DurableJobs } from './durable-jobs.js';
 import type { AgendaHandler, FollowUps } from './follow-ups.js';
@@ -195,7 +186,7 @@ export class Agenda {
   async unpark(text: string, how: 'run' | 'drop'): Promise<Unparked> {
     const entry = this.#entries.get(text);
     if (entry === undefined || entry.attempts < this.#deps.backoff.attempts) return 'not-parked';
-    const unparked = unparkEntry(entry, how);
+    const unparked = entry.unpark(how);
     this.#forget(entry);
     return unparked;
   }
@@ -208,7 +199,9 @@ export class Agenda {
       waiting: this.#ready.size,
       delayed: count(({ isRequested, wake }) => isRequested && wake !== undefined),
       active: count(({ isRunning }) => isRunning),
-      parked: all.filter(({ attempts }) => attempts >= this.#deps.backoff.attempts).map(toParked),
+      parked: all
+        .filter(({ attempts }) => attempts >= this.#deps.backoff.attempts)
+        .map((each) => each.toParked()),
     };
   }
 
@@ -253,7 +246,7 @@ export class Agenda {
     const text = formatKey(key);
     const known = this.#entries.get(text);
     if (known !== undefined) return known;
-    const entry = newEntry(key, text);
+    const entry = new Entry(key, text);
     this.#entries.set(text, entry);
     return entry;
   }
@@ -287,7 +280,7 @@ export class Agenda {
   }
 
   async #start(entry: Entry, leave: () => void, handler: AgendaHandler): Promise<void> {
-    const taken = takeRun(entry, this.#deps.clock.now());
+    const taken = entry.takeRun(this.#deps.clock.now());
     const { owners, waiters, isUrgent } = taken;
     let noted = taken.triggers;
     // Orders are for clients. A signal for each other run costs as much as its requests.

@@ -1,3 +1,4 @@
+import { inParts } from '../in-parts.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import type { Recheck } from './rechecks.js';
@@ -47,16 +48,5 @@ const MAX_IN_ONE_STEP = 500;
 
 /** Splits the list, in order, into parts that are small enough for one step. */
 export function toSteps(events: readonly IncomingEvent[]): readonly (readonly IncomingEvent[])[] {
-  const steps: IncomingEvent[][] = [];
-  let size = MAX_IN_ONE_STEP;
-  for (const event of events) {
-    const added = 1 + event.triggers.length + event.rechecks.length;
-    size += added;
-    if (size > MAX_IN_ONE_STEP) {
-      steps.push([]);
-      size = added;
-    }
-    steps.at(-1)?.push(event);
-  }
-  return steps;
+  return inParts(events, MAX_IN_ONE_STEP, ({ triggers, rechecks }) => 1 + triggers.length + rechecks.length);
 }

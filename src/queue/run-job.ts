@@ -1,9 +1,8 @@
-import type { Clock } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { formatKey } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
-import type { Logger, Metrics } from '../observe.js';
+import type { Runtime } from '../runtime.js';
 import { type Backoff, backoffDelayMs } from './backoff.js';
 import type { JobHandler, JobResult } from './queue.js';
 
@@ -19,11 +18,12 @@ export type JobOutcome =
       readonly afterMs: number;
     };
 
-export interface RunDeps {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
+export interface RunDeps extends Runtime {
   readonly backoff: Backoff;
+}
+
+export function queueClosed(): SyncError {
+  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
 }
 
 /** Ends a run that begins again at once. */

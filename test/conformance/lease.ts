@@ -5,7 +5,7 @@ import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { checkCluster } from '../../src/lease/cluster.js';
 import { ConsulLease } from '../../src/lease/consul-lease.js';
 import type { Acquisition, Lease } from '../../src/lease/lease.js';
-import { StoreLease } from '../../src/lease/store-lease.js';
+import { createStoreLease } from '../../src/lease/store-lease.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Fence } from '../../src/queue/fence.js';
@@ -118,7 +118,7 @@ export function describeStoreLease(): void {
   it('the store gives no epoch a second time, although it forgot that it gave it', async () => {
     const fence = createMemoryFence();
     const open = (replica: string): Lease =>
-      new StoreLease(fence, selfOf(replica, 's'), async () => undefined);
+      createStoreLease(fence, selfOf(replica, 's'), async () => undefined);
     const [one, two] = [open('one'), open('two')];
     const before = epochOf(await one.acquire(never));
     await one.release(before);
@@ -129,9 +129,8 @@ export function describeStoreLease(): void {
     expect(await one.renew(epoch, never)).toBe(false);
   });
 
-  describeLease(
-    'the store',
-    (replica, fence, storeId) => new StoreLease(fence, selfOf(replica, storeId), async () => undefined),
+  describeLease('the store', (replica, fence, storeId) =>
+    createStoreLease(fence, selfOf(replica, storeId), async () => undefined),
   );
 }
 

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { formatKey } from '../../src/model/key.js';
+import { destinationKey, formatKey } from '../../src/model/key.js';
 import { Secret } from '../../src/model/secret.js';
 import { type Logger, noMetrics } from '../../src/observe.js';
 import { KeyStore } from '../../src/queue/bullmq/key-store.js';
@@ -257,15 +257,15 @@ describe('BullMQ with several processes', () => {
     const link = new RedisLink(server.url, 'scopemesh:test', logger, systemClock);
     try {
       const keys = new KeyStore(link, link);
-      const body = (id: string) => JSON.stringify(trigger('a', id));
-      await keys.append([{ key: 'a', urgent: false, body: body('1') }]);
-      expect((await keys.take('a', 'stale'))?.triggers).toHaveLength(1);
-      expect((await keys.take('a', 'mine'))?.triggers).toHaveLength(1);
-      await keys.append([{ key: 'a', urgent: false, body: body('2') }]);
-      expect(await keys.settle('a', 'stale', 1, { kind: 'done' }, 0)).toBe(false);
-      expect(await keys.settle('a', 'mine', 1, { kind: 'done' }, 0)).toBe(true);
-      expect(await keys.settle('a', 'mine', 1, { kind: 'done' }, 0)).toBe(false);
-      expect((await keys.take('a', 'next'))?.triggers).toEqual([trigger('a', '2')]);
+      const key = formatKey(destinationKey('a'));
+      await keys.append([trigger('a', '1')]);
+      expect((await keys.take(key, 'stale'))?.triggers).toHaveLength(1);
+      expect((await keys.take(key, 'mine'))?.triggers).toHaveLength(1);
+      await keys.append([trigger('a', '2')]);
+      expect(await keys.settle(key, 'stale', 1, { kind: 'done' }, 0)).toBe(false);
+      expect(await keys.settle(key, 'mine', 1, { kind: 'done' }, 0)).toBe(true);
+      expect(await keys.settle(key, 'mine', 1, { kind: 'done' }, 0)).toBe(false);
+      expect((await keys.take(key, 'next'))?.triggers).toEqual([trigger('a', '2')]);
     } finally {
       link.close();
     }

@@ -10,10 +10,10 @@ import { ChannelActivity } from '../../src/intake/channel-activity.js';
 import { clientKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
-import { EmbeddedInbox } from '../../src/queue/embedded/inbox.js';
-import { EmbeddedKeyValueStore } from '../../src/queue/embedded/key-value-store.js';
+import { createEmbeddedInbox } from '../../src/queue/embedded/inbox.js';
+import { createEmbeddedKeyValueStore } from '../../src/queue/embedded/key-value-store.js';
 import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
-import { EmbeddedRechecks } from '../../src/queue/embedded/rechecks.js';
+import { createEmbeddedRechecks } from '../../src/queue/embedded/rechecks.js';
 import { JOURNAL_FILE, QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
 import { gate } from '../conformance/store-harness.js';
@@ -40,9 +40,9 @@ function open(
   opened.push(file, journal);
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
   const queue = new EmbeddedQueue(file, deps);
-  const keyValues = new EmbeddedKeyValueStore({ queue: file, journal }, systemClock);
-  const rechecks = new EmbeddedRechecks(file);
-  const inbox = new EmbeddedInbox(file, queue, rechecks, keyValues);
+  const keyValues = createEmbeddedKeyValueStore({ queue: file, journal }, systemClock);
+  const rechecks = createEmbeddedRechecks(file);
+  const inbox = createEmbeddedInbox(file, queue, rechecks, keyValues);
   const activity = new ChannelActivity(keyValues, systemClock);
   return {
     queue,

@@ -13,7 +13,7 @@ import { parseStoredText, toStoredText } from '../../src/operator/stored-break-g
 import { breakGlassState } from '../../src/plan/break-glass.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
-import { JournalMemory } from '../../src/queue/journal-memory.js';
+import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { inputOf } from '../../src/state/fleet.js';
 import type { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, planOf, scene } from '../plan/scene.js';
@@ -53,7 +53,7 @@ function start(): BreakGlassDeps {
   return {
     ...deps,
     clock,
-    journal: new JournalMemory(store.journal),
+    journal: createJournalMemory(store.journal),
     newId: () => `01JDXK4T0QJ5W3M8V7Z2R6N${String(++ids).padStart(3, '0')}`,
     queue: { add: async (triggers) => void queued.push(...triggers) },
     consul: {
@@ -168,7 +168,7 @@ it('knows the next end exactly while the store refuses the time that passed, and
   const deps = start();
   const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
   await ask(deps);
-  const journal = new JournalMemory(store.journal);
+  const journal = createJournalMemory(store.journal);
   vi.spyOn(journal, 'settle').mockRejectedValue(new Error('the store is away'));
   const follower = new BreakGlassFollower({ ...deps, journal, logger });
   now += HOUR;

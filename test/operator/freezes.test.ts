@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { endFreeze, type FreezeDeps, followClock, startFreeze } from '../../src/operator/freezes.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
-import { JournalMemory } from '../../src/queue/journal-memory.js';
+import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { NOW } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
@@ -31,7 +31,7 @@ beforeEach(() => {
   deps = {
     ...depsOf(worldWithTwo(), {}).deps,
     clock,
-    journal: new JournalMemory(store.journal),
+    journal: createJournalMemory(store.journal),
     queue: { add },
     askForSweep,
   };

@@ -5,17 +5,18 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
-import { JournalMemory } from '../../src/queue/journal-memory.js';
+import type { Journal } from '../../src/queue/journal.js';
+import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { draft, hold, settled } from '../conformance/journal.js';
 
 describe('the journal with its records in memory', () => {
   let directory: string;
   let store: EmbeddedStore;
-  let memory: JournalMemory;
+  let memory: Journal;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'scopemesh-memory-'));
     store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });
-    memory = new JournalMemory(store.journal);
+    memory = createJournalMemory(store.journal);
   });
   afterEach(async () => {
     await store.close();

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey, type Key } from '../../src/model/key.js';
-import { newEntry } from '../../src/queue/agenda-entry.js';
+import { AgendaEntry } from '../../src/queue/agenda-entry.js';
 import { Places } from '../../src/queue/agenda-places.js';
 import { mergeTriggers } from '../../src/queue/merge-triggers.js';
 import { ReadyEntries } from '../../src/queue/ready-entries.js';
@@ -11,7 +11,7 @@ function readyOf(...keys: readonly Key[]) {
   const writes = new WriteLimit({ least: 8, first: 8, most: 8 }, systemClock);
   const places = new Places({ writes, reads: 8, urgent: 1, durable: 8 });
   const ready = new ReadyEntries();
-  const entries = keys.map((key) => newEntry(key, formatKey(key)));
+  const entries = keys.map((key) => new AgendaEntry(key, formatKey(key)));
   for (const entry of entries) ready.put(entry);
   const order = () => keys.map(() => ready.take(places)?.entry.text);
   return { ready, entries, order };

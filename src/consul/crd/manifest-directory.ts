@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, SyncError } from '../../errors.js';
+import { codeOf, messageOf, SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import { KeyedMutex } from '../../state/mutex.js';
 import type { WriteResult } from '../consul.js';
@@ -34,7 +34,7 @@ const OPEN_FILES = 32;
 const NO_FILE = 'it is a link, a directory or a device; put a file in its place, or remove it';
 const DENIED = 'no permission; give the user of scopemesh read and write access to the file';
 /** Errors of one file, which say nothing about the others. */
-const UNREADABLE = new Map<unknown, string>([
+const UNREADABLE = new Map<string, string>([
   ['ELOOP', NO_FILE],
   ['ENXIO', NO_FILE],
   ['EISDIR', NO_FILE],
@@ -219,10 +219,6 @@ function requireRoom(name: string, text: string, before: string): void {
 
 function failed(message: string, cause: unknown): SyncError {
   return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true, cause });
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** 52 bits of a hash: a number that JSON and JavaScript hold exactly. */

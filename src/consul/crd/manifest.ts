@@ -2,8 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { IncompleteRead, messageOf, SyncError } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
-
-type Raw = Readonly<Record<string, unknown>>;
+import type { Raw } from '../reader.js';
 
 const API_VERSION = 'consul.hashicorp.com/v1alpha1';
 

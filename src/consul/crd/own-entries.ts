@@ -4,6 +4,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import { isRecord } from '../../model/is-record.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
+import type { Raw } from '../reader.js';
 import { toWireSource } from '../source-access.js';
 import {
   brokenManifest,
@@ -15,8 +16,6 @@ import {
 } from './manifest.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
 import { toResourceName } from './resource-name.js';
-
-type Raw = Readonly<Record<string, unknown>>;
 
 const KIND = 'ServiceIntentions';
 export const INTENTIONS_PREFIX = 'serviceintentions.';

@@ -1,8 +1,9 @@
 import type { AclObject } from '../../model/acl.js';
+import type { Raw } from '../reader.js';
 import { toConfigBody } from './acl-config.js';
 
 /** The body of a PUT. */
-export function toAclBody(object: AclObject): Readonly<Record<string, unknown>> {
+export function toAclBody(object: AclObject): Raw {
   switch (object.kind) {
     case 'acl-policy': {
       const { name, description, rules } = object.object;

@@ -3,6 +3,7 @@ import { compareText } from '../../model/compare-text.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import { isZero } from '../../model/is-zero.js';
+import type { Raw } from '../reader.js';
 
 /** A method's Config, and whether it has content that the model cannot represent. */
 export interface ParsedConfig {
@@ -14,7 +15,7 @@ export interface ParsedConfig {
  * Consul stores Config as it was written and parses it leniently: names in any case, a text for a list, a number for a text.
  * So nothing in it is an error, but everything that scopemesh would not write is left out and makes the object altered.
  */
-export function parseConfig(raw: Readonly<Record<string, unknown>>): ParsedConfig {
+export function parseConfig(raw: Raw): ParsedConfig {
   const rest = new Map(Object.entries(raw).filter(([, value]) => !isZero(value)));
   const take = <T>(name: string, isOf: (value: unknown) => value is T): T | undefined => {
     const value = rest.get(name);
@@ -38,7 +39,7 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>): ParsedConfi
 }
 
 /** The Config of a PUT. Empty lists and maps are left out, which is the same for Consul. */
-export function toConfigBody(config: JwtMethodConfig): Readonly<Record<string, unknown>> {
+export function toConfigBody(config: JwtMethodConfig): Raw {
   const { jwksUrl, oidcDiscoveryUrl, validationPubKeys, caCert, boundIssuer } = config;
   const body = {
     JWKSURL: jwksUrl,

@@ -1,6 +1,6 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
-import { createReader, incomplete } from '../reader.js';
+import { incomplete, Reader } from '../reader.js';
 import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
 import { listRulesOf, readAclAt, requireNoPolicy, UNCLEAR } from './acl-table.js';
 import type { IndexGuard } from './index-guard.js';
@@ -42,7 +42,7 @@ export async function readNamed(
       if (value === undefined || value === UNCLEAR) return NOTHING;
       if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
       if (kind === 'acl-role') return { ...NOTHING, roles: [parseRole(value, 'acl.read')] };
-      const isJwt = createReader('acl.read').record(value).Type === 'jwt';
+      const isJwt = new Reader('acl.read').record(value).Type === 'jwt';
       return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
     },
   );
@@ -66,7 +66,7 @@ async function readByName(
 ): Promise<unknown> {
   const value = await readAclAt(transport, kind, BY_NAME[kind] + encodeURIComponent(name), signal);
   if (value === undefined || value === UNCLEAR) return value;
-  const reader = createReader('acl.read');
+  const reader = new Reader('acl.read');
   if (reader.text(reader.record(value).Name).toLowerCase() !== name.toLowerCase())
     throw incomplete('acl.read', 'answered with an object of another name');
   return value;

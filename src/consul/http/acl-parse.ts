@@ -8,76 +8,58 @@ import {
   type Stored,
 } from '../../model/acl.js';
 import { isZero } from '../../model/is-zero.js';
-import { createReader, incomplete, type Reader } from '../reader.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseConfig } from './acl-config.js';
 import { parseDurationSeconds } from './acl-duration.js';
 import type { Operation } from './request.js';
-
-type Raw = Readonly<Record<string, unknown>>;
-type StoredObject = Stored<AclObject['object']>;
 
 /** Fields that every object has: modelled ones and those that Consul computes. */
 const COMMON = ['ID', 'Name', 'Description', 'Namespace', 'Partition', 'Hash', 'CreateIndex', 'ModifyIndex'];
 /** What Consul returns instead of content that the token cannot read. */
 const HIDDEN = '<hidden>';
 
+/** Each parses one object of its kind. */
+const PARSERS = {
+  'acl-policy': parsePolicy,
+  'acl-role': parseRole,
+  'acl-auth-method': parseAuthMethod,
+  'acl-binding-rule': parseBindingRule,
+} as const;
+
 /**
  * Parses one object from the answer to a single read or a write. Throws ERR_CONSUL_INCOMPLETE for another shape, and if
  * rules or configuration are hidden.
  */
-export function parseAclObject(
-  kind: AclObject['kind'],
-  value: unknown,
-  operation: Operation,
-): { readonly object: AclObject; readonly stored: StoredObject } {
-  switch (kind) {
-    case 'acl-policy': {
-      const stored = parsePolicy(value, operation);
-      return { object: { kind, object: stored.object }, stored };
-    }
-    case 'acl-role': {
-      const stored = parseRole(value, operation);
-      return { object: { kind, object: stored.object }, stored };
-    }
-    case 'acl-auth-method': {
-      const stored = parseAuthMethod(value, operation);
-      return { object: { kind, object: stored.object }, stored };
-    }
-    case 'acl-binding-rule': {
-      const stored = parseBindingRule(value, operation);
-      return { object: { kind, object: stored.object }, stored };
-    }
-  }
+export function parseAclObject(kind: AclObject['kind'], value: unknown, operation: Operation) {
+  const stored: Stored<AclObject['object']> = PARSERS[kind](value, operation);
+  // The parser of a kind gives objects of that kind.
+  return { object: { kind, object: stored.object } as AclObject, stored };
 }
 
 export function parsePolicy(value: unknown, operation: Operation): Stored<AclPolicy> {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const raw = reader.record(value);
   const rules = reader.text(raw.Rules);
   if (rules === HIDDEN) throw incomplete(operation, 'the rules of a policy are hidden from the ACL token');
   return {
-    id: required(raw.ID, reader, operation),
-    object: {
-      name: required(raw.Name, reader, operation),
-      description: reader.optionalText(raw.Description),
-      rules,
-    },
+    id: reader.name(raw.ID),
+    object: { name: reader.name(raw.Name), description: reader.optionalText(raw.Description), rules },
     isAltered: hasMore(raw, ['Rules']),
     modifyIndex: reader.index(raw.ModifyIndex),
   };
 }
 
 export function parseRole(value: unknown, operation: Operation): Stored<AclRole> {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const raw = reader.record(value);
   const identities = reader.records(raw.ServiceIdentities);
   return {
-    id: required(raw.ID, reader, operation),
+    id: reader.name(raw.ID),
     object: {
-      name: required(raw.Name, reader, operation),
+      name: reader.name(raw.Name),
       description: reader.optionalText(raw.Description),
-      policies: linkNames(raw.Policies, reader, operation),
-      serviceIdentities: sortedOnce(identities.map((each) => required(each.ServiceName, reader, operation))),
+      policies: linkNames(raw.Policies, reader),
+      serviceIdentities: sortedOnce(identities.map((each) => reader.name(each.ServiceName))),
     },
     isAltered:
       hasMore(raw, ['Policies', 'ServiceIdentities']) ||
@@ -88,12 +70,12 @@ export function parseRole(value: unknown, operation: Operation): Stored<AclRole>
 }
 
 export function parseAuthMethod(value: unknown, operation: Operation): Stored<AclAuthMethod> {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const raw = reader.record(value);
   if (raw.Type !== 'jwt') throw incomplete(operation, 'an auth method of another type than jwt');
   if (raw.Config === undefined || raw.Config === null)
     throw incomplete(operation, 'the configuration of an auth method is hidden');
-  const name = required(raw.Name, reader, operation);
+  const name = reader.name(raw.Name);
   const ttl = reader.optionalText(raw.MaxTokenTTL);
   const maxTokenTtlSeconds = ttl === '' ? 0 : parseDurationSeconds(ttl);
   if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL is not a duration');
@@ -111,15 +93,15 @@ export function parseAuthMethod(value: unknown, operation: Operation): Stored<Ac
 }
 
 export function parseBindingRule(value: unknown, operation: Operation): Stored<AclBindingRule> {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const raw = reader.record(value);
   const bindType = ACL_BIND_TYPES.find((type) => type === raw.BindType);
   if (bindType === undefined) throw incomplete(operation, 'a binding rule of an unknown BindType');
   return {
-    id: required(raw.ID, reader, operation),
+    id: reader.name(raw.ID),
     object: {
       description: reader.optionalText(raw.Description),
-      authMethod: required(raw.AuthMethod, reader, operation),
+      authMethod: reader.name(raw.AuthMethod),
       bindType,
       bindName: reader.optionalText(raw.BindName),
       selector: reader.optionalText(raw.Selector),
@@ -130,15 +112,8 @@ export function parseBindingRule(value: unknown, operation: Operation): Stored<A
 }
 
 /** Names of linked policies or roles; Consul returns their current names. */
-export function linkNames(value: unknown, reader: Reader, operation: Operation): readonly string[] {
-  return sortedOnce(reader.list(value).map((link) => required(reader.record(link).Name, reader, operation)));
-}
-
-/** A text that is never empty. */
-export function required(value: unknown, reader: Reader, operation: Operation): string {
-  const text = reader.text(value);
-  if (text === '') throw incomplete(operation, 'the answer has an empty name or id');
-  return text;
+export function linkNames(value: unknown, reader: Reader): readonly string[] {
+  return sortedOnce(reader.records(value).map(({ Name }) => reader.name(Name)));
 }
 
 export function sortedOnce(names: readonly string[]): readonly string[] {

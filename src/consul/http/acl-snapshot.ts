@@ -1,12 +1,11 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
-import { createReader, incomplete } from '../reader.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
 import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy, UNCLEAR } from './acl-table.js';
 import type { IndexGuard } from './index-guard.js';
 import type { Transport } from './transport.js';
 
-type Raw = Readonly<Record<string, unknown>>;
 export type IsOurs = (name: string, description: string) => boolean;
 
 /** Concurrent single reads: only a part of the connections, so that a revocation always finds a free one. */
@@ -35,7 +34,7 @@ export async function readSnapshot(
   const others = named.filter(({ Type }) => Type !== 'jwt');
   const whole = async (kind: 'acl-policy' | 'acl-auth-method', rows: readonly Raw[], key: 'ID' | 'Name') =>
     mapBounded(rows, { width: WIDTH, signal }, async (row, stop) => {
-      const id = createReader('acl.read').text(row[key]);
+      const id = new Reader('acl.read').text(row[key]);
       return { id, value: await readAcl(transport, kind, id, stop) };
     });
   const wholePolicies = await whole('acl-policy', policies, 'ID');
@@ -53,14 +52,14 @@ export async function readSnapshot(
     bindingRules: rules.map((row) => parseBindingRule(row, ACL_TABLES['acl-binding-rule'].operation)),
     ...(others.length === 0
       ? {}
-      : { otherMethods: others.map(({ Name }) => createReader('acl.auth-methods').text(Name)) }),
+      : { otherMethods: others.map(({ Name }) => new Reader('acl.auth-methods').text(Name)) }),
     ...(otherIdentities === undefined ? {} : { otherIdentities }),
   };
 }
 
 /** The names of the roles besides ours, by service; undefined if there are none. */
 function identitiesOf(rows: readonly Raw[], ours: ReadonlySet<Raw>): AclSnapshot['otherIdentities'] {
-  const reader = createReader(ACL_TABLES['acl-role'].operation);
+  const reader = new Reader(ACL_TABLES['acl-role'].operation);
   const found = new Map<string, string[]>();
   for (const row of rows)
     for (const identity of ours.has(row) ? [] : reader.records(row.ServiceIdentities)) {
@@ -72,7 +71,7 @@ function identitiesOf(rows: readonly Raw[], ours: ReadonlySet<Raw>): AclSnapshot
 
 function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly Raw[] {
   const { operation } = ACL_TABLES[kind];
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const seen = new Set<string>();
   return rows.filter((row) => {
     // A binding rule has no name, so the name of its method counts.

@@ -1,8 +1,8 @@
 import type { HttpAnswer } from '../../http-exchange.js';
 import type { AclBindingRule, AclObject, Stored } from '../../model/acl.js';
-import { createReader, incomplete } from '../reader.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseBindingRule } from './acl-parse.js';
-import { parseJson, parseRecords, readComplete } from './answer.js';
+import { parseJson, parseRecords, readComplete, readRecords } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
@@ -32,7 +32,7 @@ export async function listAcl(
   kind: AclKind,
   guard: IndexGuard,
   signal: AbortSignal,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
+): Promise<readonly Raw[]> {
   const { operation, list: path } = ACL_TABLES[kind];
   const floor = guard.highest(operation);
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
@@ -93,8 +93,8 @@ export async function listRulesOf(
 ): Promise<readonly Stored<AclBindingRule>[]> {
   const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
   const query = { ...toTenancyQuery(transport.tenancy), authmethod: authMethod, consistent: '' };
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
+  const rows = await readRecords(transport, { operation, path, query }, signal);
+  const rules = rows.map((row) => parseBindingRule(row, operation));
   if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
     throw incomplete(operation, 'the list contains rules that do not match the filter');
   return rules;
@@ -112,7 +112,7 @@ export async function requireNoPolicy(
   signal: AbortSignal,
 ): Promise<void> {
   const rows = await listAcl(transport, 'acl-policy', guard, signal);
-  const reader = createReader('acl.policies');
+  const reader = new Reader('acl.policies');
   const listed = new Set(rows.map((row) => reader.text(row[key]).toLowerCase()));
   if (values.some((value) => listed.has(value.toLowerCase())))
     throw incomplete('acl.read', 'a policy is in the list but cannot be read');

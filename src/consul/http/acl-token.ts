@@ -1,7 +1,7 @@
 import { MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import { isRecord } from '../../model/is-record.js';
 import type { AclTokenFacts } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import { parseJson } from './answer.js';
 import type { Transport } from './transport.js';
 
@@ -19,7 +19,7 @@ export async function readAclToken(
   const request = { operation: OPERATION, method: 'GET', path: '/v1/acl/token/self' } as const;
   const answer = await transport.send(request, signal, [200, 401]);
   if (answer.status === 401) return undefined;
-  const reader = createReader(OPERATION);
+  const reader = new Reader(OPERATION);
   const self = reader.record(parseJson(answer.body, OPERATION));
   const accessorId = reader.text(self.AccessorID);
   const links = reader.records(self.Policies);
@@ -43,7 +43,7 @@ async function readRules(
   const request = { operation: OPERATION, method: 'GET', path, query: { expanded: '' } } as const;
   const answer = await transport.send(request, signal, [200, 403]);
   if (answer.status === 403) return undefined;
-  const reader = createReader(OPERATION);
+  const reader = new Reader(OPERATION);
   const aclToken = reader.record(parseJson(answer.body, OPERATION));
   const policies = reader.list(aclToken.ExpandedPolicies).filter(isRecord);
   return policies.map((policy) => reader.optionalText(policy.Rules));

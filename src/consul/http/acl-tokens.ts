@@ -4,12 +4,12 @@ import { SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
-import { createReader, incomplete } from '../reader.js';
-import { linkNames, required, sortedOnce } from './acl-parse.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
+import { linkNames, sortedOnce } from './acl-parse.js';
 import { readAclAt, requireConsul } from './acl-table.js';
 import { parseRecords, readComplete } from './answer.js';
 import { createPacer } from './pacer.js';
-import { toTenancyQuery } from './place.js';
+import { type Query, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const WIDTH = 16;
@@ -55,11 +55,11 @@ export async function deleteTokens(
   perSecond: number | undefined,
 ): Promise<number> {
   const operation = 'tokens.delete';
-  const pacer = perSecond === undefined ? undefined : createPacer(clock, perSecond, 1);
+  const pace = perSecond === undefined ? undefined : createPacer(clock, perSecond, 1);
   const refused: SyncError[] = [];
   const ids = [...new Set(accessorIds)];
   await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
-    await pacer?.wait(stop);
+    await pace?.(stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
     try {
@@ -75,8 +75,8 @@ export async function deleteTokens(
 }
 
 interface Filter {
-  readonly query: Readonly<Record<string, string>>;
-  readonly isMeant: (row: Readonly<Record<string, unknown>>) => boolean;
+  readonly query: Query;
+  readonly isMeant: (row: Raw) => boolean;
 }
 
 /** Undefined if the role does not exist, so that no token has it. */
@@ -96,29 +96,21 @@ async function toFilter(
       typeof method === 'string' && method.toLowerCase() === name.toLowerCase();
     return { query: { authmethod: name }, isMeant };
   }
-  const id = await readRoleId(transport, name, signal);
-  if (id === undefined) return undefined;
-  const reader = createReader('tokens.list');
+  const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
+  const found = await readAclAt(transport, 'acl-role', path, signal);
+  if (found === undefined) return undefined;
+  const byName = new Reader('acl.read');
+  const id = byName.name(byName.record(found).ID);
+  const reader = new Reader('tokens.list');
   const isMeant: Filter['isMeant'] = ({ Roles: roles }) =>
     reader.list(roles).some((role) => reader.record(role).ID === id);
   return { query: { role: id }, isMeant };
 }
 
-async function readRoleId(
-  transport: Transport,
-  name: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
-  const value = await readAclAt(transport, 'acl-role', path, signal);
-  const reader = createReader('acl.read');
-  return value === undefined ? undefined : required(reader.record(value).ID, reader, 'acl.read');
-}
-
 /** Copies field by field, so that the SecretID, which Consul sends to tokens with acl:write, is dropped. */
-function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
+function parseToken(raw: Raw): AclToken {
   const operation = 'tokens.list';
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const instant = (value: unknown) => {
     const text = reader.text(value);
     if (Number.isNaN(Date.parse(text))) throw incomplete(operation, 'a time is invalid');
@@ -126,21 +118,22 @@ function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
   };
   const authMethod = reader.optionalText(raw.AuthMethod);
   const expiresAt = reader.optionalText(raw.ExpirationTime);
-  const text = (value: unknown) => required(value, reader, operation);
   return {
-    accessorId: text(raw.AccessorID),
+    accessorId: reader.name(raw.AccessorID),
     description: reader.optionalText(raw.Description),
-    policies: linkNames(raw.Policies, reader, operation),
+    policies: linkNames(raw.Policies, reader),
     isManagement: reader.records(raw.Policies).some((link) => link.ID === MANAGEMENT_POLICY_ID),
-    roles: linkNames(raw.Roles, reader, operation),
+    roles: linkNames(raw.Roles, reader),
     serviceIdentities: sortedOnce(
-      reader.records(raw.ServiceIdentities).map((each) => text(each.ServiceName)),
+      reader.records(raw.ServiceIdentities).map((each) => reader.name(each.ServiceName)),
     ),
     nodeIdentities: sortedOnce(
-      reader.records(raw.NodeIdentities).map((each) => `${text(each.Datacenter)}/${text(each.NodeName)}`),
+      reader
+        .records(raw.NodeIdentities)
+        .map((each) => `${reader.name(each.Datacenter)}/${reader.name(each.NodeName)}`),
     ),
     templatedPolicies: sortedOnce(
-      reader.records(raw.TemplatedPolicies).map((each) => text(each.TemplateName)),
+      reader.records(raw.TemplatedPolicies).map((each) => reader.name(each.TemplateName)),
     ),
     ...(authMethod === '' ? {} : { authMethod }),
     isLocal: raw.Local === true,

@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
 import { parseAclObject } from './acl-parse.js';
 import { ACL_TABLES, type AclKind, listRulesOf, readAcl, UNCLEAR } from './acl-table.js';
@@ -52,7 +52,7 @@ export async function deleteAcl(
   const operation = 'acl.delete';
   if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
   const before = await readAcl(transport, kind, id, signal);
-  const reader = createReader('acl.read');
+  const reader = new Reader('acl.read');
   const isThere = before !== undefined && before !== UNCLEAR;
   if (isThere && !isOurs(reader.optionalText(reader.record(before).Description)))
     throw conflict('the object lost its mark after it was read, so it was not deleted', operation);
@@ -98,7 +98,7 @@ async function existingInstead(
     // Consul ignores the case of the name.
     const existing = await readAcl(transport, object.kind, object.object.name, signal);
     if (existing === undefined) return undefined;
-    const name = createReader('acl.read').record(existing).Name;
+    const name = new Reader('acl.read').record(existing).Name;
     throw rejected(
       `an auth method with this name already exists as ${JSON.stringify(name)} and would be overwritten; plan again, or remove the existing one`,
     );
@@ -135,7 +135,7 @@ async function send(
     throw new SyncError('ERR_TIMEOUT', message, { retriable: true, cause: error });
   });
   const value = parseJson(answer.body, operation);
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   return {
     ...parseAclObject(object.kind, value, operation),
     createIndex: reader.index(reader.record(value).CreateIndex),

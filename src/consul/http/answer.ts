@@ -1,7 +1,7 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
 import type { HttpAnswer } from '../../http-exchange.js';
 import { isRecord } from '../../model/is-record.js';
-import { incomplete } from '../reader.js';
+import { incomplete, type Raw } from '../reader.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -39,14 +39,20 @@ export function parseJson(body: Uint8Array, operation: Operation): unknown {
 }
 
 /** A list of objects. */
-export function parseRecords(
-  body: Uint8Array,
-  operation: Operation,
-): readonly Readonly<Record<string, unknown>>[] {
+export function parseRecords(body: Uint8Array, operation: Operation): readonly Raw[] {
   const list = parseJson(body, operation);
   if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
   if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
   return list;
+}
+
+/** As `readComplete`, for a list of objects. */
+export async function readRecords(
+  transport: Transport,
+  request: Omit<ConsulRequest, 'method'>,
+  signal: AbortSignal,
+): Promise<readonly Raw[]> {
+  return parseRecords((await readComplete(transport, request, signal)).body, request.operation);
 }
 
 /** The answer to PUT and DELETE, which is only `true` or `false`. */

@@ -1,10 +1,9 @@
 import type { BreakGlassRecords } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { toValueText } from './kv-key.js';
+import { listFolder, toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
-import { listFolder } from './kv-list.js';
-import { writeRecords } from './kv-write.js';
+import { recordWriter } from './kv-write.js';
 
 const ID = /^[0-9A-Z]{26}$/;
 
@@ -14,7 +13,7 @@ export function createBreakGlassRecords(client: ConsulClient, owner: string): Br
   return {
     async list(signal) {
       const operation = 'break-glass.list';
-      const reader = createReader(operation);
+      const reader = new Reader(operation);
       const pairs = await listFolder(client, operation, folder, signal);
       return new Map(
         pairs.flatMap((pair): readonly (readonly [string, string])[] => {
@@ -23,18 +22,10 @@ export function createBreakGlassRecords(client: ConsulClient, owner: string): Br
         }),
       );
     },
-    write: (writes, signal) =>
-      writeRecords(
-        client,
-        'break-glass.write',
-        writes,
-        ({ id, text }, place) => {
-          const at = { Key: `${folder}${id}`, ...place };
-          if (text === undefined) return [{ KV: { Verb: 'delete', ...at } }];
-          return [{ KV: { Verb: 'set', ...at, Value: Buffer.from(text).toString('base64') } }];
-        },
-        signal,
-      ),
+    write: recordWriter(client, 'break-glass.write', ({ id, text }) => {
+      const key = `${folder}${id}`;
+      return [text === undefined ? { verb: 'delete', key } : { verb: 'set', key, value: text }];
+    }),
   };
 }
 

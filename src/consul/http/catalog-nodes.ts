@@ -1,12 +1,10 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { ServiceInstance } from '../../model/catalog.js';
 import { isRecord } from '../../model/is-record.js';
-import { createReader, type Reader } from '../reader.js';
-import { parseJson, parseRecords, readComplete } from './answer.js';
-import { isAddressable } from './place.js';
+import { Reader } from '../reader.js';
+import { parseJson, readComplete, readRecords } from './answer.js';
+import { isAddressable, type Query } from './place.js';
 import type { Transport } from './transport.js';
-
-type Query = Readonly<Record<string, string>>;
 
 /** The names of all nodes; undefined if the API cannot address one of them. */
 export async function readNodeNames(
@@ -15,9 +13,9 @@ export async function readNodeNames(
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
   const operation = 'catalog.nodes';
-  const answer = await readComplete(transport, { operation, path: '/v1/catalog/nodes', query }, signal);
-  const reader = createReader(operation);
-  const names = parseRecords(answer.body, operation).map(({ Node }) => reader.text(Node));
+  const rows = await readRecords(transport, { operation, path: '/v1/catalog/nodes', query }, signal);
+  const reader = new Reader(operation);
+  const names = rows.map(({ Node }) => reader.text(Node));
   return names.every(isAddressable) ? names : undefined;
 }
 
@@ -30,7 +28,7 @@ export async function readInstancesOnNodes(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly ServiceInstance[]>> {
   const operation = 'catalog.node';
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const byService = new Map<string, ServiceInstance[]>();
   await mapBounded(nodes, { width, signal }, async (name, stop) => {
     const path = `/v1/catalog/node/${encodeURIComponent(name)}`;

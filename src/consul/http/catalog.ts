@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
 import { mapBounded } from '../../map-bounded.js';
-import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
+import type { CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
-import { createReader } from '../reader.js';
+import type { Consul } from '../consul.js';
+import { Reader } from '../reader.js';
 import { parseJson, parseRecords, readComplete, requireComplete } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
-import { isAddressable, toTenancyQuery } from './place.js';
+import { isAddressable, type Query, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
 
@@ -18,11 +19,6 @@ const FEWEST_BY_NODE = 64;
 
 /** The maximum time to reuse instances, in case all the signs below are wrong. */
 const MAX_REUSE_MS = 300_000;
-
-export interface CatalogReader {
-  /** Complete, or throws as Consul's port says. */
-  read(signal: AbortSignal): Promise<Catalog>;
-}
 
 /** The instances as read while the table of services had this index. */
 interface Remembered {
@@ -45,7 +41,7 @@ export function createCatalogReader(
   guard: IndexGuard,
   clock: Clock,
   logger: Logger,
-): CatalogReader {
+): Consul['readCatalog'] {
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const { partition = 'default', namespace = 'default' } = transport.tenancy;
   let remembered: Remembered | undefined;
@@ -98,19 +94,16 @@ export function createCatalogReader(
     return services;
   };
 
-  return {
-    async read(signal) {
-      const [protocols, defaultProtocol, services] = await Promise.all([
-        readProtocols(transport, query, signal),
-        readDefaultProtocol(transport, query, signal),
-        readServices(signal),
-      ]);
-      return { services, protocols, defaultProtocol };
-    },
+  return async (signal) => {
+    const [protocols, defaultProtocol, services] = await Promise.all([
+      readProtocols(transport, query, signal),
+      readDefaultProtocol(transport, query, signal),
+      readServices(signal),
+    ]);
+    return { services, protocols, defaultProtocol };
   };
 }
 
-type Query = Readonly<Record<string, string>>;
 type InstancesByService = ReadonlyMap<string, readonly ServiceInstance[]>;
 
 interface ServiceList {
@@ -132,7 +125,7 @@ async function readNames(
   const operation = 'catalog.services';
   const answer = await readComplete(transport, { operation, path: '/v1/catalog/services', query }, signal);
   guard.check(operation, answer.index);
-  const services = createReader(operation).record(parseJson(answer.body, operation));
+  const services = new Reader(operation).record(parseJson(answer.body, operation));
   return { index: answer.index, names: Object.keys(services).toSorted() };
 }
 
@@ -153,7 +146,7 @@ async function readInstances(
   const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 400]);
   // An empty 400 comes from Go's HTTP server, whose older Unicode tables treat the name as not printable.
   if (answer.status === 400 && answer.body.byteLength === 0) return [];
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   return parseRecords(requireComplete(answer, operation).body, operation).map((raw) => {
     const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
     return toInstance(reader, {

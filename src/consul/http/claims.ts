@@ -1,12 +1,11 @@
 import type { ClaimRecord } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
-import { createReader, type Reader } from '../reader.js';
+import { type Raw, Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { toValueText } from './kv-key.js';
+import { listFolder, toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
-import { listFolder } from './kv-list.js';
-import { type KvPlace, writeRecords } from './kv-write.js';
+import { type KvOperation, recordWriter } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
 export function createClaimRecords(client: ConsulClient, owner: string, logger: Logger): ClaimRecords {
@@ -23,7 +22,7 @@ export function createClaimRecords(client: ConsulClient, owner: string, logger: 
   };
   return {
     async list(signal) {
-      const reader = createReader('claims.list');
+      const reader = new Reader('claims.list');
       const unreadable: string[] = [];
       const pairs = await listFolder(client, 'claims.list', folder, signal);
       const records = pairs.flatMap((pair) => {
@@ -35,28 +34,21 @@ export function createClaimRecords(client: ConsulClient, owner: string, logger: 
       report(unreadable);
       return records;
     },
-    write: (writes, signal) =>
-      writeRecords(
-        client,
-        'claims.write',
-        writes,
-        (write, place) => toOperations(write, place, folder),
-        signal,
-      ),
+    write: recordWriter(client, 'claims.write', (write) => toOperations(write, folder)),
   };
 }
 
 /** `delete-cas` of a missing key succeeds, so a separate operation, which fails for a missing key, checks the index. */
-function toOperations(write: ClaimWrite, place: KvPlace, folder: string): readonly object[] {
+function toOperations(write: ClaimWrite, folder: string): readonly KvOperation[] {
   const { provider, clientId, service } = write.record;
-  const key = { Key: toRecordKey(folder, write.record), ...place };
-  const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
-  return write.do === 'create'
-    ? [{ KV: { Verb: 'cas', ...key, Value: value, Index: 0 } }]
-    : [
-        { KV: { Verb: 'check-index', ...key, Index: write.record.modifyIndex } },
-        { KV: { Verb: 'delete-cas', ...key, Index: write.record.modifyIndex } },
-      ];
+  const key = toRecordKey(folder, write.record);
+  if (write.do === 'create')
+    return [{ verb: 'cas', key, value: JSON.stringify({ provider, clientId, service }), index: 0 }];
+  const { modifyIndex: index } = write.record;
+  return [
+    { verb: 'check-index', key, index },
+    { verb: 'delete-cas', key, index },
+  ];
 }
 
 const NOWHERE = { partition: '', namespace: '', name: '' };
@@ -65,12 +57,7 @@ const NOWHERE = { partition: '', namespace: '', name: '' };
  * One bad record must not hide the others. The key alone says whose claim is unknown; undefined for a key that names no
  * client.
  */
-function parseClaim(
-  pair: Readonly<Record<string, unknown>>,
-  key: string,
-  folder: string,
-  reader: Reader,
-): ClaimRecord | undefined {
+function parseClaim(pair: Raw, key: string, folder: string, reader: Reader): ClaimRecord | undefined {
   const id = parseRecordKey(folder, key);
   if (id === undefined) return undefined;
   const modifyIndex = reader.index(pair.ModifyIndex);

@@ -33,8 +33,10 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+type Answer = Pick<HttpAnswer, 'status' | 'body'>;
+
 export interface CallResult {
-  readonly answer: Pick<HttpAnswer, 'status' | 'body'>;
+  readonly answer: Answer;
   /** What the package read in the answer; undefined for an expected status that is not a success. */
   readonly value: unknown;
 }
@@ -87,7 +89,7 @@ async function exchange(
   transport: Transport,
   { method, path, body }: Sent,
   { operation, signal, expected, timeoutMs }: CallOptions,
-): Promise<Pick<HttpAnswer, 'status' | 'body'>> {
+): Promise<Answer> {
   const [encoded = '', search] = path.split('?');
   // In a transaction each operation has its place.
   const place = encoded === '/v1/txn' ? {} : toTenancyQuery(transport.tenancy);
@@ -106,7 +108,7 @@ async function exchange(
 /** One call, in the place of the emitter by which papi cancels a request. */
 class Call extends EventEmitter {
   readonly options: CallOptions;
-  answer: Pick<HttpAnswer, 'status' | 'body'> | undefined;
+  answer: Answer | undefined;
   isFailed = false;
   /** Only rejects. */
   readonly failed: Promise<never>;
@@ -127,7 +129,7 @@ class Call extends EventEmitter {
   }
 }
 
-type Send = (sent: Sent, options: CallOptions) => Promise<Pick<HttpAnswer, 'status' | 'body'>>;
+type Send = (sent: Sent, options: CallOptions) => Promise<Answer>;
 
 /** Papi calls an extension before each request; `transport` is where it would have put `node:http`. */
 function sendBy(client: Consul, send: Send): void {
@@ -147,9 +149,9 @@ function sendBy(client: Consul, send: Send): void {
 /** What papi needs of an `http.ClientRequest`. */
 class CarriedRequest extends EventEmitter {
   readonly #call: Call;
-  readonly #send: (body: string | undefined) => Promise<Pick<HttpAnswer, 'status' | 'body'>>;
+  readonly #send: (body: string | undefined) => Promise<Answer>;
 
-  constructor(call: Call, send: (body: string | undefined) => Promise<Pick<HttpAnswer, 'status' | 'body'>>) {
+  constructor(call: Call, send: (body: string | undefined) => Promise<Answer>) {
     super();
     this.#call = call;
     this.#send = send;

@@ -18,26 +18,21 @@ interface List {
   readonly placeOf: ReadonlyMap<string, number>;
 }
 
-/** Parses lists of entries, and remembers the last one. */
-export interface EntryListParser {
-  /** An entry with the same text as in the last list is the same object and is not parsed again. */
-  parse(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[];
-}
+/** Parses a list of entries. An entry with the same text as in the last list is the same object and is not parsed again. */
+export type ParseEntryList = (body: Uint8Array<ArrayBuffer>) => readonly IntentionEntry[];
 
 /**
  * Consul lists every entry, even if few have changed. An entry is unchanged if its bytes are equal. Equal indexes are not
  * enough, because after a snapshot is restored other content can have the same index.
  */
-export function createEntryListParser(): EntryListParser {
+export function createEntryListParser(): ParseEntryList {
   let last: List = { text: Buffer.alloc(0), slices: [], placeOf: new Map() };
-  return {
-    parse(body) {
-      const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-      const list = parseCompact(text, last);
-      if (list === undefined) return parseWhole(body);
-      last = list;
-      return list.slices.map(({ entry }) => entry);
-    },
+  return (body) => {
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    const list = parseCompact(text, last);
+    if (list === undefined) return parseRecords(body, OPERATION).map((entry) => parseEntry(entry, OPERATION));
+    last = list;
+    return list.slices.map(({ entry }) => entry);
   };
 }
 
@@ -110,8 +105,4 @@ function code(character: string): number {
 
 function isBlank(text: Buffer, from: number): boolean {
   return text.toString('latin1', from).trim() === '';
-}
-
-function parseWhole(body: Uint8Array<ArrayBuffer>): readonly IntentionEntry[] {
-  return parseRecords(body, OPERATION).map((entry) => parseEntry(entry, OPERATION));
 }

@@ -1,14 +1,13 @@
 import type { ServiceName } from '../../model/intention.js';
 import type { GatewayEntry, GatewayKind, GatewayRoute } from '../reachability.js';
-import { createReader } from '../reader.js';
-import { parseRecords, readComplete } from './answer.js';
-import { toNameQuery, toTenancyQuery } from './place.js';
+import { type Raw, Reader } from '../reader.js';
+import { readRecords } from './answer.js';
+import { type Query, toNameQuery, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
-const reader = createReader(operation);
+const reader = new Reader(operation);
 
-type Fields = Readonly<Record<string, unknown>>;
 type Place = Pick<ServiceName, 'partition' | 'namespace'> | undefined;
 
 /** By the lists of config entries, as the port says. */
@@ -22,14 +21,15 @@ export async function readGateways(
     place === undefined
       ? toTenancyQuery(transport.tenancy)
       : toNameQuery({ ...place, name: '' }, transport.tenancy);
-  const readList = async (listed: string) => {
-    const path = `/v1/config/${listed}`;
-    return parseRecords((await readComplete(transport, { operation, path, query }, signal)).body, operation);
-  };
+  const readList = (listed: string) =>
+    readRecords(transport, { operation, path: `/v1/config/${listed}`, query }, signal);
   if (kind !== 'api-gateway')
     return (await readList(kind)).map((entry) => ({
       name: reader.text(entry.Name),
-      routes: kind === 'ingress-gateway' ? ingressRoutes(entry, place) : linkedServices(entry, place),
+      routes:
+        kind === 'ingress-gateway'
+          ? ingressRoutes(entry, place)
+          : routesIn(entry, place, '', `terminating-gateway ${reader.text(entry.Name)}`),
     }));
   if (!(await knowsApiGateways(transport, query, signal))) return [];
   const [gateways, ...routes] = await Promise.all(
@@ -42,39 +42,22 @@ export async function readGateways(
 }
 
 /** Consul before 1.15 refuses the kind, and so has no entry of it. */
-async function knowsApiGateways(
-  transport: Transport,
-  query: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function knowsApiGateways(transport: Transport, query: Query, signal: AbortSignal): Promise<boolean> {
   const request = { operation, method: 'GET', path: '/v1/config/api-gateway', query } as const;
   const { status, body } = await transport.send(request, signal, [200, 500]);
   return status === 200 || !new TextDecoder().decode(body).startsWith('invalid config entry kind');
 }
 
-function linkedServices(entry: Fields, place: Place): readonly GatewayRoute[] {
-  const where = `terminating-gateway ${reader.text(entry.Name)}`;
-  return servicesIn(entry, place).map((serviceName) => ({
-    service: serviceName,
-    protocol: '',
-    place: where,
-  }));
-}
-
-function ingressRoutes(entry: Fields, place: Place): readonly GatewayRoute[] {
-  return reader.records(entry.Listeners).flatMap((listener) => {
-    const protocol = protocolOf(listener);
-    const where = `port ${reader.index(listener.Port)}`;
-    return servicesIn(listener, place).map((serviceName) => ({
-      service: serviceName,
-      protocol,
-      place: where,
-    }));
-  });
+function ingressRoutes(entry: Raw, place: Place): readonly GatewayRoute[] {
+  return reader
+    .records(entry.Listeners)
+    .flatMap((listener) =>
+      routesIn(listener, place, protocolOf(listener), `port ${reader.index(listener.Port)}`),
+    );
 }
 
 /** What a route adds to a gateway: nothing unless a listener of the gateway takes it. */
-function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly GatewayRoute[] {
+function boundRoutes(gateway: Raw, route: Raw, place: Place): readonly GatewayRoute[] {
   const kind = reader.text(route.Kind);
   const protocol = kind === 'tcp-route' ? 'tcp' : 'http';
   const listeners = reader.records(gateway.Listeners).filter((listener) => protocolOf(listener) === protocol);
@@ -89,13 +72,11 @@ function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly Gat
   if (!isBound) return [];
   const where = `${kind} ${reader.text(route.Name)}`;
   const holders = kind === 'tcp-route' ? [route] : reader.records(route.Rules);
-  return holders.flatMap((holder) =>
-    servicesIn(holder, place).map((serviceName) => ({ service: serviceName, protocol, place: where })),
-  );
+  return holders.flatMap((holder) => routesIn(holder, place, protocol, where));
 }
 
 /** A service of another namespace or partition is another service, even of the same name. */
-function servicesIn(holder: Fields, place: Place): readonly string[] {
+function routesIn(holder: Raw, place: Place, protocol: string, where: string): readonly GatewayRoute[] {
   return reader
     .records(holder.Services)
     .filter(
@@ -104,10 +85,10 @@ function servicesIn(holder: Fields, place: Place): readonly string[] {
         (['', place.namespace].includes(reader.optionalText(rawService.Namespace)) &&
           ['', place.partition].includes(reader.optionalText(rawService.Partition))),
     )
-    .map((rawService) => reader.text(rawService.Name));
+    .map((rawService) => ({ service: reader.text(rawService.Name), protocol, place: where }));
 }
 
 /** Without one, Consul takes tcp at an ingress gateway; an API gateway always has one. */
-function protocolOf(listener: Fields): string {
+function protocolOf(listener: Raw): string {
   return reader.optionalText(listener.Protocol).toLowerCase() || 'tcp';
 }

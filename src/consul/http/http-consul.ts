@@ -59,7 +59,6 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     graceMs: options.watchGraceMs ?? 10_000,
     checkMs: options.watchCheckMs ?? 30_000,
   };
-  const catalog = createCatalogReader(transport, guard, clock, logger);
   return {
     intentions: createIntentions(transport, guard),
     claims: createClaimRecords(client, owner, logger),
@@ -72,7 +71,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     jwtProviders: createJwtProviders(transport, guard, logger),
     reachability: createReachability(transport),
     proxyDefaults: createProxyDefaults(transport),
-    readCatalog: (signal) => catalog.read(signal),
+    readCatalog: createCatalogReader(transport, guard, clock, logger),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
     readProxies: (services, signal) => readProxies(transport, services, signal),

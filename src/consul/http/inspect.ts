@@ -1,7 +1,7 @@
 import { SyncError } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
 import type { AclCacheSeconds, ConsulFacts } from '../consul.js';
-import { createReader } from '../reader.js';
+import { type Raw, Reader } from '../reader.js';
 import { parseDurationSeconds } from './acl-duration.js';
 import { parseJson } from './answer.js';
 import type { Transport } from './transport.js';
@@ -31,7 +31,7 @@ export async function inspectConsul(
       ...serverTimeOf(answer.headers.date),
     };
   }
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const self = reader.record(parseJson(answer.body, operation));
   const config = reader.record(self.Config);
   const debug = isRecord(self.DebugConfig) ? self.DebugConfig : {};
@@ -50,7 +50,7 @@ export async function inspectConsul(
 }
 
 /** `30s` in versions from 1.10 on, otherwise nanoseconds. */
-function aclCacheOf(resolver: Readonly<Record<string, unknown>>): { readonly aclCache?: AclCacheSeconds } {
+function aclCacheOf(resolver: Raw): { readonly aclCache?: AclCacheSeconds } {
   const [role, policy, tokenTtl] = [resolver.ACLRoleTTL, resolver.ACLPolicyTTL, resolver.ACLTokenTTL].map(
     (ttl) =>
       typeof ttl === 'number' ? ttl / 1e9 : typeof ttl === 'string' ? parseDurationSeconds(ttl) : undefined,
@@ -74,6 +74,6 @@ async function readOnlyDatacenter(transport: Transport, signal: AbortSignal): Pr
   const operation = 'datacenters.list';
   const request = { operation, method: 'GET', path: '/v1/catalog/datacenters' } as const;
   const answer = await transport.send(request, signal);
-  const [only, ...others] = createReader(operation).texts(parseJson(answer.body, operation));
+  const [only, ...others] = new Reader(operation).texts(parseJson(answer.body, operation));
   return only === undefined || others.length > 0 ? 'unknown' : only;
 }

@@ -2,7 +2,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { Intentions } from '../consul.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
-import { incomplete } from '../reader.js';
+import { incomplete, type Raw } from '../reader.js';
 import { toWireSource } from '../source-access.js';
 import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createEntryListParser } from './entry-list.js';
@@ -15,7 +15,7 @@ const WRITTEN = { kind: 'written' } as const;
 const CONFLICT = { kind: 'conflict' } as const;
 
 export function createIntentions(transport: Transport, guard: IndexGuard): Intentions {
-  const entries = createEntryListParser();
+  const parseList = createEntryListParser();
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
@@ -35,7 +35,7 @@ export function createIntentions(transport: Transport, guard: IndexGuard): Inten
       const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
       const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
       guard.check(operation, answer.index);
-      return entries.parse(answer.body);
+      return parseList(answer.body);
     },
 
     read,
@@ -74,7 +74,7 @@ function toBody(
   });
 }
 
-function toNewFields(destination: ServiceName): Readonly<Record<string, unknown>> {
+function toNewFields(destination: ServiceName): Raw {
   const { partition, namespace, name } = destination;
   return {
     Kind: KIND,

@@ -1,17 +1,15 @@
 import { messageOf } from '../../errors.js';
-import { isRecord } from '../../model/is-record.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../consul.js';
 import { isSameContent } from '../content.js';
-import { createReader, incomplete } from '../reader.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseRecords, parseVerdict, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
-
-type Raw = Readonly<Record<string, unknown>>;
 
 const KIND = 'jwt-provider';
 const CONFLICT = { kind: 'conflict' } as const;
@@ -91,29 +89,25 @@ function toTrust(caFile: string | undefined): Raw {
 }
 
 function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
   const meta = reader.textMap(raw.Meta);
-  const remote = fieldIn(raw.JSONWebKeySet, 'Remote');
-  const trusted = fieldIn(fieldIn(fieldIn(remote, 'JWKSCluster'), 'TLSCertificates'), 'TrustedCA');
-  const caFile = reader.optionalText(fieldIn(trusted, 'Filename'));
-  const forwardHeader = reader.optionalText(fieldIn(raw.Forwarding, 'HeaderName'));
+  const remote = fieldOf(raw.JSONWebKeySet, 'Remote');
+  const trusted = fieldOf(fieldOf(fieldOf(remote, 'JWKSCluster'), 'TLSCertificates'), 'TrustedCA');
+  const caFile = reader.optionalText(fieldOf(trusted, 'Filename'));
+  const forwardHeader = reader.optionalText(fieldOf(raw.Forwarding, 'HeaderName'));
   const entry: JwtProviderEntry = {
     name,
     issuer: reader.optionalText(raw.Issuer),
     audiences: reader.texts(raw.Audiences),
-    jwksUri: reader.optionalText(fieldIn(remote, 'URI')),
+    jwksUri: reader.optionalText(fieldOf(remote, 'URI')),
     ...(caFile === '' ? {} : { caFile }),
     ...(forwardHeader === '' ? {} : { forwardHeader }),
     meta,
   };
   const isOurForm = isSameContent(raw, toRawProvider(entry));
   return { name, meta, content: isOurForm ? entry : 'other', modifyIndex: reader.index(raw.ModifyIndex) };
-}
-
-function fieldIn(value: unknown, name: string): unknown {
-  return isRecord(value) ? value[name] : undefined;
 }
 
 function isSameProvider(a: ExistingJwtProvider['content'], b: JwtProviderEntry): boolean {
@@ -135,7 +129,7 @@ async function readAgentVersions(transport: Transport, signal: AbortSignal): Pro
       operation,
       'the ACL token cannot read every node, so the list of agents is incomplete; grant it node:read on all nodes',
     );
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const members = parseRecords(answer.body, operation);
   // The answering agent is a member itself. Without a token Consul omits members silently.
   if (members.length === 0) throw incomplete(operation, 'the list of agents is empty');

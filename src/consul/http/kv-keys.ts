@@ -17,18 +17,18 @@ export function toKvPath(key: string): string {
   return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
 }
 
-export function toRecordKey(
-  folder: string,
-  record: { readonly provider: string; readonly clientId: string },
-): string {
+/** The client that a record is about. */
+interface RecordedClient {
+  readonly provider: string;
+  readonly clientId: string;
+}
+
+export function toRecordKey(folder: string, record: RecordedClient): string {
   return `${folder}${encodeSegment(record.provider)}/${encodeSegment(record.clientId)}`;
 }
 
 /** The reverse of `toRecordKey`; undefined for a key that it never returns. */
-export function parseRecordKey(
-  folder: string,
-  key: string,
-): { readonly provider: string; readonly clientId: string } | undefined {
+export function parseRecordKey(folder: string, key: string): RecordedClient | undefined {
   const [provider, clientId, ...rest] = key.startsWith(folder) ? key.slice(folder.length).split('/') : [];
   if (provider === undefined || clientId === undefined || rest.length > 0) return undefined;
   try {

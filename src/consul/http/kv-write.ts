@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { SyncError } from '../../errors.js';
+import { inParts } from '../../in-parts.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { RecordResult } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import { parseJson } from './answer.js';
 import type { ConsulClient } from './consul-client.js';
 import { toRefusalText } from './refusal.js';
@@ -13,10 +14,12 @@ const MAX_OPERATIONS = 64;
 /** Keeps a transaction below Consul's limit, 512 KiB by default (`txn_max_req_len`). */
 const MAX_WRITE_BYTES = 7 * 1024;
 
-/** Where an operation takes place. */
-export interface KvPlace {
-  readonly Namespace?: string;
-  readonly Partition?: string;
+/** An operation of a transaction on one key. */
+export interface KvOperation {
+  readonly verb: 'set' | 'cas' | 'delete' | 'delete-cas' | 'check-index';
+  readonly key: string;
+  readonly value?: string;
+  readonly index?: number;
 }
 
 /** The operations of one write, and the position of its result. */
@@ -26,35 +29,39 @@ interface Prepared {
 }
 
 /**
- * Writes records, each by its own operations. `toOperations` throws ERR_CONSUL_REJECTED for a record without a valid key.
+ * A function that writes records, each by its own operations. `toOperations` throws ERR_CONSUL_REJECTED for a record without a valid key.
  * A transaction applies all of its operations or none. The answer names the failed operations; they are removed, and the
  * others are sent again.
  */
-export async function writeRecords<W>(
+export function recordWriter<W>(
   client: ConsulClient,
   operation: Operation,
-  writes: readonly W[],
-  toOperations: (write: W, place: KvPlace) => readonly object[],
-  signal: AbortSignal,
-): Promise<readonly RecordResult[]> {
+  toOperations: (write: W) => readonly KvOperation[],
+): (writes: readonly W[], signal: AbortSignal) => Promise<readonly RecordResult[]> {
   const { namespace: Namespace, partition: Partition } = client.tenancy;
   const place = definedFields({ Namespace, Partition });
-  const results: RecordResult[] = writes.map(() => ({ kind: 'written' }));
-  const prepared: Prepared[] = [];
-  for (const [index, write] of writes.entries()) {
-    const operations = prepare(() => toOperations(write, place));
-    if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
-    else prepared.push({ index, operations });
-  }
-  for (const chunk of toChunks(prepared)) {
-    let left = chunk;
-    while (left.length > 0) {
-      const answers = await send(client, operation, left, signal);
-      for (const [{ index }, result] of answers) results[index] = result;
-      left = answers.size === left.length ? [] : left.filter((each) => !answers.has(each));
+  const toWire = ({ verb, key, value, index }: KvOperation) => {
+    const Value = value === undefined ? undefined : Buffer.from(value).toString('base64');
+    return { KV: { Verb: verb, Key: key, ...place, ...definedFields({ Value, Index: index }) } };
+  };
+  return async (writes, signal) => {
+    const results: RecordResult[] = writes.map(() => ({ kind: 'written' }));
+    const prepared: Prepared[] = [];
+    for (const [index, write] of writes.entries()) {
+      const operations = prepare(() => toOperations(write).map(toWire));
+      if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
+      else prepared.push({ index, operations });
     }
-  }
-  return results;
+    for (const chunk of inParts(prepared, MAX_OPERATIONS, ({ operations }) => operations.length)) {
+      let left: readonly Prepared[] = chunk;
+      while (left.length > 0) {
+        const answers = await send(client, operation, left, signal);
+        for (const [{ index }, result] of answers) results[index] = result;
+        left = answers.size === left.length ? [] : left.filter((each) => !answers.has(each));
+      }
+    }
+    return results;
+  };
 }
 
 /** The operations of a write, or why there are none. */
@@ -70,20 +77,6 @@ function prepare(toOperations: () => readonly object[]): readonly object[] | str
   }
 }
 
-function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[] {
-  const chunks: Prepared[][] = [];
-  let room = 0;
-  for (const write of writes) {
-    room -= write.operations.length;
-    if (room < 0) {
-      chunks.push([]);
-      room = MAX_OPERATIONS - write.operations.length;
-    }
-    chunks.at(-1)?.push(write);
-  }
-  return chunks;
-}
-
 /** The results of all writes if they were applied, or else of those that made the transaction fail. */
 async function send(
   client: ConsulClient,
@@ -96,7 +89,7 @@ async function send(
   const { answer } = await client.call({ operation, signal, expected: [200, 409] }, (api, given) =>
     api.transaction.create(operations, given),
   );
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const answered = reader.record(parseJson(answer.body, operation));
   if (answer.status === 200) {
     if (!Array.isArray(answered.Results) || reader.list(answered.Errors).length > 0) throw unclear(operation);

@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { LeaderLock } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import { parseVerdict } from './answer.js';
 import type { ConsulClient } from './consul-client.js';
 import { putKey, readKey, toValueText } from './kv-key.js';
@@ -36,7 +36,7 @@ export function createLeaderLock(client: ConsulClient, owner: string): LeaderLoc
       const { value } = await client
         .call({ operation, signal, timeoutMs }, (api, given) => api.session.create({ ...session, ...given }))
         .catch(namesRule);
-      const reader = createReader(operation);
+      const reader = new Reader(operation);
       return reader.text(reader.record(value).ID);
     },
     async renewSession(id, signal) {

@@ -1,15 +1,13 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { ServiceName } from '../../model/intention.js';
-import { createReader } from '../reader.js';
-import { parseJson, parseRecords, readComplete } from './answer.js';
+import { type Raw, Reader } from '../reader.js';
+import { parseJson, readComplete, readRecords } from './answer.js';
 import { isAddressable, toNameQuery, toPathName } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
-export type EntryFields = Readonly<Record<string, unknown>>;
-
 /** The entry of a name, if there is one. */
-export type EntryOf = (name: ServiceName) => EntryFields | undefined;
+export type EntryOf = (name: ServiceName) => Raw | undefined;
 
 const CONCURRENCY = 8;
 
@@ -26,9 +24,9 @@ export async function readNamedEntries(
   names: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<EntryOf> {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const path = `/v1/config/${kind}`;
-  const found = new Map<string, EntryFields>();
+  const found = new Map<string, Raw>();
   const asked = new Map<string, Map<string, ServiceName>>();
   for (const name of names) {
     if (!isAddressable(name.name)) continue;
@@ -37,8 +35,7 @@ export async function readNamedEntries(
   }
   const readList = async (anyone: ServiceName) => {
     const query = toNameQuery(anyone, transport.tenancy);
-    const { body } = await readComplete(transport, { operation, path, query }, signal);
-    for (const entry of parseRecords(body, operation))
+    for (const entry of await readRecords(transport, { operation, path, query }, signal))
       found.set(textOf({ ...anyone, name: reader.text(entry.Name) }), entry);
   };
   const readEach = (all: readonly ServiceName[]) =>

@@ -8,14 +8,15 @@ export interface Tenancy {
   readonly namespace?: string | undefined;
 }
 
-export function toTenancyQuery(tenancy: Tenancy): Readonly<Record<string, string>> {
-  return {
-    ...definedFields({ partition: tenancy.partition, ns: tenancy.namespace }),
-  };
+/** The parameters of a request. A value of '' is a bare flag (`?consistent`). */
+export type Query = Readonly<Record<string, string>>;
+
+export function toTenancyQuery(tenancy: Tenancy): Query {
+  return { ...definedFields({ partition: tenancy.partition, ns: tenancy.namespace }) };
 }
 
 /** `default` is Consul's default, and outside Enterprise the only valid value. */
-export function toNameQuery(name: ServiceName, tenancy: Tenancy): Readonly<Record<string, string>> {
+export function toNameQuery(name: ServiceName, tenancy: Tenancy): Query {
   return toTenancyQuery({
     partition: name.partition === 'default' ? tenancy.partition : name.partition,
     namespace: name.namespace === 'default' ? tenancy.namespace : name.namespace,

@@ -1,11 +1,12 @@
 import type { Protocol } from '../../model/catalog.js';
-import { isRecord } from '../../model/is-record.js';
-import { createReader } from '../reader.js';
-import { parseRecords, readComplete } from './answer.js';
-import type { Operation } from './request.js';
+import { fieldOf } from '../../model/field-of.js';
+import { Reader } from '../reader.js';
+import { readRecords } from './answer.js';
+import type { Query } from './place.js';
 import type { Transport } from './transport.js';
 
-type Query = Readonly<Record<string, string>>;
+const operation = 'protocols.read';
+const reader = new Reader(operation);
 
 /** The protocols of `service-defaults`, by service name. */
 export async function readProtocols(
@@ -13,9 +14,8 @@ export async function readProtocols(
   query: Query,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Protocol>> {
-  const operation = 'protocols.read';
-  const entries = await readEntries(transport, 'service-defaults', query, signal);
-  const reader = createReader(operation);
+  const request = { operation, path: '/v1/config/service-defaults', query } as const;
+  const entries = await readRecords(transport, request, signal);
   return new Map(entries.map(({ Name, Protocol: protocol }) => [reader.text(Name), toProtocol(protocol)]));
 }
 
@@ -25,20 +25,10 @@ export async function readDefaultProtocol(
   query: Query,
   signal: AbortSignal,
 ): Promise<Protocol> {
-  const [entry] = await readEntries(transport, 'proxy-defaults', query, signal);
+  const request = { operation, path: '/v1/config/proxy-defaults', query } as const;
+  const [entry] = await readRecords(transport, request, signal);
   if (entry === undefined) return 'tcp';
-  return toProtocol(isRecord(entry.Config) ? entry.Config.protocol : undefined);
-}
-
-async function readEntries(
-  transport: Transport,
-  kind: 'service-defaults' | 'proxy-defaults',
-  query: Query,
-  signal: AbortSignal,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const operation: Operation = 'protocols.read';
-  const answer = await readComplete(transport, { operation, path: `/v1/config/${kind}`, query }, signal);
-  return parseRecords(answer.body, operation);
+  return toProtocol(fieldOf(entry.Config, 'protocol'));
 }
 
 /** Consul treats every protocol outside the http family as tcp, also an empty one. */

@@ -2,15 +2,15 @@ import { mapBounded } from '../../map-bounded.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ServiceProxy } from '../consul.js';
-import { createReader } from '../reader.js';
-import { parseRecords, readComplete } from './answer.js';
-import { type EntryFields, readNamedEntries } from './named-entries.js';
+import { type Raw, Reader } from '../reader.js';
+import { readRecords } from './answer.js';
+import { readNamedEntries } from './named-entries.js';
 import { toNameQuery, toPathName } from './place.js';
 import { toRegistration } from './registration.js';
 import type { Transport } from './transport.js';
 
 const operation = 'proxies.read';
-const reader = createReader(operation);
+const reader = new Reader(operation);
 
 const CONCURRENCY = 8;
 
@@ -35,17 +35,15 @@ async function readCallers(
   transport: Transport,
   serviceName: ServiceName,
   signal: AbortSignal,
-): Promise<readonly EntryFields[]> {
+): Promise<readonly Raw[]> {
   const query = toNameQuery(serviceName, transport.tenancy);
   const path = `/v1/catalog/connect/${toPathName(serviceName.name)}`;
-  const answer = await readComplete(transport, { operation, path, query }, signal);
+  const callers = await readRecords(transport, { operation, path, query }, signal);
   // Consul lists the terminating gateways of a service too, which never call in its name.
-  return parseRecords(answer.body, operation).filter(
-    ({ ServiceKind: kind }) => kind !== 'terminating-gateway',
-  );
+  return callers.filter(({ ServiceKind: kind }) => kind !== 'terminating-gateway');
 }
 
-function toProxy(raw: EntryFields, defaultMode: string): ServiceProxy {
+function toProxy(raw: Raw, defaultMode: string): ServiceProxy {
   const upstreams = reader.records(proxyOf(raw).Upstreams);
   return {
     ...toRegistration(raw, reader),
@@ -61,15 +59,15 @@ function toProxy(raw: EntryFields, defaultMode: string): ServiceProxy {
   };
 }
 
-function isNative({ ServiceKind: kind }: EntryFields): boolean {
+function isNative({ ServiceKind: kind }: Raw): boolean {
   return reader.optionalText(kind) === '';
 }
 
-function ownMode(raw: EntryFields): string {
+function ownMode(raw: Raw): string {
   return reader.optionalText(proxyOf(raw).Mode);
 }
 
-function proxyOf({ ServiceProxy: proxy }: EntryFields): EntryFields {
+function proxyOf({ ServiceProxy: proxy }: Raw): Raw {
   return isRecord(proxy) ? proxy : {};
 }
 

@@ -1,6 +1,6 @@
 import { isRecord } from '../../model/is-record.js';
 import type { ProxyDefaults } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import { parseJson, readComplete } from './answer.js';
 import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
@@ -15,7 +15,7 @@ export function createProxyDefaults(transport: Transport): ProxyDefaults {
       const request = { operation: OPERATION, path: '/v1/config/proxy-defaults/global', query } as const;
       const answer = await readComplete(transport, request, signal, [200, 404]);
       if (answer.status === 404) return undefined;
-      const reader = createReader(OPERATION);
+      const reader = new Reader(OPERATION);
       const { AccessLogs: logs } = reader.record(parseJson(answer.body, OPERATION));
       const fields = isRecord(logs) ? logs : {};
       return {

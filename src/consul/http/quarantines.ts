@@ -3,12 +3,11 @@ import { isRecord } from '../../model/is-record.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { toValueText } from './kv-key.js';
+import { listFolder, toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
-import { listFolder } from './kv-list.js';
-import { type KvPlace, writeRecords } from './kv-write.js';
+import { type KvOperation, recordWriter } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/quarantine/<provider>/<client id>`, each part percent-encoded. */
 export function createQuarantineRecords(client: ConsulClient, owner: string): QuarantineRecords {
@@ -16,29 +15,20 @@ export function createQuarantineRecords(client: ConsulClient, owner: string): Qu
   return {
     async list(signal) {
       const operation = 'quarantines.list';
-      const reader = createReader(operation);
+      const reader = new Reader(operation);
       const pairs = await listFolder(client, operation, folder, signal);
       return pairs.flatMap((pair) => parseQuarantine(reader.text(pair.Key), pair.Value, folder) ?? []);
     },
-    write: (writes, signal) =>
-      writeRecords(
-        client,
-        'quarantines.write',
-        writes,
-        (write, place) => [toOperation(write, place, folder)],
-        signal,
-      ),
+    write: recordWriter(client, 'quarantines.write', (write) => [toOperation(write, folder)]),
   };
 }
 
 /** Without a compare-and-set: whatever another writer left there is replaced. */
-function toOperation(write: QuarantineWrite, place: KvPlace, folder: string): object {
-  const key = { Key: toRecordKey(folder, write.record), ...place };
-  if (write.do === 'delete') return { KV: { Verb: 'delete', ...key } };
+function toOperation(write: QuarantineWrite, folder: string): KvOperation {
+  const key = toRecordKey(folder, write.record);
   const { at, receivedAt } = write.record;
-  return {
-    KV: { Verb: 'set', ...key, Value: Buffer.from(JSON.stringify({ at, receivedAt })).toString('base64') },
-  };
+  if (write.do === 'delete') return { verb: 'delete', key };
+  return { verb: 'set', key, value: JSON.stringify({ at, receivedAt }) };
 }
 
 /**

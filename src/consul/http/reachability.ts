@@ -2,8 +2,8 @@ import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isRecord } from '../../model/is-record.js';
 import type { EndpointHealth, Reachability } from '../reachability.js';
-import { createReader } from '../reader.js';
-import { parseRecords, readComplete } from './answer.js';
+import { type Raw, Reader } from '../reader.js';
+import { readRecords } from './answer.js';
 import { readGateways } from './gateways.js';
 import { toNameQuery, toPathName } from './place.js';
 import { toRegistration } from './registration.js';
@@ -11,20 +11,17 @@ import { readRoutes } from './routes.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
-const reader = createReader(operation);
-
-type Fields = Readonly<Record<string, unknown>>;
+const reader = new Reader(operation);
 
 /** By the health API, and the config entries of routing and of gateways. */
 export function createReachability(transport: Transport): Reachability {
   const health = async (kind: 'connect' | 'service', serviceName: ServiceName, signal: AbortSignal) => {
     const path = `/v1/health/${kind}/${toPathName(serviceName.name)}`;
     const query = toNameQuery(serviceName, transport.tenancy);
-    const answer = await readComplete(transport, { operation, path, query }, signal);
+    const endpoints = await readRecords(transport, { operation, path, query }, signal);
     // Consul lists the terminating gateways of a service with its sidecars.
-    const isSidecar = ({ Service: endpoint }: Fields) =>
+    const isSidecar = ({ Service: endpoint }: Raw) =>
       !isRecord(endpoint) || endpoint.Kind !== 'terminating-gateway';
-    const endpoints = parseRecords(answer.body, operation);
     return healthOf(kind === 'connect' ? endpoints.filter(isSidecar) : endpoints);
   };
   return {
@@ -32,8 +29,8 @@ export function createReachability(transport: Transport): Reachability {
     async readInstances(serviceName, signal) {
       const path = `/v1/catalog/service/${toPathName(serviceName.name)}`;
       const query = toNameQuery(serviceName, transport.tenancy);
-      const answer = await readComplete(transport, { operation, path, query }, signal);
-      return parseRecords(answer.body, operation)
+      const instances = await readRecords(transport, { operation, path, query }, signal);
+      return instances
         .filter(({ ServiceKind: kind }) => reader.optionalText(kind) === '')
         .map((raw) => toRegistration(raw, reader))
         .toSorted((a, b) => compareText(a.node, b.node) || compareText(a.id, b.id));
@@ -45,8 +42,8 @@ export function createReachability(transport: Transport): Reachability {
 }
 
 /** An endpoint whose check is critical gets no calls; a warning does. */
-function healthOf(endpoints: readonly Fields[]): EndpointHealth {
-  const isPassing = ({ Checks: checks }: Fields) =>
+function healthOf(endpoints: readonly Raw[]): EndpointHealth {
+  const isPassing = ({ Checks: checks }: Raw) =>
     reader.records(checks).every(({ Status: status }) => status === 'passing' || status === 'warning');
   return { registered: endpoints.length, passing: endpoints.filter(isPassing).length };
 }

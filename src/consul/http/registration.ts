@@ -1,11 +1,9 @@
 import { isRecord } from '../../model/is-record.js';
 import type { Registration } from '../../model/registration.js';
-import type { Reader } from '../reader.js';
-
-type Fields = Readonly<Record<string, unknown>>;
+import type { Raw, Reader } from '../reader.js';
 
 /** From an instance as `/v1/catalog/service` and `/v1/catalog/connect` show it: `ServiceTags` is `tags` of a file. */
-export function toRegistration(raw: Fields, reader: Reader): Registration {
+export function toRegistration(raw: Raw, reader: Reader): Registration {
   const fields = Object.entries(raw).flatMap(([key, value]) =>
     key.startsWith('Service') ? [[key.slice('Service'.length), value] as const] : [],
   );
@@ -20,7 +18,7 @@ export function toRegistration(raw: Fields, reader: Reader): Registration {
 /** Their keys are of the person who registered the instance. `Arguments` is of an Envoy extension. */
 const FREE = new Set(['Meta', 'Config', 'Arguments']);
 
-function toFileForm(fields: Fields): Fields {
+function toFileForm(fields: Raw): Raw {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([key, value]) => {
       const kept = FREE.has(key) ? value : toFileValue(key, value);

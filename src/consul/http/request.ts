@@ -1,3 +1,5 @@
+import type { Query } from './place.js';
+
 /** The purpose of a request: a label of metrics and a word in errors, so a closed set. */
 export type Operation =
   | `intentions.${'list' | 'read' | 'write' | 'delete'}`
@@ -21,8 +23,7 @@ export interface ConsulRequest {
   readonly method: 'GET' | 'PUT' | 'DELETE';
   /** Percent-encoded, from `/v1/` on. */
   readonly path: string;
-  /** A value of '' is a bare flag (`?consistent`). */
-  readonly query?: Readonly<Record<string, string>>;
+  readonly query?: Query;
   readonly body?: string;
   /** For the whole exchange; by default the timeout of the transport. Blocking queries set their own. */
   readonly timeoutMs?: number;

@@ -1,12 +1,12 @@
 import type { ServiceName } from '../../model/intention.js';
 import { isRecord } from '../../model/is-record.js';
 import type { RouteEntry, RouteTarget } from '../reachability.js';
-import { createReader } from '../reader.js';
-import { type EntryFields, readNamedEntries } from './named-entries.js';
+import { type Raw, Reader } from '../reader.js';
+import { readNamedEntries } from './named-entries.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
-const reader = createReader(operation);
+const reader = new Reader(operation);
 
 /** By the config entries of routing, as the port says. */
 export async function readRoutes(
@@ -32,11 +32,7 @@ export async function readRoutes(
 
 function toRoutes(
   name: string,
-  {
-    resolver,
-    splitter,
-    router,
-  }: Readonly<Record<'resolver' | 'splitter' | 'router', EntryFields | undefined>>,
+  { resolver, splitter, router }: Readonly<Record<'resolver' | 'splitter' | 'router', Raw | undefined>>,
 ): readonly RouteEntry[] {
   const found: readonly (RouteEntry | undefined)[] = [
     resolver && { kind: 'service-resolver', targets: [toTarget(resolver.Redirect, name)] },
@@ -58,7 +54,7 @@ function toRoutes(
 
 /** Without a service, a target is the entry's own. */
 function toTarget(value: unknown, own: string): RouteTarget {
-  const fields: EntryFields = isRecord(value) ? value : {};
+  const fields: Raw = isRecord(value) ? value : {};
   const [serviceName, datacenter, peer] = [fields.Service, fields.Datacenter, fields.Peer].map((text) =>
     reader.optionalText(text),
   );

@@ -110,7 +110,7 @@ async function watchPath(
   signal: AbortSignal,
 ): Promise<void> {
   const { transport, clock, logger, metrics, waitMs, graceMs } = options;
-  const pacer = createPacer(clock, PER_SECOND, BURST);
+  const pace = createPacer(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   // jwt-provider entries exist only in the default namespace of a partition.
@@ -172,7 +172,7 @@ async function watchPath(
     while (!signal.aborted) {
       const { signal: again } = restart;
       try {
-        await pacer.wait(signal);
+        await pace(signal);
         const found = await withLinkedSignal([signal, again], look);
         again.throwIfAborted();
         if (found !== undefined) {

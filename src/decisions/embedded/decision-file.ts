@@ -5,6 +5,7 @@ import Database from 'libsql';
 import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
+import { Queries, type Row } from '../../sqlite.js';
 import { CARRY, createSubjectIndex, FORGET } from './subject-index.js';
 
 /** One stored decision. */
@@ -18,9 +19,7 @@ export interface StoredDecision {
 }
 
 /** A position with its event, or with what a query selects in the place of the event. */
-export type Row = Pick<StoredDecision, 'seq' | 'event'>;
-
-type Statement = Database.Statement<unknown[]>;
+export type PlacedRow = Pick<StoredDecision, 'seq' | 'event'>;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS decisions (
@@ -62,12 +61,7 @@ export class DecisionFile {
   readonly #path: string;
   readonly #synchronous: 'FULL' | 'NORMAL';
   readonly #database: Database.Database;
-  readonly #page: Statement;
-  readonly #last: Statement;
-  readonly #find: Statement;
-  readonly #oldest: Statement;
-  readonly #checkpoint: Statement;
-  readonly #lastDecision: Statement;
+  readonly #queries: Queries;
   /** Appends off the event loop, which therefore waits for no lock, no index and no disk. */
   #writer: AsyncDatabase | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -85,18 +79,7 @@ export class DecisionFile {
       database.exec(SCHEMA);
       createSubjectIndex(database);
       this.#database = database;
-      this.#page = database.prepare<unknown[]>(
-        'SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?',
-      );
-      this.#last = database.prepare<unknown[]>('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
-      this.#oldest = database.prepare<unknown[]>('SELECT seq, time FROM decisions ORDER BY seq LIMIT ?');
-      this.#checkpoint = database.prepare<unknown[]>(
-        "SELECT coalesce(max(seq), 0) AS seq FROM decisions WHERE subject LIKE 'checkpoint/%' AND time < ?",
-      );
-      this.#lastDecision = database.prepare<unknown[]>(
-        "SELECT event FROM decisions WHERE subject NOT LIKE 'checkpoint/%' ORDER BY seq DESC LIMIT 1",
-      );
-      this.#find = database.prepare<unknown[]>('SELECT seq FROM decisions WHERE id = ?');
+      this.#queries = new Queries(database);
     } catch (error) {
       throw unreachable(this.#path, error);
     }
@@ -108,28 +91,31 @@ export class DecisionFile {
   }
 
   /** The decisions after `after`, oldest first. */
-  page(after: number, limit: number): readonly Row[] {
-    return this.#attempt(() => this.#page.all(after, limit).map(toRow));
+  page(after: number, limit: number): readonly PlacedRow[] {
+    const page = 'SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?';
+    return this.#all(page, after, limit).map(toPlaced);
   }
 
   /** The newest position; 0 in an empty log. */
   last(): number {
-    return this.#attempt(() => seqOf(this.#last.get()));
+    return this.#integer('SELECT coalesce(max(seq), 0) AS seq FROM decisions') ?? 0;
   }
 
   /** The oldest position; 0 in an empty log. */
   first(): number {
-    return this.#attempt(() => this.#oldest.all(1).map(seqOf)[0] ?? 0);
+    return this.#integer('SELECT seq FROM decisions ORDER BY seq LIMIT 1') ?? 0;
   }
 
   /** The newest event that is not a checkpoint. */
   lastDecision(): string | undefined {
-    return this.#attempt(() => this.#lastDecision.all().map((row) => textIn(row, 'event'))[0]);
+    return this.#all(
+      "SELECT event FROM decisions WHERE subject NOT LIKE 'checkpoint/%' ORDER BY seq DESC LIMIT 1",
+    )[0]?.text('event');
   }
 
   /** The position of an id. */
   find(id: string): number | undefined {
-    return this.#attempt(() => this.#find.all(id).map(seqOf)[0]);
+    return this.#integer('SELECT seq FROM decisions WHERE id = ?', id);
   }
 
   /**
@@ -193,15 +179,17 @@ export class DecisionFile {
     const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
       'DELETE FROM decisions WHERE seq <= ?',
     );
-    const checkpoint = seqOf(this.#checkpoint.get(time));
-    const hasCheckpoints = seqOf(this.#checkpoint.get(END_OF_TIME)) > 0;
+    const lastCheckpoint =
+      "SELECT coalesce(max(seq), 0) AS seq FROM decisions WHERE subject LIKE 'checkpoint/%' AND time < ?";
+    const checkpoint = this.#integer(lastCheckpoint, time) ?? 0;
+    const hasCheckpoints = (this.#integer(lastCheckpoint, END_OF_TIME) ?? 0) > 0;
     for (let deleted = 0; ; ) {
       const end = hasCheckpoints ? checkpoint : this.last();
-      const rows = this.#oldest.all(IN_ONE_TURN);
-      const isOld = (row: unknown) => textIn(row, 'time') < time && seqOf(row) < end;
+      const rows = this.#all('SELECT seq, time FROM decisions ORDER BY seq LIMIT ?', IN_ONE_TURN);
+      const isOld = (row: Row) => row.text('time') < time && row.integer('seq') < end;
       const kept = rows.findIndex((row) => !isOld(row));
       const old = kept === -1 ? rows : rows.slice(0, kept);
-      const upTo = old.length === 0 ? undefined : seqOf(old.at(-1));
+      const upTo = old.at(-1)?.integer('seq');
       if (upTo !== undefined)
         await inTransaction(writer, () => {
           carry.run(upTo);
@@ -216,9 +204,13 @@ export class DecisionFile {
     }
   }
 
-  #attempt<T>(operation: () => T): T {
+  #integer(sql: string, ...values: readonly string[]): number | undefined {
+    return this.#all(sql, ...values)[0]?.integer('seq');
+  }
+
+  #all(sql: string, ...values: readonly (string | number)[]): readonly Row[] {
     try {
-      return operation();
+      return this.#queries.all(sql, ...values);
     } catch (error) {
       throw unreachable(this.#path, error);
     }
@@ -253,24 +245,6 @@ export function unreachable(path: string, error: unknown): SyncError {
   );
 }
 
-export function toRow(row: unknown): Row {
-  return { seq: seqOf(row), event: textIn(row, 'event') };
-}
-
-function seqOf(row: unknown): number {
-  const value = field(row, 'seq');
-  if (typeof value !== 'number') throw new Error('column seq holds no number');
-  return value;
-}
-
-/** Throws an error for a row without such a text. */
-export function textIn(row: unknown, column: string): string {
-  const value = field(row, column);
-  if (typeof value !== 'string') throw new Error(`column ${column} holds no text`);
-  return value;
-}
-
-function field(row: unknown, column: string): unknown {
-  if (typeof row !== 'object' || row === null) throw new Error('not a row');
-  return Object.getOwnPropertyDescriptor(row, column)?.value;
+export function toPlaced(row: Row): PlacedRow {
+  return { seq: row.integer('seq'), event: row.text('event') };
 }

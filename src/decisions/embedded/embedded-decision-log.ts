@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
-import { invalidEvent, messageOf, SyncError } from '../../errors.js';
+import { invalidEvent, messageOf } from '../../errors.js';
 import { firstOf } from '../../linked-signal.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
@@ -10,6 +10,7 @@ import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { parseJson } from '../envelope.js';
 import {
+  closedLog,
   type DecisionLog,
   type LogParts,
   type PlacedEvent,
@@ -188,9 +189,7 @@ class EmbeddedDecisionLog implements DecisionLog {
   }
 
   #open(): DecisionFile {
-    if (this.#closing.signal.aborted) {
-      throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
-    }
+    if (this.#closing.signal.aborted) throw closedLog();
     if (this.#file === undefined) {
       this.#file = new DecisionFile(this.#options.directory);
       this.#options.logger.debug({ directory: this.#options.directory }, 'decision log opened');

@@ -1,14 +1,22 @@
 import { join } from 'node:path';
 import Database from 'libsql';
-import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
 import type { Runtime } from '../../runtime.js';
+import { inTransaction, Queries } from '../../sqlite.js';
 import { isOwnedBy } from '../envelope.js';
 import { type LogParts, parseStored } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import { copyStartOf } from './topic-copy.js';
-import { type Judgement, judge, MAX_HELD, type Staged, withGap, withoutHole } from './topic-index-judge.js';
+import {
+  type Judgement,
+  judge,
+  MAX_HELD,
+  STAGED,
+  type Staged,
+  withGap,
+  withoutHole,
+} from './topic-index-judge.js';
 import {
   createIndexTables,
   readIndexState,
@@ -26,17 +34,6 @@ export interface EmbeddedTopicIndexOptions extends Runtime {
   /** Called once nothing writes any more. */
   readonly onClosed: () => void;
 }
-
-const STAGED = z.object({
-  log: z.string(),
-  sequence: z.number(),
-  time: z.string(),
-  id: z.string(),
-  subject: z.string(),
-  event: z.string(),
-});
-const NEXT_LOG = z.object({ log: z.string().nullable() });
-const COUNT = z.object({ count: z.number() });
 
 /** Rows per transaction: each takes a few milliseconds of the event loop. */
 const BATCH = 100;
@@ -58,6 +55,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
   readonly #options: EmbeddedTopicIndexOptions;
   readonly #file: DecisionFile;
   readonly #database: Database.Database;
+  readonly #queries: Queries;
   #state: TopicIndexState;
   #deletedAt = Number.NEGATIVE_INFINITY;
 
@@ -70,6 +68,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
     database.pragma('synchronous = NORMAL');
     createIndexTables(database);
     this.#database = database;
+    this.#queries = new Queries(database);
     this.#state = readIndexState(database);
   }
 
@@ -95,11 +94,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   async take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#take(parts, readAt, signal);
-    } catch (error) {
+    await this.#take(parts, readAt, signal).catch((error: unknown) => {
       throw unreachable(this.#options.directory, error);
-    }
+    });
   }
 
   async #take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
@@ -140,7 +137,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
       const insert = this.#database.prepare<unknown[]>(
         'INSERT OR IGNORE INTO staged VALUES (?, ?, ?, ?, ?, ?)',
       );
-      this.#inTransaction(() => {
+      inTransaction(this.#database, () => {
         for (const { log, sequence, time, id, subject, event } of batch)
           insert.run(log, sequence, time, id, subject, event);
         if (isResumable) this.#save({ ...this.#state, position: position() });
@@ -173,10 +170,10 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   /** Moves decisions into the index, log by log. */
   async #release(signal: AbortSignal): Promise<void> {
-    const next = this.#database.prepare<unknown[]>('SELECT min(log) AS log FROM staged WHERE log > ?');
-    for (let log: string | null = ''; log !== null && !signal.aborted; ) {
+    const next = 'SELECT log FROM staged WHERE log > ? ORDER BY log LIMIT 1';
+    for (let log: string | undefined = ''; log !== undefined && !signal.aborted; ) {
       await this.#releaseLog(log, signal);
-      log = NEXT_LOG.parse(next.get(log)).log;
+      log = this.#queries.all(next, log)[0]?.text('log');
     }
   }
 
@@ -205,7 +202,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
       // Those that a crash left here and there are stored once.
       if (accepted.length > 0) await this.#file.append(accepted);
       if (done !== undefined || state !== this.#state)
-        this.#inTransaction(() => {
+        inTransaction(this.#database, () => {
           if (done !== undefined) remove.run(log, done.sequence, done.time, done.id);
           this.#save(state);
         });
@@ -222,10 +219,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   #held(log: string): number {
-    const count = this.#database.prepare<unknown[]>(
-      'SELECT count(*) AS count FROM (SELECT 1 FROM staged WHERE log = ? LIMIT ?)',
-    );
-    return COUNT.parse(count.get(log, MAX_HELD + 1)).count;
+    const count = 'SELECT count(*) AS count FROM (SELECT 1 FROM staged WHERE log = ? LIMIT ?)';
+    return this.#queries.all(count, log, MAX_HELD + 1)[0]?.integer('count') ?? 0;
   }
 
   /** As long as the work took: this process reconciles too. */
@@ -255,16 +250,5 @@ export class EmbeddedTopicIndex implements TopicIndex {
   #save(state: TopicIndexState): void {
     writeIndexState(this.#database, state);
     this.#state = state;
-  }
-
-  #inTransaction(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
   }
 }

@@ -4,14 +4,19 @@ import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
+import { Queries } from '../../sqlite.js';
 import { parseStored } from '../log.js';
 import type { HistoryOptions, Trail, TrailExtent, TrailParty } from '../trail.js';
-import { DecisionFile, type Row, toRow } from './decision-file.js';
+import { DecisionFile, type PlacedRow, toPlaced } from './decision-file.js';
 
 export interface EmbeddedTrailOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   readonly logger: Logger;
+  /** What of the log's extent holds for the answers; all of it by default. */
+  readonly toExtent?: (extent: TrailExtent) => TrailExtent;
+  /** Called once it is closed. */
+  readonly onClosed?: () => void | Promise<void>;
 }
 
 /** Rows per turn of the event loop: a few milliseconds. */
@@ -31,16 +36,17 @@ export async function openEmbeddedTrail(options: EmbeddedTrailOptions): Promise<
 
 class EmbeddedTrail implements Trail {
   readonly #path: string;
-  readonly #logger: Logger;
-  readonly #database: Database.Database;
-  readonly #statements = new Map<string, Database.Statement<unknown[]>>();
+  readonly #options: EmbeddedTrailOptions;
+  readonly #queries: Queries;
   /** The last result of `#endOf`: a question asks about many subjects at one instant. */
   #found = { key: '', end: 0 };
 
-  constructor({ directory, logger }: EmbeddedTrailOptions) {
-    this.#path = join(directory, 'decisions.db');
-    this.#logger = logger;
-    this.#database = this.#attempt(() => new Database(this.#path, { readonly: true, timeout: 5_000 }));
+  constructor(options: EmbeddedTrailOptions) {
+    this.#path = join(options.directory, 'decisions.db');
+    this.#options = options;
+    this.#queries = this.#attempt(
+      () => new Queries(new Database(this.#path, { readonly: true, timeout: 5_000 })),
+    );
   }
 
   async extent(): Promise<TrailExtent> {
@@ -49,12 +55,9 @@ class EmbeddedTrail implements Trail {
     const [last] = this.#all(
       "SELECT seq, time AS event FROM decisions WHERE subject NOT LIKE 'checkpoint/%' ORDER BY seq DESC LIMIT 1",
     );
-    return {
-      first: first?.event,
-      last: last?.event,
-      // Positions count from 1.
-      isCut: (first?.seq ?? 1) > 1,
-    };
+    // Positions count from 1.
+    const extent = { first: first?.event, last: last?.event, isCut: (first?.seq ?? 1) > 1 };
+    return this.#options.toExtent?.(extent) ?? extent;
   }
 
   async *subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string> {
@@ -119,7 +122,7 @@ class EmbeddedTrail implements Trail {
    */
   async *#newestOf({ kind, name }: TrailParty, first: number, end: number): AsyncIterable<Decision> {
     // By position, with the subject as `event`.
-    const waiting: Row[] = [];
+    const waiting: PlacedRow[] = [];
     for (let after: string | undefined = ''; after !== undefined; ) {
       const rows = this.#all(
         `SELECT coalesce((SELECT max(seq) FROM decisions WHERE subject = about.subject AND seq <= ?), 0) AS seq, subject AS event
@@ -154,11 +157,11 @@ class EmbeddedTrail implements Trail {
   }
 
   async close(): Promise<void> {
-    this.#statements.clear();
-    this.#database.close();
+    this.#queries.close();
+    await this.#options.onClosed?.();
   }
 
-  async *#pages(read: (before: number) => readonly Row[]): AsyncIterable<Decision> {
+  async *#pages(read: (before: number) => readonly PlacedRow[]): AsyncIterable<Decision> {
     for (let before = NEVER; ; ) {
       const rows = read(before);
       for (const row of rows) {
@@ -205,7 +208,7 @@ class EmbeddedTrail implements Trail {
   }
 
   /** The first or the last decision: its position, and its time as `event`. */
-  #edge(order: 'ASC' | 'DESC'): Row | undefined {
+  #edge(order: 'ASC' | 'DESC'): PlacedRow | undefined {
     return this.#all(`SELECT seq, time AS event FROM decisions ORDER BY seq ${order} LIMIT 1`)[0];
   }
 
@@ -236,16 +239,12 @@ class EmbeddedTrail implements Trail {
     ).map(({ event }) => event);
   }
 
-  #parse({ event }: Row): Decision | undefined {
-    return parseStored(event, this.#logger);
+  #parse({ event }: PlacedRow): Decision | undefined {
+    return parseStored(event, this.#options.logger);
   }
 
-  #all(sql: string, ...values: readonly unknown[]): readonly Row[] {
-    return this.#attempt(() => {
-      const statement = this.#statements.get(sql) ?? this.#database.prepare<unknown[]>(sql);
-      this.#statements.set(sql, statement);
-      return statement.all(...values).map(toRow);
-    });
+  #all(sql: string, ...values: readonly unknown[]): readonly PlacedRow[] {
+    return this.#attempt(() => this.#queries.all(sql, ...values).map(toPlaced));
   }
 
   #attempt<T>(operation: () => T): T {

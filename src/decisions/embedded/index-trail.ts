@@ -24,20 +24,12 @@ export async function openIndexTrail(
   if (!existsSync(path)) throw noIndex(directory);
   const database = new Database(path, { readonly: true, timeout: 5_000 });
   try {
-    await completeState(database, directory);
-    const trail = await openEmbeddedTrail(options);
-    return {
-      extent: async () =>
-        toExtent(await trail.extent(), await completeState(database, directory), clock.now()),
-      subjects: (of) => trail.subjects(of),
-      newestFirst: (subject, at) => trail.newestFirst(subject, at),
-      next: (subject, at) => trail.next(subject, at),
-      history: (of, between) => trail.history(of, between),
-      async close() {
-        database.close();
-        await trail.close();
-      },
-    };
+    completeState(database, directory);
+    return await openEmbeddedTrail({
+      ...options,
+      toExtent: (extent) => toExtent(extent, completeState(database, directory), clock.now()),
+      onClosed: () => void database.close(),
+    });
   } catch (error) {
     database.close();
     throw error;
@@ -46,7 +38,7 @@ export async function openIndexTrail(
 
 type CompleteState = TopicIndexState & { readonly until: string };
 
-async function completeState(database: Database.Database, directory: string): Promise<CompleteState> {
+function completeState(database: Database.Database, directory: string): CompleteState {
   const state = readIndexState(database);
   if (state.until === undefined) throw noIndex(directory);
   return { ...state, until: state.until };

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { makeDirectory } from '../../make-directory.js';
 import type { Logger } from '../../observe.js';
+import { Row } from '../../sqlite.js';
 import { parseCloudEvent } from '../envelope.js';
 import { type DecisionLog, type LogParts, parseStored } from '../log.js';
 import type { Trail, TrailExtent } from '../trail.js';
-import { DecisionFile, textIn } from './decision-file.js';
+import { DecisionFile } from './decision-file.js';
 import { openEmbeddedTrail } from './embedded-trail.js';
 
 const BATCH = 1_000;
@@ -47,15 +48,11 @@ export async function openTopicCopy(
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     const begin = await copy(parts, options);
-    const trail = await openEmbeddedTrail(options);
-    return {
-      extent: () => trail.extent().then((extent) => extentFrom(extent, begin)),
-      subjects: (of) => trail.subjects(of),
-      newestFirst: (subject, at) => trail.newestFirst(subject, at),
-      next: (subject, at) => trail.next(subject, at),
-      history: (of, between) => trail.history(of, between),
-      close: () => trail.close().then(remove),
-    };
+    return await openEmbeddedTrail({
+      ...options,
+      toExtent: (extent) => extentFrom(extent, begin),
+      onClosed: remove,
+    });
   } catch (error) {
     await remove();
     throw error;
@@ -85,7 +82,7 @@ async function copy(
       .iterate();
     let batch: Parameters<DecisionFile['append']>[0][number][] = [];
     for (const row of rows) {
-      const event = textIn(row, 'event');
+      const event = new Row(row).text('event');
       const { id, time, subject } = parseCloudEvent(event);
       batch.push({ id, time, subject, event });
       if (batch.length < BATCH) continue;

@@ -1,19 +1,21 @@
+import { z } from 'zod';
 import { compareText } from '../../model/compare-text.js';
 import { NO_HASH } from '../chain.js';
 import { toTrailRecord } from '../trail-record.js';
 import type { Gap, TopicIndexState } from './topic-index-state.js';
 
 /** A decision that was read of the topic and is not in the index yet. */
-export interface Staged {
+export const STAGED = z.object({
   /** Empty for a decision of before there were chains. */
-  readonly log: string;
-  readonly sequence: number;
-  readonly time: string;
-  readonly id: string;
-  readonly subject: string;
+  log: z.string(),
+  sequence: z.number(),
+  time: z.string(),
+  id: z.string(),
+  subject: z.string(),
   /** The CloudEvent as JSON. */
-  readonly event: string;
-}
+  event: z.string(),
+});
+export type Staged = Readonly<z.infer<typeof STAGED>>;
 
 /** What becomes of a decision, and of the state of the index. `wait`: what is before it in its chain may still come. */
 export interface Judgement {

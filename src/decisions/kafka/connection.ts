@@ -78,12 +78,5 @@ async function tlsOf(tls: KafkaConnectionOptions['tls']): Promise<true | Connect
 }
 
 function saslOf({ mechanism, username, password }: KafkaSasl): SASLOptions {
-  switch (mechanism) {
-    case 'plain':
-      return { mechanism, username, password: password.reveal() };
-    case 'scram-sha-256':
-      return { mechanism, username, password: password.reveal() };
-    case 'scram-sha-512':
-      return { mechanism, username, password: password.reveal() };
-  }
+  return { mechanism, username, password: password.reveal() };
 }

@@ -1,5 +1,4 @@
 import type { Kafka, Message } from 'kafkajs';
-import { SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import { jsonIn } from '../../model/json-in.js';
@@ -8,6 +7,7 @@ import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { CONTENT_TYPE } from '../envelope.js';
 import {
+  closedLog,
   type DecisionLog,
   instantOf,
   type LogParts,
@@ -354,8 +354,7 @@ class KafkaDecisionLog implements DecisionLog {
   }
 
   #refuseIfClosed(): void {
-    if (!this.#closing.signal.aborted) return;
-    throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
+    if (this.#closing.signal.aborted) throw closedLog();
   }
 }
 

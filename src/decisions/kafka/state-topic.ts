@@ -1,8 +1,8 @@
 import type { Kafka, Message } from 'kafkajs';
 import { ulid } from 'ulid';
 import { SyncError } from '../../errors.js';
+import { inParts } from '../../in-parts.js';
 import type { Decision } from '../../model/decision.js';
-import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
@@ -67,17 +67,11 @@ export class StateTopic {
 
   constructor(
     kafka: () => Promise<Kafka>,
-    {
-      owner,
-      stop,
-      topic,
-      logger,
-      ...rest
-    }: StateTopicOptions & Omit<TopicOptions, 'isCompacted'> & { readonly logger: Logger },
+    options: StateTopicOptions & Omit<TopicOptions, 'isCompacted'> & { readonly logger: Logger },
     { writer, read }: { readonly writer: TransactionalWriter; readonly read: Read },
   ) {
-    this.#options = { owner, topic, logger, ...definedFields({ stop }) };
-    this.#topic = new KafkaTopic(kafka, { ...rest, topic, isCompacted: true });
+    this.#options = options;
+    this.#topic = new KafkaTopic(kafka, { ...options, isCompacted: true });
     this.#writer = writer;
     this.#read = read;
   }
@@ -106,8 +100,8 @@ export class StateTopic {
       if (known === undefined || !isOlder(placed, known)) newest.set(decision.subject, placed);
     }
     const states = lastStates([...newest.values()].map(({ decision }) => decision));
-    for (let at = 0; at < states.length; at += BATCH) {
-      const messages = states.slice(at, at + BATCH).map(toMessage);
+    for (const batch of inParts(states, BATCH)) {
+      const messages = batch.map(toMessage);
       await this.#writer.write([], { topic: this.#options.topic, messages: () => messages });
     }
     this.#offsets = new Map(end);

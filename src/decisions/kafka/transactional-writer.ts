@@ -1,6 +1,7 @@
 import type { Kafka, Message, Producer, Transaction } from 'kafkajs';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { inParts } from '../../in-parts.js';
+import { closedLog } from '../log.js';
 import { within } from './kafka-error.js';
 import type { Offsets } from './topic.js';
 
@@ -55,12 +56,12 @@ export class TransactionalWriter {
       const transaction = await this.#begin(attempt);
       const written = new Map<number, bigint>();
       const { topic } = this.#options;
-      for (const part of inParts(messages)) {
+      for (const part of inParts(messages, MAX_BYTES_A_REQUEST, bytesOf)) {
         for (const [partition, first] of await this.#send(transaction, topic, part))
           written.set(partition, first + 1n);
       }
       if (dependent !== undefined) {
-        for (const part of inParts(dependent.messages(written)))
+        for (const part of inParts(dependent.messages(written), MAX_BYTES_A_REQUEST, bytesOf))
           await this.#send(transaction, dependent.topic, part);
       }
       await transaction.commit();
@@ -141,9 +142,7 @@ export class TransactionalWriter {
 
   async #exclusive<T>(doing: string, operation: (attempt: AbortSignal) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
-      if (this.#closed) {
-        throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
-      }
+      if (this.#closed) throw closedLog();
       const attempt = new AbortController();
       const running = operation(attempt.signal);
       try {
@@ -160,22 +159,6 @@ export class TransactionalWriter {
     this.#turn = turn.catch(() => {});
     return turn;
   }
-}
-
-function* inParts(messages: readonly Message[]): Iterable<readonly Message[]> {
-  let part: Message[] = [];
-  let bytes = 0;
-  for (const message of messages) {
-    const size = bytesOf(message);
-    if (part.length > 0 && bytes + size > MAX_BYTES_A_REQUEST) {
-      yield part;
-      part = [];
-      bytes = 0;
-    }
-    part.push(message);
-    bytes += size;
-  }
-  if (part.length > 0) yield part;
 }
 
 function bytesOf({ key, value }: Message): number {

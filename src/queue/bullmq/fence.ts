@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.js';
-import { type Leader, parseLeader } from '../../model/leader.js';
+import { parseLeader } from '../../model/leader.js';
 import type { Fence } from '../fence.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
@@ -45,57 +45,48 @@ if not epoch then return {} end
 return { epoch, redis.call('HGET', P .. ':lease', 'leader'), redis.call('EXISTS', P .. ':alive'),
   redis.call('HGET', P .. ':lease', 'pulses') or '' }`);
 
-export class BullmqFence implements Fence {
-  readonly lifeMs = LIFE_MS;
-  readonly #link: RedisLink;
+/** `link`: a connection whose commands do not wait behind jobs. */
+export function createBullmqFence(link: RedisLink): Fence {
+  return {
+    lifeMs: LIFE_MS,
 
-  /** `link`: a connection whose commands do not wait behind jobs. */
-  constructor(link: RedisLink) {
-    this.#link = link;
-  }
+    async raise(leader, { above, over }) {
+      const epoch = await link.call(async (redis) => {
+        // A leader that lives could give no sign of life either while Redis was away. It comes first, and restores what Redis lost.
+        if (over === 'dead' && link.isBackWithin(LIFE_MS)) return 0;
+        return RAISE.run(redis, link.prefix, [JSON.stringify(leader), above, over, LIFE_MS]);
+      });
+      return epoch === 0 ? undefined : Number(epoch);
+    },
 
-  async raise(
-    leader: Omit<Leader, 'epoch'>,
-    { above, over }: { readonly above: number; readonly over: 'any' | 'dead' },
-  ): Promise<number | undefined> {
-    const { prefix } = this.#link;
-    const epoch = await this.#link.call(async (redis) => {
-      // A leader that lives could give no sign of life either while Redis was away. It comes first, and restores what Redis lost.
-      if (over === 'dead' && this.#link.isBackWithin(LIFE_MS)) return 0;
-      return RAISE.run(redis, prefix, [JSON.stringify(leader), above, over, LIFE_MS]);
-    });
-    return epoch === 0 ? undefined : Number(epoch);
-  }
+    beat: async (epoch, pulse = '') => (await link.run(BEAT, epoch, LIFE_MS, pulse)) === 1,
 
-  async beat(epoch: number, pulse = ''): Promise<boolean> {
-    return (await this.#link.run(BEAT, epoch, LIFE_MS, pulse)) === 1;
-  }
+    async rest(epoch) {
+      await link.run(REST, epoch);
+    },
 
-  async rest(epoch: number): Promise<void> {
-    await this.#link.run(REST, epoch);
-  }
+    async read() {
+      const [epoch, json, isAlive, pulses = ''] = toTexts(await link.run(READ));
+      if (epoch === undefined || json === undefined) return undefined;
+      const leader = parseLeader(JSON.stringify({ ...JSON.parse(json), epoch: Number(epoch) }));
+      return leader && { leader, isAlive: isAlive === '1', pulses: pulses.split(' ').filter(Boolean) };
+    },
 
-  async read(): ReturnType<Fence['read']> {
-    const [epoch, json, isAlive, pulses = ''] = toTexts(await this.#link.run(READ));
-    if (epoch === undefined || json === undefined) return undefined;
-    const leader = parseLeader(JSON.stringify({ ...JSON.parse(json), epoch: Number(epoch) }));
-    return leader && { leader, isAlive: isAlive === '1', pulses: pulses.split(' ').filter(Boolean) };
-  }
-
-  async isBypassed(): Promise<boolean> {
-    const workers = await this.#link.call(async () => {
-      const queue = openQueue(this.#link, JOBS);
-      try {
-        return await queue.getWorkers();
-      } catch (error) {
-        // Some providers of Redis do not let a user ask this.
-        if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return [];
-        throw error;
-      } finally {
-        await queue.close();
-      }
-    });
-    // However long one is silent: it may have enough to do. Where Redis lists no clients, BullMQ gives an entry without an address.
-    return workers.some((worker) => worker.addr !== undefined);
-  }
+    async isBypassed() {
+      const workers = await link.call(async () => {
+        const queue = openQueue(link, JOBS);
+        try {
+          return await queue.getWorkers();
+        } catch (error) {
+          // Some providers of Redis do not let a user ask this.
+          if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return [];
+          throw error;
+        } finally {
+          await queue.close();
+        }
+      });
+      // However long one is silent: it may have enough to do. Where Redis lists no clients, BullMQ gives an entry without an address.
+      return workers.some((worker) => worker.addr !== undefined);
+    },
+  };
 }

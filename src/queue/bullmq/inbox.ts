@@ -1,9 +1,7 @@
 import { SyncError } from '../../errors.js';
-import { formatKey } from '../../model/key.js';
-import type { Trigger } from '../../model/trigger.js';
-import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
+import { clientKeyPrefix, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import { APPEND_ONE } from './key-scripts.js';
-import type { KeyStore } from './key-store.js';
+import { type KeyStore, toAppended } from './key-store.js';
 import type { BullmqKeyValueStore } from './key-value-store.js';
 import { ONLY_JOURNAL } from './memory-reserve.js';
 import type { BullmqQueue } from './queue.js';
@@ -42,48 +40,37 @@ if redis.call('EXISTS', P .. '${ONLY_JOURNAL}') == 1 then return '${FULL}' end
 redis.call('HSET', P .. ':facts', 'probe', '1')
 return 1`);
 
-export class BullmqInbox implements Inbox {
-  readonly #link: RedisLink;
-  readonly #store: KeyStore;
-  readonly #queue: BullmqQueue;
-  readonly #facts: BullmqKeyValueStore;
+export function createBullmqInbox(
+  link: RedisLink,
+  store: KeyStore,
+  queue: BullmqQueue,
+  facts: BullmqKeyValueStore,
+): Inbox {
+  return {
+    async accept(provider, events, { scope, ttlMs }) {
+      const accepted = new Set<string>();
+      for (const step of toSteps(events)) {
+        const reply = await link.run(
+          ACCEPT,
+          encodeURIComponent(provider),
+          facts.seen(scope, ''),
+          Math.max(1, Math.ceil(ttlMs)),
+          ...step.flatMap(toValues),
+        );
+        requireRoom(reply);
+        const ids = new Set(toTexts(reply));
+        for (const id of ids) accepted.add(id);
+        queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
+      }
+      return accepted;
+    },
 
-  constructor(link: RedisLink, store: KeyStore, queue: BullmqQueue, facts: BullmqKeyValueStore) {
-    this.#link = link;
-    this.#store = store;
-    this.#queue = queue;
-    this.#facts = facts;
-  }
+    async check() {
+      requireRoom(await link.run(CHECK));
+    },
 
-  async accept(
-    provider: string,
-    events: readonly IncomingEvent[],
-    { scope, ttlMs }: EventMemory,
-  ): Promise<ReadonlySet<string>> {
-    const accepted = new Set<string>();
-    for (const step of toSteps(events)) {
-      const reply = await this.#link.run(
-        ACCEPT,
-        encodeURIComponent(provider),
-        this.#facts.seen(scope, ''),
-        Math.max(1, Math.ceil(ttlMs)),
-        ...step.flatMap(toValues),
-      );
-      requireRoom(reply);
-      const ids = new Set(toTexts(reply));
-      for (const id of ids) accepted.add(id);
-      this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
-    }
-    return accepted;
-  }
-
-  async check(): Promise<void> {
-    requireRoom(await this.#link.run(CHECK));
-  }
-
-  unsettled(provider: string): Promise<readonly Trigger[]> {
-    return this.#store.triggersOf(clientKeyPrefix(provider));
-  }
+    unsettled: (provider) => store.triggersOf(clientKeyPrefix(provider)),
+  };
 }
 
 function requireRoom(reply: unknown): void {
@@ -97,7 +84,7 @@ function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[
     id,
     triggers.length,
     rechecks.length,
-    ...triggers.flatMap((each) => [formatKey(each.key), each.urgent === true ? 1 : 0, JSON.stringify(each)]),
+    ...triggers.flatMap(toAppended),
     ...rechecks.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]),
   ];
 }

@@ -1,57 +1,52 @@
 // How many at once: one that comes meanwhile waits for no more than these.
 const MADE_AT_ONCE = 100;
 
-/** Keys that want a job. Those that come while some jobs are being made are next, together. */
-export class JobRequests {
-  readonly #make: (keys: readonly string[]) => Promise<void>;
-  readonly #failed: (error: unknown) => void;
-  readonly #waiting = new Set<string>();
-  #batch: readonly string[] = [];
-  #making: Promise<void> | undefined;
-
-  constructor(make: (keys: readonly string[]) => Promise<void>, failed: (error: unknown) => void) {
-    this.#make = make;
-    this.#failed = failed;
-  }
-
+export interface JobRequests {
   /** A failure is left to the sweep, with all that wait. */
-  add(key: string): void {
-    this.#waiting.add(key);
-    this.#making ??= this.#makeAll();
-  }
-
-  keys(): readonly string[] {
-    return [...this.#waiting, ...this.#batch];
-  }
-
+  add(key: string): void;
+  keys(): readonly string[];
   /** Resolves once all is made or left. */
-  async idle(): Promise<void> {
-    await this.#making;
-  }
+  idle(): Promise<void>;
+}
 
-  async #makeAll(): Promise<void> {
+/** Keys that want a job. Those that come while some jobs are being made are next, together. */
+export function createJobRequests(
+  make: (keys: readonly string[]) => Promise<void>,
+  failed: (error: unknown) => void,
+): JobRequests {
+  const waiting = new Set<string>();
+  let batch: string[] = [];
+  let making: Promise<void> | undefined;
+
+  const makeAll = async () => {
     // What else this turn of the event loop adds goes along.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      while (this.#waiting.size > 0) {
-        this.#batch = this.#take();
-        await this.#make(this.#batch);
+      while (waiting.size > 0) {
+        batch = [];
+        for (const key of waiting) {
+          if (batch.length === MADE_AT_ONCE) break;
+          waiting.delete(key);
+          batch.push(key);
+        }
+        await make(batch);
       }
     } catch (error) {
-      this.#waiting.clear();
-      this.#failed(error);
+      waiting.clear();
+      failed(error);
     }
-    this.#batch = [];
-    this.#making = undefined;
-  }
+    batch = [];
+    making = undefined;
+  };
 
-  #take(): string[] {
-    const taken: string[] = [];
-    for (const key of this.#waiting) {
-      if (taken.length === MADE_AT_ONCE) break;
-      this.#waiting.delete(key);
-      taken.push(key);
-    }
-    return taken;
-  }
+  return {
+    add(key) {
+      waiting.add(key);
+      making ??= makeAll();
+    },
+    keys: () => [...waiting, ...batch],
+    async idle() {
+      await making;
+    },
+  };
 }

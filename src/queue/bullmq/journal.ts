@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import type { Clock } from '../../clock.js';
+import { inParts } from '../../in-parts.js';
 import type { Decision, DraftDecision } from '../../model/decision.js';
-import type { Logger, Metrics } from '../../observe.js';
-import { toPosition, toText } from '../hold-position.js';
+import type { Runtime } from '../../runtime.js';
+import { countFor, toHoldPage, toPosition } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import { GatheredScript } from './gathered-script.js';
@@ -20,23 +20,17 @@ const SUBJECTS_KEPT = 100_000;
 // Redis answers nothing else while a script runs: some milliseconds.
 const KEYS_IN_ONE_SCRIPT = 500;
 
-interface Deps {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-}
-
 /** The journal beside the queue in the same Redis, so that a decision is as durable as its job. */
 export class BullmqJournal implements Journal {
   readonly #link: ScriptLink;
-  readonly #deps: Deps;
+  readonly #deps: Runtime;
   readonly #subjectsKept: number;
   readonly #recent: RecentSteps;
   readonly #recordScript: GatheredScript;
   readonly #settleScript: GatheredScript;
   readonly #forgetLink: () => void;
 
-  constructor(link: ScriptLink, deps: Deps, subjectsKept = SUBJECTS_KEPT) {
+  constructor(link: ScriptLink, deps: Runtime, subjectsKept = SUBJECTS_KEPT) {
     this.#link = link;
     this.#deps = deps;
     this.#subjectsKept = subjectsKept;
@@ -53,18 +47,8 @@ export class BullmqJournal implements Journal {
 
   async read(key: string): Promise<KeyRecord> {
     const { prefix } = this.#link;
-    const [pending, written, holds] = await this.#link.call((redis) =>
-      Promise.all([
-        redis.hvals(`${prefix}:pending:${key}`),
-        redis.hgetall(`${prefix}:written:${key}`),
-        redis.hgetall(`${prefix}:holds:${key}`),
-      ]),
-    );
-    return {
-      pending: inOrder(pending).map(parseDraft),
-      lastApplied: new Map(Object.entries(written)),
-      holds: new Map(Object.entries(holds).map(([subject, json]) => [subject, parseHold(json)])),
-    };
+    const reply = await this.#link.call((redis) => scripts.RECORDS.run(redis, prefix, [key]));
+    return toRecord(toLists(reply)[0]);
   }
 
   async readAll(): Promise<ReadonlyMap<string, KeyRecord>> {
@@ -82,16 +66,10 @@ export class BullmqJournal implements Journal {
       return [...found];
     });
     const all = new Map<string, KeyRecord>();
-    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_SCRIPT) {
-      const slice = keys.slice(from, from + KEYS_IN_ONE_SCRIPT);
+    for (const slice of inParts(keys, KEYS_IN_ONE_SCRIPT)) {
       const replies = toLists(await this.#link.run(scripts.RECORDS, ...slice));
       for (const [index, key] of slice.entries()) {
-        const [pending, written, holds] = toLists(replies[index]);
-        const record = {
-          pending: inOrder(toTexts(pending)).map(parseDraft),
-          lastApplied: new Map(toPairs(written)),
-          holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
-        };
+        const record = toRecord(replies[index]);
         // Another process may have emptied the record meanwhile.
         if (record.pending.length + record.lastApplied.size + record.holds.size > 0) all.set(key, record);
       }
@@ -221,12 +199,10 @@ export class BullmqJournal implements Journal {
   async overview(page?: HoldPage): ReturnType<Journal['overview']> {
     const { prefix } = this.#link;
     const after = toPosition(page?.after);
-    // One more than the page shows whether there is another one.
-    const most = page === undefined ? -1 : page.limit + 1;
     const [pendingKeys, reply, outboxLength] = await this.#link.call((redis) =>
       Promise.all([
         redis.smembers(`${prefix}:pending`),
-        scripts.HOLDS.run(redis, prefix, [String(most), after.key, after.subject]),
+        scripts.HOLDS.run(redis, prefix, [countFor(page), after.key, after.subject]),
         redis.zcard(`${prefix}:outbox`),
       ]),
     );
@@ -237,21 +213,28 @@ export class BullmqJournal implements Journal {
       subject: texts[3 * index + 1] ?? '',
       json: texts[3 * index + 2] ?? '',
     }));
-    const shown = page === undefined ? rows : rows.slice(0, page.limit);
-    const last = shown.at(-1);
     return {
       pendingKeys: pendingKeys.sort(),
-      holds: shown.map(({ key, json }) => ({ ...parseHold(json), key })),
-      ...(last === undefined || shown.length === rows.length ? {} : { holdsAfter: toText(last) }),
+      ...toHoldPage(rows, page),
       holdCounts: Object.fromEntries(toPairs(counts).map(([reason, count]) => [reason, Number(count)])),
       outboxLength,
     };
   }
 }
 
+/** From the reply of `RECORDS` about a key. */
+function toRecord(reply: unknown): KeyRecord {
+  const [pending, written, holds] = toLists(reply);
+  return {
+    pending: inOrder(toTexts(pending)).map(parseDraft),
+    lastApplied: new Map(toPairs(written)),
+    holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
+  };
+}
+
 // Each pending draft is stored as its number, a line break, and the JSON.
 function inOrder(values: readonly string[]): string[] {
-  return toTexts(values)
+  return values
     .map((value) => {
       const at = value.indexOf('\n');
       return { seq: Number(value.slice(0, at)), json: value.slice(at + 1) };

@@ -1,4 +1,6 @@
+import { inParts } from '../../in-parts.js';
 import { compareText } from '../../model/compare-text.js';
+import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { ParkedKey, Unparked } from '../queue.js';
 import type { JobOutcome } from '../run-job.js';
@@ -13,12 +15,6 @@ export interface KeyPlan {
   readonly urgent: boolean;
   /** Milliseconds since the epoch; 0: at once. */
   readonly dueAt: number;
-}
-
-export interface Appended {
-  readonly key: string;
-  readonly urgent: boolean;
-  readonly body: string;
 }
 
 // One script call stops Redis for its length; some hundred pushes take about a millisecond.
@@ -36,9 +32,8 @@ export class KeyStore {
   }
 
   /** In order; at most `BATCH` at once. */
-  async append(triggers: readonly Appended[]): Promise<void> {
-    const values = triggers.flatMap(({ key, urgent, body }) => [key, urgent ? 1 : 0, body]);
-    await this.#intake.run(scripts.APPEND, ...values);
+  async append(triggers: readonly Trigger[]): Promise<void> {
+    await this.#intake.run(scripts.APPEND, ...triggers.flatMap(toAppended));
   }
 
   async plan(keys: readonly string[]): Promise<KeyPlan[]> {
@@ -130,6 +125,11 @@ export class KeyStore {
   }
 }
 
+/** The values of a trigger for `APPEND_ONE`. */
+export function toAppended(trigger: Trigger): [string, number, string] {
+  return [formatKey(trigger.key), trigger.urgent === true ? 1 : 0, JSON.stringify(trigger)];
+}
+
 function toPlans(reply: unknown): KeyPlan[] {
   const texts = toTexts(reply);
   const plans: KeyPlan[] = [];
@@ -143,8 +143,7 @@ function toPlans(reply: unknown): KeyPlan[] {
   return plans;
 }
 
+/** Parts of which each is one script call. */
 export function batches<T>(items: readonly T[]): T[][] {
-  const all: T[][] = [];
-  for (let from = 0; from < items.length; from += BATCH) all.push(items.slice(from, from + BATCH));
-  return all;
+  return inParts(items, BATCH);
 }

@@ -1,38 +1,36 @@
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 
+export interface OutageLog {
+  failed(connection: object, error: unknown): void;
+  /** The connection is ready again, or nobody needs it any more. */
+  recovered(connection: object): void;
+}
+
 /**
  * Says once that Redis is away and once that it is back, however many connections try how often: it is back when each of
- * them is.
+ * them is. `textOf`: what may be logged of an error.
  */
-export class OutageLog {
-  readonly #logger: Logger;
-  readonly #clock: Clock;
-  readonly #address: string;
-  readonly #textOf: (error: unknown) => string;
-  readonly #away = new Set<object>();
-  #since = 0;
+export function createOutageLog(
+  logger: Logger,
+  clock: Clock,
+  address: string,
+  textOf: (error: unknown) => string,
+): OutageLog {
+  const away = new Set<object>();
+  let since = 0;
+  return {
+    failed(connection, error) {
+      const isFirst = away.size === 0;
+      away.add(connection);
+      if (!isFirst) return;
+      since = clock.now();
+      logger.warn({ redis: address, error: textOf(error) }, 'redis unreachable');
+    },
 
-  /** `textOf`: what may be logged of an error. */
-  constructor(logger: Logger, clock: Clock, address: string, textOf: (error: unknown) => string) {
-    this.#logger = logger;
-    this.#clock = clock;
-    this.#address = address;
-    this.#textOf = textOf;
-  }
-
-  failed(connection: object, error: unknown): void {
-    const isFirst = this.#away.size === 0;
-    this.#away.add(connection);
-    if (!isFirst) return;
-    this.#since = this.#clock.now();
-    this.#logger.warn({ redis: this.#address, error: this.#textOf(error) }, 'redis unreachable');
-  }
-
-  /** The connection is ready again, or nobody needs it any more. */
-  recovered(connection: object): void {
-    if (!this.#away.delete(connection) || this.#away.size > 0) return;
-    const awayMs = this.#clock.now() - this.#since;
-    this.#logger.info({ redis: this.#address, awayMs }, 'redis reachable again');
-  }
+    recovered(connection) {
+      if (!away.delete(connection) || away.size > 0) return;
+      logger.info({ redis: address, awayMs: clock.now() - since }, 'redis reachable again');
+    },
+  };
 }

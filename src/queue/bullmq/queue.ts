@@ -5,7 +5,7 @@ import { SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
-import { interrupt, type RunDeps, runJob } from '../run-job.js';
+import { interrupt, queueClosed, type RunDeps, runJob } from '../run-job.js';
 import { batches, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
 import { checkSafety } from './safety.js';
@@ -60,13 +60,7 @@ export class BullmqQueue implements Queue {
 
   async add(triggers: readonly Trigger[]): Promise<void> {
     for (const batch of batches(triggers)) {
-      await this.#store.append(
-        batch.map((trigger) => ({
-          key: formatKey(trigger.key),
-          urgent: trigger.urgent === true,
-          body: JSON.stringify(trigger),
-        })),
-      );
+      await this.#store.append(batch);
       this.arrived(batch);
     }
   }
@@ -91,7 +85,7 @@ export class BullmqQueue implements Queue {
     options: { readonly concurrency: number },
     signal: AbortSignal,
   ): Promise<void> {
-    if (this.#closing.signal.aborted) throw closed();
+    if (this.#closing.signal.aborted) throw queueClosed();
     const loop = this.#loop(handler, options.concurrency, AbortSignal.any([signal, this.#closing.signal]));
     this.#loops.add(loop);
     try {
@@ -124,8 +118,8 @@ export class BullmqQueue implements Queue {
 
   /** Stops the loops, aborts the running handlers' signals and waits for them. */
   async close(): Promise<void> {
-    this.#closing.abort(closed());
-    for (const run of this.#running.values()) run.abort.abort(closed());
+    this.#closing.abort(queueClosed());
+    for (const run of this.#running.values()) run.abort.abort(queueClosed());
     await Promise.allSettled([...this.#loops]);
   }
 
@@ -249,8 +243,4 @@ export class BullmqQueue implements Queue {
     await Promise.race([gone.then(() => this.#schedule.idle()), patience]);
     timer.abort();
   }
-}
-
-function closed(): SyncError {
-  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
 }

@@ -1,4 +1,4 @@
-import type { Recheck, Rechecks } from '../rechecks.js';
+import type { Rechecks } from '../rechecks.js';
 import { parseRecheck } from '../stored.js';
 import { batches } from './key-store.js';
 import type { ScriptLink } from './redis-link.js';
@@ -45,43 +45,32 @@ for i = 2, #ARGV, 4 do
 end
 return 1`);
 
-export class BullmqRechecks implements Rechecks {
-  readonly #link: ScriptLink;
+export function createBullmqRechecks(link: ScriptLink): Rechecks {
+  return {
+    async put(provider, rechecks) {
+      for (const batch of batches(rechecks)) {
+        const values = batch.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]);
+        await link.run(PUT, encodeURIComponent(provider), ...values);
+      }
+    },
 
-  constructor(link: ScriptLink) {
-    this.#link = link;
-  }
+    async due(provider, now, most) {
+      return toTexts(await link.run(DUE, encodeURIComponent(provider), now, most)).map(parseRecheck);
+    },
 
-  async put(provider: string, rechecks: readonly Recheck[]): Promise<void> {
-    for (const batch of batches(rechecks)) {
-      const values = batch.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]);
-      await this.#link.run(PUT, encodeURIComponent(provider), ...values);
-    }
-  }
+    async move(provider, moves) {
+      for (const batch of batches(moves)) {
+        const values = batch.flatMap(({ from, to }) => [
+          from.id,
+          JSON.stringify(from),
+          Math.ceil(to?.dueAt ?? 0),
+          to === undefined ? '' : JSON.stringify(to),
+        ]);
+        await link.run(MOVE, encodeURIComponent(provider), ...values);
+      }
+    },
 
-  async due(provider: string, now: number, most: number): Promise<readonly Recheck[]> {
-    const reply = await this.#link.run(DUE, encodeURIComponent(provider), now, most);
-    return toTexts(reply).map(parseRecheck);
-  }
-
-  async move(
-    provider: string,
-    moves: readonly { readonly from: Recheck; readonly to: Recheck | undefined }[],
-  ): Promise<void> {
-    for (const batch of batches(moves)) {
-      const values = batch.flatMap(({ from, to }) => [
-        from.id,
-        JSON.stringify(from),
-        Math.ceil(to?.dueAt ?? 0),
-        to === undefined ? '' : JSON.stringify(to),
-      ]);
-      await this.#link.run(MOVE, encodeURIComponent(provider), ...values);
-    }
-  }
-
-  async count(provider: string): Promise<number> {
-    return this.#link.call((redis) =>
-      redis.zcard(`${this.#link.prefix}:rechecks:${encodeURIComponent(provider)}`),
-    );
-  }
+    count: (provider) =>
+      link.call((redis) => redis.zcard(`${link.prefix}:rechecks:${encodeURIComponent(provider)}`)),
+  };
 }

@@ -4,7 +4,7 @@ import { leaseLost, messageOf, SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
 import { doublingMs } from '../../repeat.js';
-import { OutageLog } from './outage-log.js';
+import { createOutageLog, type OutageLog } from './outage-log.js';
 import { LEASE_LOST, type Script } from './script.js';
 
 const READY_TIMEOUT_MS = 3000;
@@ -67,7 +67,7 @@ export class RedisLink implements ScriptLink {
     this.#password = passwordOf(url);
     this.#logger = logger;
     this.#clock = clock;
-    this.#outage = outage ?? new OutageLog(logger, clock, this.#address, (error) => this.#said(error));
+    this.#outage = outage ?? createOutageLog(logger, clock, this.#address, (error) => this.#said(error));
     this.commands = new Redis(url, {
       ...reconnect,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -151,22 +151,11 @@ export class RedisLink implements ScriptLink {
     if (isOutOfMemory(error)) await this.#giveMemory('journal');
   }
 
-  /** Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. */
-  call<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    return this.#call(use, () => this.#giveMemory('journal'));
-  }
-
-  /** As `call`, for what may use the reserve of memory, but not the part of the journal. */
-  callBesideJournal<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    return this.#call(use, () => this.#giveMemory('events'));
-  }
-
-  /** As `call`, for what can wait: the reserve of memory is not given for it. */
-  callIfRoom<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    return this.#call(use, async () => false);
-  }
-
-  async #call<T>(use: (redis: Redis) => Promise<T>, give: () => Promise<boolean>): Promise<T> {
+  /**
+   * Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. `reserve`: which part of the reserve of
+   * memory may be given for it.
+   */
+  async call<T>(use: (redis: Redis) => Promise<T>, reserve: MemoryUser | 'none' = 'journal'): Promise<T> {
     for (;;) {
       try {
         await this.#ready();
@@ -174,7 +163,7 @@ export class RedisLink implements ScriptLink {
       } catch (error) {
         if (error instanceof SyncError) throw error;
         if (error instanceof Error && error.message.startsWith(LEASE_LOST)) throw leaseLost();
-        if (isOutOfMemory(error) && (await give())) continue;
+        if (reserve !== 'none' && isOutOfMemory(error) && (await this.#giveMemory(reserve))) continue;
         throw this.#unreachable(this.#said(error));
       }
     }
@@ -190,7 +179,7 @@ export class RedisLink implements ScriptLink {
 
   /** As `run`, for what can wait: the reserve of memory is not given for it. */
   runIfRoom(script: Script, ...values: (string | number)[]): Promise<unknown> {
-    return this.callIfRoom((redis) => this.#runIn(redis, script, values));
+    return this.call((redis) => this.#runIn(redis, script, values), 'none');
   }
 
   #runIn(redis: Redis, script: Script, values: readonly (string | number)[]): Promise<unknown> {

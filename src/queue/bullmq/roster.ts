@@ -58,30 +58,26 @@ const REPLICA = z.object({
   parts: z.array(TEXT).max(16),
 });
 
-export class BullmqRoster implements Roster {
-  readonly #link: RedisLink;
+/** `link`: a connection whose commands do not wait behind jobs. */
+export function createBullmqRoster(link: RedisLink): Roster {
+  return {
+    async show(replica) {
+      await link.runIfRoom(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MAX_REPLICAS);
+    },
 
-  /** `link`: a connection whose commands do not wait behind jobs. */
-  constructor(link: RedisLink) {
-    this.#link = link;
-  }
+    async leave(name) {
+      await link.run(LEAVE, name);
+    },
 
-  async show(replica: Replica): Promise<void> {
-    await this.#link.runIfRoom(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MAX_REPLICAS);
-  }
-
-  async leave(name: string): Promise<void> {
-    await this.#link.run(LEAVE, name);
-  }
-
-  async list(): Promise<readonly SeenReplica[]> {
-    const found = toPairs(await this.#link.run(LIST, ROSTER_LIFE_MS));
-    const replicas = found.flatMap(([json, seenMs]): readonly SeenReplica[] => {
-      const replica = parseReplica(json);
-      return replica === undefined ? [] : [{ ...replica, seenMs: Number(seenMs) }];
-    });
-    return replicas.toSorted((a, b) => compareText(a.replica, b.replica));
-  }
+    async list() {
+      const found = toPairs(await link.run(LIST, ROSTER_LIFE_MS));
+      const replicas = found.flatMap(([json, seenMs]): readonly SeenReplica[] => {
+        const replica = parseReplica(json);
+        return replica === undefined ? [] : [{ ...replica, seenMs: Number(seenMs) }];
+      });
+      return replicas.toSorted((a, b) => compareText(a.replica, b.replica));
+    },
+  };
 }
 
 /** Undefined for a text that no replica wrote. */

@@ -1,6 +1,6 @@
 import { type Job, Queue as JobQueue } from 'bullmq';
 import type { Clock } from '../../clock.js';
-import { JobRequests } from './job-requests.js';
+import { createJobRequests, type JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
 import { deleteEarlierQueues, queueName } from './terms.js';
@@ -51,7 +51,7 @@ export class Schedule {
     });
     this.#jobs.on('error', (error) => this.#failed(error));
     const requests = (make: (keys: readonly string[]) => Promise<void>) =>
-      new JobRequests(make, (error) => this.#failed(error));
+      createJobRequests(make, (error) => this.#failed(error));
     this.#requests = {
       // Nothing has to be read: an urgent trigger ends its key's wait. A job that finds nothing to do is harmless.
       urgent: requests((keys) => this.#follow(keys.map((key) => ({ key, urgent: true, dueAt: 0 })))),

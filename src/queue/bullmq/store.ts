@@ -1,32 +1,28 @@
-import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Trigger } from '../../model/trigger.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { LedStore, Store } from '../store-parts.js';
-import { BullmqFence } from './fence.js';
-import { BullmqInbox } from './inbox.js';
+import { createBullmqFence } from './fence.js';
+import { createBullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
-import { BullmqKeyValueStore } from './key-value-store.js';
-import { MemoryReserve } from './memory-reserve.js';
+import { createBullmqKeyValueStore } from './key-value-store.js';
+import { createMemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
-import { BullmqRechecks } from './rechecks.js';
+import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
-import { BullmqRoster } from './roster.js';
+import { createBullmqRoster } from './roster.js';
 import { Schedule } from './schedule.js';
-import { Wake } from './wake.js';
+import { createWake } from './wake.js';
 
-export interface BullmqStoreOptions {
+export interface BullmqStoreOptions extends Runtime {
   /** `redis://` or `rediss://`, with user and password where needed. */
   readonly url: Secret | string;
   /** Begins the name of every key, one for each instance: `scopemesh:<owner>`. */
   readonly prefix: string;
   /** `check` accepts a Redis that can lose acknowledged work. For tests. */
   readonly allowUnsafe: boolean;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly backoff?: Partial<Backoff>;
 }
 
@@ -37,10 +33,10 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const link = new RedisLink(url, prefix, logger, clock);
   // For the small, quick steps of the intake and the lease, which do not wait behind the scripts of jobs and journal.
   const intake = link.openSecond();
-  const space = new MemoryReserve(link, { logger, metrics });
+  const space = createMemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
-  const wake = new Wake(intake, { logger, clock });
+  const wake = createWake(intake, { logger, clock });
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (
@@ -51,35 +47,31 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const store = new KeyStore(fenced(link), intake);
     const schedule = new Schedule(link, store, clock, epoch);
     const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, becameDurable);
-    const keyValues = new BullmqKeyValueStore(fenced(intake));
+    const keyValues = createBullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
-    const parts = {
+    return {
       queue,
-      inbox: new BullmqInbox(intake, store, queue, keyValues),
+      inbox: createBullmqInbox(intake, store, queue, keyValues),
       journal,
       keyValues,
-      rechecks: new BullmqRechecks(fenced(intake)),
+      rechecks: createBullmqRechecks(fenced(intake)),
       space,
+      async close() {
+        await queue.close();
+        await schedule.close();
+        journal.close();
+      },
     };
-    const close = async () => {
-      await queue.close();
-      await schedule.close();
-      journal.close();
-    };
-    return { parts, close };
   };
 
   const own = openParts(undefined, (of) => of);
   // It has no epoch that would bar it, so only the journals of terms make steps again.
-  own.parts.journal.close();
+  own.journal.close();
   return {
-    ...own.parts,
-    fence: new BullmqFence(intake),
-    roster: new BullmqRoster(intake),
-    lead(epoch, becameDurable): LedStore {
-      const { parts, close } = openParts(epoch, (of) => of.fencedBy(epoch), becameDurable);
-      return { ...parts, close };
-    },
+    ...own,
+    fence: createBullmqFence(intake),
+    roster: createBullmqRoster(intake),
+    lead: (epoch, becameDurable): LedStore => openParts(epoch, (of) => of.fencedBy(epoch), becameDurable),
     async close() {
       await own.close();
       link.close();

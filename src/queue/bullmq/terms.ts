@@ -56,8 +56,8 @@ async function deleteQueue(link: RedisLink, name: string): Promise<void> {
     const obliterate = () => queue.obliterate({ force: true, count: JOBS_IN_ONE_STEP });
     // The first step pauses the queue, which needs memory. A full Redis gets more back from the jobs. If it stays full, the
     // rest is for the journal. An empty queue is small, and the next term tries again.
-    if (jobs > 0) await link.callBesideJournal(obliterate);
-    else await link.callIfRoom(obliterate).catch(() => {});
+    if (jobs > 0) await link.call(obliterate, 'events');
+    else await link.call(obliterate, 'none').catch(() => {});
   } finally {
     await queue.close();
   }

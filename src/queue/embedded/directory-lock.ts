@@ -4,18 +4,14 @@ import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
 
-export interface DirectoryLock {
-  release(): void;
-}
-
 /**
  * Makes this process the only daemon on the directory, which is created if it is missing. The lock is the
  * operating system's on a file that holds nothing, taken through SQLite: it dies with the process, however that
  * ends, and no stale file can lock anyone out. Readers of other files in the directory are not kept away.
  * Throws SyncError ERR_STATE_LOCKED at once if another process, or this one, holds it; ERR_QUEUE_UNREACHABLE if
- * the directory cannot be written.
+ * the directory cannot be written. Returns what releases the lock.
  */
-export function lockDirectory(directory: string): DirectoryLock {
+export function lockDirectory(directory: string): () => void {
   let file: Database.Database | undefined;
   try {
     makeDirectory(directory);
@@ -30,10 +26,8 @@ export function lockDirectory(directory: string): DirectoryLock {
     throw refusal(directory, error);
   }
   const held = file;
-  return {
-    release() {
-      if (held.open) held.close();
-    },
+  return () => {
+    if (held.open) held.close();
   };
 }
 

@@ -1,4 +1,3 @@
-import type { Trigger } from '../../model/trigger.js';
 import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import type { EmbeddedKeyValueStore } from './key-value-store.js';
 import type { EmbeddedQueue } from './queue.js';
@@ -9,53 +8,34 @@ import type { StateFile } from './state-file.js';
 const TRIAL_MS = 60_000;
 
 /** Queue, rechecks and remembered ids are tables of `queue.db`. */
-export class EmbeddedInbox implements Inbox {
-  readonly #file: StateFile;
-  readonly #queue: EmbeddedQueue;
-  readonly #rechecks: EmbeddedRechecks;
-  readonly #keyValues: EmbeddedKeyValueStore;
-
-  constructor(
-    file: StateFile,
-    queue: EmbeddedQueue,
-    rechecks: EmbeddedRechecks,
-    keyValues: EmbeddedKeyValueStore,
-  ) {
-    this.#file = file;
-    this.#queue = queue;
-    this.#rechecks = rechecks;
-    this.#keyValues = keyValues;
-  }
-
-  async accept(
-    provider: string,
-    events: readonly IncomingEvent[],
-    memory: EventMemory,
-  ): Promise<ReadonlySet<string>> {
-    const accepted = toSteps(events).map(async (step) => {
-      const { ids, onDurable } = await this.#file.write(() => this.#accept(provider, step, memory));
-      onDurable();
-      return ids;
-    });
-    return new Set((await Promise.all(accepted)).flat());
-  }
-
-  /** Writes where an event would be written. */
-  check(): Promise<void> {
-    return this.#keyValues.remember('probe', ['1'], TRIAL_MS);
-  }
-
-  async unsettled(provider: string): Promise<readonly Trigger[]> {
-    return this.#file.read(() => this.#queue.triggersOf(clientKeyPrefix(provider)));
-  }
-
-  #accept(provider: string, events: readonly IncomingEvent[], { scope, ttlMs }: EventMemory) {
+export function createEmbeddedInbox(
+  file: StateFile,
+  queue: EmbeddedQueue,
+  rechecks: EmbeddedRechecks,
+  keyValues: EmbeddedKeyValueStore,
+): Inbox {
+  const acceptStep = (provider: string, events: readonly IncomingEvent[], { scope, ttlMs }: EventMemory) => {
     const all = new Map(events.map((event) => [event.id, event]));
-    const fresh = [...all.values()].filter(({ id }) => !this.#keyValues.isRemembered(scope, id));
+    const fresh = [...all.values()].filter(({ id }) => !keyValues.isRemembered(scope, id));
     const ids = fresh.map(({ id }) => id);
-    const onDurable = this.#queue.append(fresh.flatMap(({ triggers }) => triggers));
-    for (const recheck of fresh.flatMap(({ rechecks }) => rechecks)) this.#rechecks.insert(provider, recheck);
-    this.#keyValues.insert(scope, ids, ttlMs);
+    const onDurable = queue.append(fresh.flatMap(({ triggers }) => triggers));
+    for (const recheck of fresh.flatMap((event) => event.rechecks)) rechecks.insert(provider, recheck);
+    keyValues.insert(scope, ids, ttlMs);
     return { ids, onDurable };
-  }
+  };
+  return {
+    async accept(provider, events, memory) {
+      const accepted = toSteps(events).map(async (step) => {
+        const { ids, onDurable } = await file.write(() => acceptStep(provider, step, memory));
+        onDurable();
+        return ids;
+      });
+      return new Set((await Promise.all(accepted)).flat());
+    },
+
+    // Writes where an event would be written.
+    check: () => keyValues.remember('probe', ['1'], TRIAL_MS),
+
+    unsettled: async (provider) => file.read(() => queue.triggersOf(clientKeyPrefix(provider))),
+  };
 }

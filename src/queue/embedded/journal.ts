@@ -1,5 +1,7 @@
+import { inParts } from '../../in-parts.js';
 import type { Decision, DraftDecision } from '../../model/decision.js';
-import { toPosition, toText } from '../hold-position.js';
+import type { Row } from '../../sqlite.js';
+import { countFor, toHoldPage, toPosition } from '../hold-position.js';
 import type {
   HoldPage,
   Journal,
@@ -9,7 +11,6 @@ import type {
   SettledDecision,
 } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
-import type { Row } from './rows.js';
 import { HOLD_REASON } from './schemas.js';
 import type { Check, StateFile } from './state-file.js';
 
@@ -78,8 +79,7 @@ export class EmbeddedJournal implements Journal {
       SELECT key FROM written UNION SELECT key FROM holds UNION SELECT key FROM drafts ORDER BY key`;
     const keys = this.#file.read(() => this.#file.sql(query).all()).map((row) => row.text('key'));
     const all = new Map<string, KeyRecord>();
-    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_TURN) {
-      const slice = keys.slice(from, from + KEYS_IN_ONE_TURN);
+    for (const slice of inParts(keys, KEYS_IN_ONE_TURN)) {
       const records = this.#file.read(() => this.#records(slice[0] ?? '', slice.at(-1) ?? ''));
       for (const [key, record] of records) all.set(key, record);
       await new Promise((resolve) => setImmediate(resolve));
@@ -148,24 +148,19 @@ export class EmbeddedJournal implements Journal {
     const file = this.#file;
     return file.read(() => {
       const { key, subject } = toPosition(page?.after);
-      // One more than the page shows whether there is another one. A limit of -1 is no limit.
-      const rows = file
-        .sql(
-          'SELECT key, subject, body FROM holds WHERE (key, subject) > (?, ?) ORDER BY key, subject LIMIT ?',
-        )
-        .all(key, subject, page === undefined ? -1 : page.limit + 1);
-      const shown = page === undefined ? rows : rows.slice(0, page.limit);
-      const last = shown.at(-1);
+      const query =
+        'SELECT key, subject, body FROM holds WHERE (key, subject) > (?, ?) ORDER BY key, subject LIMIT ?';
+      const holds = file
+        .sql(query)
+        .all(key, subject, countFor(page))
+        .map((row) => ({ key: row.text('key'), subject: row.text('subject'), json: row.text('body') }));
       const counts = file.sql(`SELECT ${HOLD_REASON} AS reason, count(*) AS n FROM holds GROUP BY 1`).all();
       return {
         pendingKeys: file
           .sql('SELECT DISTINCT key FROM drafts ORDER BY key')
           .all()
           .map((row) => row.text('key')),
-        holds: shown.map((row) => ({ ...parseHold(row.text('body')), key: row.text('key') })),
-        ...(last === undefined || shown.length === rows.length
-          ? {}
-          : { holdsAfter: toText({ key: last.text('key'), subject: last.text('subject') }) }),
+        ...toHoldPage(holds, page),
         holdCounts: Object.fromEntries(counts.map((row) => [row.text('reason'), row.integer('n')])),
         outboxLength: this.#integer(
           'SELECT count(*) AS n FROM decisions WHERE seq > ? AND body IS NOT NULL',

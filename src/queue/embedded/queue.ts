@@ -6,7 +6,7 @@ import type { Job, Trigger } from '../../model/trigger.js';
 import { createNotifier } from '../../notifier.js';
 import { Outage } from '../../repeat.js';
 import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
-import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
+import { interrupt, type JobOutcome, queueClosed, type RunDeps, runJob } from '../run-job.js';
 import { KeyTable } from './key-table.js';
 import type { Check, StateFile } from './state-file.js';
 
@@ -63,7 +63,7 @@ export class EmbeddedQueue implements Queue {
    * committed: only who sent them waits for the disk. If that fails, the sender sends them again.
    */
   append(triggers: readonly Trigger[]): () => void {
-    if (this.#closing.signal.aborted) throw closed();
+    if (this.#closing.signal.aborted) throw queueClosed();
     for (const trigger of triggers) {
       this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
     }
@@ -84,7 +84,7 @@ export class EmbeddedQueue implements Queue {
     signal: AbortSignal,
     check?: Check,
   ): Promise<void> {
-    if (this.#closing.signal.aborted) throw closed();
+    if (this.#closing.signal.aborted) throw queueClosed();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const loop = this.#loop(handler, options.concurrency, stop, check);
     this.#loops.add(loop);
@@ -122,8 +122,8 @@ export class EmbeddedQueue implements Queue {
 
   /** Stops the loops, aborts the running handlers' signals and waits for them. */
   async close(): Promise<void> {
-    this.#closing.abort(closed());
-    for (const running of this.#running.values()) running.abort(closed());
+    this.#closing.abort(queueClosed());
+    for (const running of this.#running.values()) running.abort(queueClosed());
     await Promise.allSettled([...this.#loops]);
   }
 
@@ -238,8 +238,4 @@ export class EmbeddedQueue implements Queue {
   async #pause(signal: AbortSignal): Promise<void> {
     await this.#deps.clock.sleep(PAUSE_AFTER_STORE_FAILURE_MS, signal).catch(() => {});
   }
-}
-
-function closed(): SyncError {
-  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
 }

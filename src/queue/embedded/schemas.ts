@@ -2,7 +2,7 @@ import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { SyncError } from '../../errors.js';
-import { Row } from './rows.js';
+import { inTransaction, Row } from '../../sqlite.js';
 import { failureOf, requireIntact, type StateSchema } from './state-file.js';
 import { syncDirectory } from './write-ahead-log.js';
 
@@ -47,6 +47,13 @@ export const QUEUE_FILE: StateSchema = {
 
 const FACTS_TABLE =
   'CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID';
+/** In every version of the journal. */
+const RECORD_TABLES = `
+CREATE TABLE IF NOT EXISTS written (
+  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holds (
+  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+`;
 const JOURNAL_TABLES_1 = `
 CREATE TABLE IF NOT EXISTS pending (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
@@ -54,11 +61,7 @@ CREATE TABLE IF NOT EXISTS revisions (subject TEXT PRIMARY KEY, revision INTEGER
 CREATE TABLE IF NOT EXISTS outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settled (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS written (
-  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-`;
+${RECORD_TABLES}`;
 
 /** With an index on it, SQLite counts the holds by reason without reading them. */
 export const HOLD_REASON = "json_extract(body, '$.reason')";
@@ -75,11 +78,7 @@ CREATE TABLE IF NOT EXISTS revisions_0 (subject TEXT PRIMARY KEY, revision INTEG
 CREATE TABLE IF NOT EXISTS revisions_1 (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS generation (current INTEGER NOT NULL, floor INTEGER NOT NULL);
 INSERT INTO generation SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM generation);
-CREATE TABLE IF NOT EXISTS written (
-  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS holds_by_reason ON holds (${HOLD_REASON});
+${RECORD_TABLES}CREATE INDEX IF NOT EXISTS holds_by_reason ON holds (${HOLD_REASON});
 `;
 const FROM_VERSION_1 = `
 INSERT INTO drafts (key, id, seq, body) SELECT key, id, seq, body FROM pending;
@@ -130,59 +129,41 @@ const MOVED = [
 export function moveToJournal(directory: string): void {
   const path = join(directory, QUEUE_FILE.fileName);
   if (!existsSync(path)) return;
-  let { lost } = QUEUE_FILE;
-  let database: Database.Database | undefined;
-  try {
-    const queue = new Database(path, { timeout: 5000 });
-    database = queue;
+  withFile(path, QUEUE_FILE.lost, (queue) => {
     const version = versionOf(queue);
     if (version >= FACTS_MOVED) requireFacts(directory);
-    if (version >= QUEUE_FILE.version) return;
-    lost = `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`;
-    const left = MOVED.filter(({ table }) => hasTable(queue, table));
-    if (left.length === 0) return;
-    requireIntact(queue, path, lost);
-    copyToJournal(directory, path, left);
-    queue.exec('PRAGMA synchronous = FULL');
-    inTransaction(queue, () => {
-      for (const { table } of left) queue.exec(`DROP TABLE ${table}`);
-      queue.exec(`PRAGMA user_version = ${QUEUE_FILE.version}`);
-    });
-  } catch (error) {
-    throw failureOf(path, lost, error);
-  } finally {
-    if (database?.open) database.close();
-  }
+    if (version < QUEUE_FILE.version)
+      sayingLoss(path, `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`, (lost) => {
+        const left = MOVED.filter(({ table }) => hasTable(queue, table));
+        if (left.length === 0) return;
+        requireIntact(queue, path, lost);
+        copyToJournal(directory, path, left);
+        queue.exec('PRAGMA synchronous = FULL');
+        inTransaction(queue, () => {
+          for (const { table } of left) queue.exec(`DROP TABLE ${table}`);
+          queue.exec(`PRAGMA user_version = ${QUEUE_FILE.version}`);
+        });
+      });
+  });
 }
 
 /** No crash leaves such a `journal.db`: its version is raised first, durably. So somebody restored it from a backup. */
 function requireFacts(directory: string): void {
   const path = join(directory, JOURNAL_FILE.fileName);
   if (!existsSync(path)) return;
-  let journal: Database.Database | undefined;
-  try {
-    journal = new Database(path, { timeout: 5000 });
-    const version = versionOf(journal);
-    if (version === 0 || version >= FACTS_MOVED) return;
-    throw new SyncError(
-      'ERR_QUEUE_UNREACHABLE',
-      `the state file ${path} is older than ${QUEUE_FILE.fileName} beside it. Stop scopemesh and restore both files of one ` +
-        `backup, or move ${path} with its -wal and -shm files away and start without it: ${JOURNAL_FILE.lost}.`,
-      { retriable: false },
-    );
-  } catch (error) {
-    throw failureOf(path, JOURNAL_FILE.lost, error);
-  } finally {
-    if (journal?.open) journal.close();
-  }
+  const version = withFile(path, JOURNAL_FILE.lost, versionOf);
+  if (version === 0 || version >= FACTS_MOVED) return;
+  throw new SyncError(
+    'ERR_QUEUE_UNREACHABLE',
+    `the state file ${path} is older than ${QUEUE_FILE.fileName} beside it. Stop scopemesh and restore both files of one ` +
+      `backup, or move ${path} with its -wal and -shm files away and start without it: ${JOURNAL_FILE.lost}.`,
+    { retriable: false },
+  );
 }
 
 function copyToJournal(directory: string, from: string, left: typeof MOVED): void {
   const path = join(directory, JOURNAL_FILE.fileName);
-  let database: Database.Database | undefined;
-  try {
-    const journal = new Database(path, { timeout: 5000 });
-    database = journal;
+  withFile(path, JOURNAL_FILE.lost, (journal) => {
     chmodSync(path, 0o600);
     // Who moves a damaged file away must not lose the copy with it.
     requireIntact(journal, path, JOURNAL_FILE.lost);
@@ -202,12 +183,28 @@ function copyToJournal(directory: string, from: string, left: typeof MOVED): voi
       journal.exec(`PRAGMA main.user_version = ${JOURNAL_FILE.version}`);
     });
     journal.exec('DETACH old');
-  } catch (error) {
-    throw failureOf(path, JOURNAL_FILE.lost, error);
-  } finally {
-    if (database?.open) database.close();
-  }
+  });
   syncDirectory(directory);
+}
+
+/** Opens the file for the time of the work. `lost`: as in `StateSchema`. */
+function withFile<T>(path: string, lost: string, work: (database: Database.Database) => T): T {
+  return sayingLoss(path, lost, () => {
+    const database = new Database(path, { timeout: 5000 });
+    try {
+      return work(database);
+    } finally {
+      if (database.open) database.close();
+    }
+  });
+}
+
+function sayingLoss<T>(path: string, lost: string, work: (lost: string) => T): T {
+  try {
+    return work(lost);
+  } catch (error) {
+    throw failureOf(path, lost, error);
+  }
 }
 
 function versionOf(database: Database.Database): number {
@@ -217,14 +214,4 @@ function versionOf(database: Database.Database): number {
 function hasTable(database: Database.Database, table: string): boolean {
   const query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
   return database.prepare(query).all(table).length > 0;
-}
-
-function inTransaction(database: Database.Database, apply: () => void): void {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    apply();
-    database.exec('COMMIT');
-  } finally {
-    if (database.inTransaction) database.exec('ROLLBACK');
-  }
 }

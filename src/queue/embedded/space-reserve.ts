@@ -3,13 +3,10 @@ import { constants, statfsSync, statSync, truncateSync } from 'node:fs';
 import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { MARGIN_PART, RESERVED_BYTES, RESERVED_PART, type StoreSpace } from '../store-space.js';
 
-interface Deps {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+type Deps = Pick<Runtime, 'logger' | 'metrics'>;
 
 /** The reserve is given away in this many steps, so that another program that fills the disk cannot take all of it. */
 const STEPS = 16;
@@ -19,127 +16,120 @@ const CHUNK_BYTES = 1024 * 1024;
 /** What must fit on a disk without a reserve before it counts as one with space. */
 const TRIAL_BYTES = 64 * 1024;
 
-/** A file beside the state files that only takes up space: real blocks, because it holds no zeros. */
-export class SpaceReserve implements StoreSpace {
-  readonly #path: string;
-  readonly #directory: string;
-  readonly #deps: Deps;
-  /** How large the file is to be. */
-  readonly #bytes: number;
-  #size: number;
-  #isLow: boolean;
-  #isEmptyLogged = false;
-  #failure: string | undefined;
-  /** Counts what was given away, to notice it while the file grows. */
-  #given = 0;
-
-  /** `bytes`: how large the file is to be; 0 on a disk that is too small for one. */
-  constructor(directory: string, deps: Deps, bytes = bytesFor(directory)) {
-    this.#directory = directory;
-    this.#path = join(directory, 'space.reserve');
-    this.#deps = deps;
-    this.#bytes = bytes;
-    const size = sizeOf(this.#path);
-    this.#size = size ?? 0;
-    // If the file is too small, an earlier process used it. The first start finds no file.
-    this.#isLow = size !== undefined && size < this.#bytes;
-    this.#measure();
-  }
-
-  isLow(): boolean {
-    return this.#isLow;
-  }
-
+export interface SpaceReserve extends StoreSpace {
   /** Gives a part of the reserve back to the disk, for one of the state files. False if it may not have more. */
-  give(to: 'events' | 'journal'): boolean {
-    const least = to === 'events' ? this.#bytes * JOURNAL_PART : 0;
-    if (!this.#isLow)
-      this.#deps.logger.error(
-        { directory: this.#directory, reservedBytes: this.#size },
-        'the disk of the state directory is full: only revocations are made, in the reserved space; free some space',
-      );
-    this.#isLow = true;
-    const given = this.#size > least && this.#shrink(Math.max(least, this.#size - this.#bytes / STEPS));
-    if (!given && !this.#isEmptyLogged) {
-      this.#isEmptyLogged = true;
-      this.#deps.logger.error(
-        { directory: this.#directory, reservedBytes: this.#size },
-        'the reserved space is used up: events are refused until there is space',
-      );
-    }
-    this.#measure();
-    return given;
-  }
+  give(to: 'events' | 'journal'): boolean;
+}
 
-  async restore(): Promise<void> {
-    if (this.#size >= this.#bytes && !this.#isLow) return;
-    const wasLow = this.#isLow;
-    try {
-      await this.#grow();
-      this.#failure = undefined;
-    } catch (error) {
-      const failure = messageOf(error);
-      if (failure !== this.#failure)
-        this.#deps.logger.warn({ error: failure }, 'no space can be reserved in the state directory');
-      this.#failure = failure;
-    }
-    this.#measure();
-    if (wasLow && !this.#isLow)
-      this.#deps.logger.info({ directory: this.#directory }, 'the disk has space again: grants go on');
-  }
+/**
+ * A file beside the state files that only takes up space: real blocks, because it holds no zeros. `bytes`: how large it is to
+ * be; 0 on a disk that is too small for one.
+ */
+export function createSpaceReserve(
+  directory: string,
+  { logger, metrics }: Deps,
+  bytes = bytesFor(directory),
+): SpaceReserve {
+  const path = join(directory, 'space.reserve');
+  const found = statSync(path, { throwIfNoEntry: false })?.size;
+  let size = found ?? 0;
+  // If the file is too small, an earlier process used it. The first start finds no file.
+  let isLow = found !== undefined && found < bytes;
+  let isEmptyLogged = false;
+  let failure: string | undefined;
+  /** Counts what was given away, to notice it while the file grows. */
+  let given = 0;
 
-  #shrink(size: number): boolean {
+  const measure = () => {
+    metrics.gauge('scopemesh_store_reserve_bytes', size);
+    metrics.gauge('scopemesh_store_low', isLow ? 1 : 0);
+  };
+  const shrink = (to: number): boolean => {
     try {
-      truncateSync(this.#path, size);
+      truncateSync(path, to);
     } catch {
-      this.#size = 0;
+      size = 0;
       return false;
     }
-    this.#size = size;
-    this.#given++;
+    size = to;
+    given++;
     return true;
-  }
-
+  };
   /** Makes the file as large as it is to be if the disk has room for it, or leaves it as it is. */
-  async #grow(): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#directory);
-    if (bavail * bsize < this.#bytes - this.#size + this.#bytes * MARGIN_PART) {
-      if (!this.#isLow)
-        this.#deps.logger.error(
-          { directory: this.#directory, neededBytes: this.#bytes },
+  const grow = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(directory);
+    if (bavail * bsize < bytes - size + bytes * MARGIN_PART) {
+      if (!isLow)
+        logger.error(
+          { directory, neededBytes: bytes },
           'the disk of the state directory has too little space for a reserve: only revocations are made; free some space',
         );
-      this.#isLow = true;
+      isLow = true;
       return;
     }
-    const given = this.#given;
+    const before = given;
     // Zeros would take no space on a file system that compresses.
     const chunk = randomFillSync(Buffer.alloc(CHUNK_BYTES));
-    const file = await open(this.#path, constants.O_CREAT | constants.O_WRONLY, 0o600);
+    const file = await open(path, constants.O_CREAT | constants.O_WRONLY, 0o600);
     try {
       // Without a reserve nothing else shows that the disk has space again.
-      if (this.#bytes === 0 && !(await hasRoom(file, chunk))) return;
-      while (this.#size < this.#bytes) {
-        const length = Math.min(CHUNK_BYTES, this.#bytes - this.#size);
-        const { bytesWritten } = await file.write(chunk, 0, length, this.#size);
-        if (this.#given !== given) break;
-        this.#size += bytesWritten;
+      if (bytes === 0 && !(await hasRoom(file, chunk))) return;
+      while (size < bytes) {
+        const { bytesWritten } = await file.write(chunk, 0, Math.min(CHUNK_BYTES, bytes - size), size);
+        if (given !== before) break;
+        size += bytesWritten;
       }
-      if (this.#given === given) await file.datasync();
+      if (given === before) await file.datasync();
     } finally {
       await file.close();
       // What was written after a part was given away, or before the disk was full.
-      if (this.#size < this.#bytes) truncateSync(this.#path, this.#size);
+      if (size < bytes) truncateSync(path, size);
     }
-    if (this.#given !== given) return;
-    this.#isLow = false;
-    this.#isEmptyLogged = false;
-  }
+    if (given !== before) return;
+    isLow = false;
+    isEmptyLogged = false;
+  };
 
-  #measure(): void {
-    this.#deps.metrics.gauge('scopemesh_store_reserve_bytes', this.#size);
-    this.#deps.metrics.gauge('scopemesh_store_low', this.#isLow ? 1 : 0);
-  }
+  measure();
+  return {
+    isLow: () => isLow,
+
+    give(to) {
+      const least = to === 'events' ? bytes * JOURNAL_PART : 0;
+      if (!isLow)
+        logger.error(
+          { directory, reservedBytes: size },
+          'the disk of the state directory is full: only revocations are made, in the reserved space; free some space',
+        );
+      isLow = true;
+      const isGiven = size > least && shrink(Math.max(least, size - bytes / STEPS));
+      if (!isGiven && !isEmptyLogged) {
+        isEmptyLogged = true;
+        logger.error(
+          { directory, reservedBytes: size },
+          'the reserved space is used up: events are refused until there is space',
+        );
+      }
+      measure();
+      return isGiven;
+    },
+
+    async restore() {
+      if (size >= bytes && !isLow) return;
+      const wasLow = isLow;
+      try {
+        await grow();
+        failure = undefined;
+      } catch (error) {
+        const message = messageOf(error);
+        if (message !== failure)
+          logger.warn({ error: message }, 'no space can be reserved in the state directory');
+        failure = message;
+      }
+      measure();
+      if (wasLow && !isLow) logger.info({ directory }, 'the disk has space again: grants go on');
+    },
+  };
 }
 
 function bytesFor(directory: string): number {
@@ -157,8 +147,4 @@ async function hasRoom(file: FileHandle, chunk: Buffer): Promise<boolean> {
   } finally {
     await file.truncate(0);
   }
-}
-
-function sizeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
 }

@@ -1,8 +1,8 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { messageOf, SyncError } from '../../errors.js';
-import { Row } from './rows.js';
+import { codeOf, messageOf, SyncError } from '../../errors.js';
+import { Row } from '../../sqlite.js';
 import { type SyncFile, WriteAheadLog } from './write-ahead-log.js';
 
 type Value = string | number;
@@ -362,7 +362,7 @@ export function requireIntact(database: Database.Database, path: string, lost: s
 /** What `error` says about the file. `lost`: as in `StateSchema`. */
 export function failureOf(path: string, lost: string, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
-  if (isDamage(error)) return damaged(path, lost, error);
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error))) return damaged(path, lost, error);
   return new SyncError(
     'ERR_QUEUE_UNREACHABLE',
     `the state file ${path} cannot be used: ${messageOf(error)}`,
@@ -375,12 +375,7 @@ export function failureOf(path: string, lost: string, error: unknown): SyncError
 
 /** SQLite names only some of the calls that fail for lack of space, and a quota none of them. */
 export function isFull(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(SQLITE_FULL|SQLITE_IOERR_(WRITE|SHMSIZE|TRUNCATE|FSYNC)|ENOSPC|EDQUOT)$/.test(code);
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^SQLITE_(CORRUPT|NOTADB)/.test(String(error.code));
+  return /^(SQLITE_FULL|SQLITE_IOERR_(WRITE|SHMSIZE|TRUNCATE|FSYNC)|ENOSPC|EDQUOT)$/.test(codeOf(error));
 }
 
 function damaged(path: string, lost: string, error: unknown): SyncError {

@@ -1,33 +1,27 @@
-import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { Store } from '../store-parts.js';
 import { lockDirectory } from './directory-lock.js';
-import { EmbeddedFence } from './fence.js';
-import { EmbeddedInbox } from './inbox.js';
+import { createEmbeddedFence, type EmbeddedFence } from './fence.js';
+import { createEmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
-import { EmbeddedKeyValueStore } from './key-value-store.js';
+import { createEmbeddedKeyValueStore } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
-import { EmbeddedRechecks } from './rechecks.js';
-import { EmbeddedRoster } from './roster.js';
+import { createEmbeddedRechecks } from './rechecks.js';
+import { createEmbeddedRoster } from './roster.js';
 import { JOURNAL_FILE, moveToJournal, QUEUE_FILE } from './schemas.js';
-import { SpaceReserve } from './space-reserve.js';
+import { createSpaceReserve, type SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
-export interface EmbeddedStoreOptions {
+export interface EmbeddedStoreOptions extends Runtime {
   /** Created if it is missing; one daemon at a time. */
   readonly directory: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly backoff?: Partial<Backoff>;
 }
 
-export interface EmbeddedStore extends Store {
-  /** Rejects with ERR_STATE_DAMAGED once a file is found to be damaged. */
-  readonly damaged: Promise<never>;
-}
+/** `damaged` rejects with ERR_STATE_DAMAGED. */
+export type EmbeddedStore = Store & Required<Pick<Store, 'damaged'>>;
 
 /**
  * Queue, rechecks and remembered IDs in the SQLite file `queue.db` of the directory, the journal and the values of the
@@ -35,14 +29,14 @@ export interface EmbeddedStore extends Store {
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, logger, metrics, clock } = options;
-  const lock = lockDirectory(directory);
+  const unlock = lockDirectory(directory);
   let file: StateFile | undefined;
   let journalFile: StateFile | undefined;
   let journal: EmbeddedJournal;
   let space: SpaceReserve;
   let fence: EmbeddedFence;
   try {
-    space = new SpaceReserve(directory, { logger, metrics });
+    space = createSpaceReserve(directory, { logger, metrics });
     const spaceFor = (user: 'events' | 'journal') => ({
       give: () => space.give(user),
       isLow: () => space.isLow(),
@@ -52,23 +46,23 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
     file = openFile(directory, QUEUE_FILE, spaceFor('events'));
     journal = new EmbeddedJournal(journalFile);
-    fence = new EmbeddedFence(journalFile);
+    fence = createEmbeddedFence(journalFile);
   } catch (error) {
     void file?.close();
     void journalFile?.close();
-    lock.release();
+    unlock();
     throw error;
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
-  const keyValues = new EmbeddedKeyValueStore({ queue: file, journal: journalFile }, clock);
-  const rechecks = new EmbeddedRechecks(file);
+  const keyValues = createEmbeddedKeyValueStore({ queue: file, journal: journalFile }, clock);
+  const rechecks = createEmbeddedRechecks(file);
   const damaged = Promise.race([file.damaged, journalFile.damaged]);
   // A command watches nothing: there the call that finds the damage fails, and that is enough.
   damaged.catch(() => {});
   const parts = {
     queue,
-    inbox: new EmbeddedInbox(file, queue, rechecks, keyValues),
+    inbox: createEmbeddedInbox(file, queue, rechecks, keyValues),
     journal,
     keyValues,
     rechecks,
@@ -77,7 +71,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   return {
     ...parts,
     fence,
-    roster: new EmbeddedRoster(clock),
+    roster: createEmbeddedRoster(clock),
     lead(epoch) {
       const check = () => fence.check(epoch);
       return {
@@ -93,7 +87,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     async close() {
       await queue.close();
       await Promise.all([file.close(), journalFile.close()]);
-      lock.release();
+      unlock();
     },
   };
 }

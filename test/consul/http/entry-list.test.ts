@@ -15,19 +15,19 @@ const list = (...entries: readonly object[]) => encode(JSON.stringify(entries));
 
 describe('the list of entries', () => {
   it('keeps the object of an entry whose text stays, wherever others come, go and change', () => {
-    const parser = createEntryListParser();
-    const [a, , c] = parser.parse(list(raw('a'), raw('b'), raw('c')));
-    const [first, , , third] = parser.parse(list(raw('a'), raw('aa'), raw('b', 'x'), raw('c')));
+    const parse = createEntryListParser();
+    const [a, , c] = parse(list(raw('a'), raw('b'), raw('c')));
+    const [first, , , third] = parse(list(raw('a'), raw('aa'), raw('b', 'x'), raw('c')));
     expect(first).toBe(a);
     expect(third).toBe(c);
-    const last = parser.parse(list(raw('c')));
+    const last = parse(list(raw('c')));
     expect(last[0]).toBe(c);
   });
 
   it('does not take an equal index for equal content, as after a restored snapshot', () => {
-    const parser = createEntryListParser();
-    parser.parse(list(raw('a', 'old', 7)));
-    expect(parser.parse(list(raw('a', 'new', 7)))[0]?.sources[0]?.description).toBe('new');
+    const parse = createEntryListParser();
+    parse(list(raw('a', 'old', 7)));
+    expect(parse(list(raw('a', 'new', 7)))[0]?.sources[0]?.description).toBe('new');
   });
 
   const entries = fc.uniqueArray(
@@ -40,12 +40,10 @@ describe('the list of entries', () => {
   it('is always what parsing the whole answer would give', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(entries, fc.boolean()), { maxLength: 5 }), (answers) => {
-        const parser = createEntryListParser();
+        const parse = createEntryListParser();
         for (const [each, isSpaced] of answers) {
           const text = isSpaced ? `${JSON.stringify(each, null, 1)}\n` : JSON.stringify(each);
-          expect(parser.parse(encode(text))).toEqual(
-            each.map((entry) => parseEntry(entry, 'intentions.list')),
-          );
+          expect(parse(encode(text))).toEqual(each.map((entry) => parseEntry(entry, 'intentions.list')));
         }
       }),
     );
@@ -54,20 +52,20 @@ describe('the list of entries', () => {
   it('cut off anywhere, or followed by anything, is incomplete, whatever was read before', () => {
     const whole = JSON.stringify([raw('a', '{"'), raw('b')]);
     for (let length = 0; length < whole.length; length += 1) {
-      const parser = createEntryListParser();
-      parser.parse(encode(whole));
-      expect(() => parser.parse(encode(whole.slice(0, length)))).toThrow(/not valid JSON/);
+      const parse = createEntryListParser();
+      parse(encode(whole));
+      expect(() => parse(encode(whole.slice(0, length)))).toThrow(/not valid JSON/);
     }
     for (const end of [',', 'x', ']', ',{}', '[]']) {
-      const parser = createEntryListParser();
-      parser.parse(encode(whole));
-      expect(() => parser.parse(encode(whole + end))).toThrow(/not valid JSON/);
+      const parse = createEntryListParser();
+      parse(encode(whole));
+      expect(() => parse(encode(whole + end))).toThrow(/not valid JSON/);
     }
   });
 
   it('with bytes that are not UTF-8 is incomplete', () => {
     const body = list(raw('a', 'x'));
     body[body.indexOf('x'.charCodeAt(0))] = 0xff;
-    expect(() => createEntryListParser().parse(body)).toThrow(/not valid JSON/);
+    expect(() => createEntryListParser()(body)).toThrow(/not valid JSON/);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { toRegistration } from '../../../src/consul/http/registration.js';
-import { createReader } from '../../../src/consul/reader.js';
+import { Reader } from '../../../src/consul/reader.js';
 
 it('a registration for a file has the keys of Consul in snake case, and those of people as they are', () => {
   const raw = {
@@ -21,7 +21,7 @@ it('a registration for a file has the keys of Consul in snake case, and those of
     },
     ServiceSocketPath: '',
   };
-  expect(toRegistration(raw, createReader('instances.read'))).toEqual({
+  expect(toRegistration(raw, new Reader('instances.read'))).toEqual({
     id: 'web-1',
     node: 'machine',
     service: {

@@ -37,14 +37,14 @@ it('a reload that plans a large fleet lets others work meanwhile, and asks for e
     ...deps.journal,
     overview: async () => ({ pendingKeys: [], holds: [], holdCounts: {}, outboxLength: 0 }),
   };
-  const reloads = new Reloads(
+  const reloads = new Reloads({
     running,
-    async () => ({ ...running, guards: { ...running.guards, protected: ['vault'] } }),
-    () => ({ deps: { ...deps, window, journal }, isReconciling: true }),
-    () => {},
-    () => {},
-    new AbortController().signal,
-  );
+    read: async () => ({ ...running, guards: { ...running.guards, protected: ['vault'] } }),
+    live: () => ({ deps: { ...deps, window, journal }, isReconciling: true }),
+    stepDown: () => {},
+    taken: () => {},
+    signal: new AbortController().signal,
+  });
   expect(await turnsDuring(() => reloads.request())).toBeGreaterThanOrEqual(20);
   expect(new Set(added.map(({ key }) => formatKey(key))).size).toBeGreaterThanOrEqual(1_000);
 });

@@ -41,17 +41,16 @@ async function reload(...errors: readonly Error[]) {
   const logger = { debug() {}, info: say, warn: say, error: say };
   const live = { deps: { ...deps, journal, logger }, isReconciling: true };
   let stepsDown = 0;
-  const down = () => {
-    stepsDown += 1;
-  };
-  const reloads = new Reloads(
+  const reloads = new Reloads({
     running,
-    async () => next,
-    () => live,
-    down,
-    () => {},
-    stop.signal,
-  );
+    read: async () => next,
+    live: () => live,
+    stepDown() {
+      stepsDown += 1;
+    },
+    taken: () => {},
+    signal: stop.signal,
+  });
   await reloads.request();
   return { reloads, next, world: deps.world, settled, said, isRecorded, stepsDown: () => stepsDown };
 }

@@ -2,7 +2,7 @@ import { Worker } from 'bullmq';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
-import { BullmqFence } from '../../../src/queue/bullmq/fence.js';
+import { createBullmqFence } from '../../../src/queue/bullmq/fence.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { JOBS } from '../../../src/queue/bullmq/terms.js';
 import { until } from '../../stack/process.js';
@@ -22,7 +22,7 @@ it('takes no silent leader for dead before that one had time to come back to a R
   let now = 1_000_000;
   const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 3_000)) };
   const link = new RedisLink(`redis://127.0.0.1:${way.port}`, 'scopemesh:fence', silentLogger, clock);
-  const fence = new BullmqFence(link);
+  const fence = createBullmqFence(link);
   try {
     expect(await fence.raise(LEADER, DEAD)).toBe(1);
     await fence.rest(1);
@@ -44,7 +44,7 @@ it('takes no silent leader for dead before that one had time to come back to a R
 
 it('knows of a worker of a release before the lease, and of no worker of a term', async () => {
   const link = new RedisLink(redis.url, 'scopemesh:old', silentLogger, systemClock);
-  const fence = new BullmqFence(link);
+  const fence = createBullmqFence(link);
   const worker = (name: string) =>
     new Worker(name, async () => {}, { prefix: 'scopemesh:old', connection: { url: redis.url } });
   const [old, term] = [worker(JOBS), worker(`${JOBS}-1`)];
@@ -65,7 +65,7 @@ it('knows of no worker where Redis does not let it ask', async () => {
   const url = redis.url.replace('//', '//limited:any@');
   const link = new RedisLink(url, 'scopemesh:limited', silentLogger, systemClock);
   try {
-    expect(await new BullmqFence(link).isBypassed()).toBe(false);
+    expect(await createBullmqFence(link).isBypassed()).toBe(false);
     await expect(link.call((of) => of.client('LIST'))).rejects.toThrow('permission');
   } finally {
     for (const each of [link, admin]) each.close();

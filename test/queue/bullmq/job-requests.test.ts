@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { JobRequests } from '../../../src/queue/bullmq/job-requests.js';
+import { createJobRequests } from '../../../src/queue/bullmq/job-requests.js';
 import { gate } from '../../conformance/store-harness.js';
 
 const unexpected = (error: unknown) => {
@@ -10,7 +10,7 @@ it('makes together what one turn asks for, and next what came meanwhile', async 
   const made: (readonly string[])[] = [];
   const first = gate();
   const began = gate();
-  const requests = new JobRequests(async (keys) => {
+  const requests = createJobRequests(async (keys) => {
     made.push(keys);
     began.open();
     if (made.length === 1) await first.opened;
@@ -30,7 +30,7 @@ it('makes together what one turn asks for, and next what came meanwhile', async 
 
 it('makes no more than a hundred at once', async () => {
   const sizes: number[] = [];
-  const requests = new JobRequests(async (keys) => {
+  const requests = createJobRequests(async (keys) => {
     sizes.push(keys.length);
   }, unexpected);
   for (let index = 0; index < 250; index++) requests.add(`k${index}`);
@@ -41,7 +41,7 @@ it('makes no more than a hundred at once', async () => {
 it('leaves what waits when one fails, and goes on with what comes later', async () => {
   const made: string[] = [];
   const errors: unknown[] = [];
-  const requests = new JobRequests(
+  const requests = createJobRequests(
     async (keys) => {
       if (keys.includes('bad')) throw new Error('no');
       made.push(...keys);

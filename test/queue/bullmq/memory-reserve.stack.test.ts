@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { MemoryReserve, ONLY_JOURNAL } from '../../../src/queue/bullmq/memory-reserve.js';
+import { createMemoryReserve, ONLY_JOURNAL } from '../../../src/queue/bullmq/memory-reserve.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
 import { deleteEarlierQueues, queueName } from '../../../src/queue/bullmq/terms.js';
@@ -90,7 +90,7 @@ it('the deletion of earlier queues does not take what is kept for the journal, w
     // So much is used that half of the reserve makes no room.
     await client.config('SET', 'maxmemory', '1');
     const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
-    const space = new MemoryReserve(link, deps);
+    const space = createMemoryReserve(link, deps);
     link.whenFull((user) => space.give(user));
     const refused = await Promise.allSettled([1, 2].map(() => deleteEarlierQueues(link, 2)));
     expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected']);

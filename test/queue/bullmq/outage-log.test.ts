@@ -1,12 +1,17 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
-import { OutageLog } from '../../../src/queue/bullmq/outage-log.js';
+import { createOutageLog } from '../../../src/queue/bullmq/outage-log.js';
 
 function rig() {
   const said: string[] = [];
   const log = (_: object, message: string) => said.push(message);
-  const outage = new OutageLog({ ...silentLogger, warn: log, info: log }, systemClock, 'redis:6379', String);
+  const outage = createOutageLog(
+    { ...silentLogger, warn: log, info: log },
+    systemClock,
+    'redis:6379',
+    String,
+  );
   return { said, outage };
 }
 

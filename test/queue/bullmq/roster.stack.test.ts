@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
-import { BullmqRoster } from '../../../src/queue/bullmq/roster.js';
-import { MAX_REPLICAS, ROSTER_LIFE_MS } from '../../../src/queue/roster.js';
+import { createBullmqRoster } from '../../../src/queue/bullmq/roster.js';
+import { MAX_REPLICAS, ROSTER_LIFE_MS, type Roster } from '../../../src/queue/roster.js';
 import { REPLICA } from '../../conformance/roster.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 
@@ -13,12 +13,12 @@ const named = (replica: string) => ({ ...REPLICA, replica });
 let redis: RedisHandle;
 let raw: Redis;
 let link: RedisLink;
-let roster: BullmqRoster;
+let roster: Roster;
 beforeAll(async () => {
   redis = await startRedis();
   raw = new Redis(redis.url);
   link = new RedisLink(redis.url, PREFIX, silentLogger, systemClock);
-  roster = new BullmqRoster(link);
+  roster = createBullmqRoster(link);
 });
 afterAll(async () => {
   link?.close();

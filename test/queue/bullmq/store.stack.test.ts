@@ -1,7 +1,7 @@
 import { Queue as JobQueue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
-import { destinationKey, formatKey } from '../../../src/model/key.js';
+import { formatKey } from '../../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { KeyStore } from '../../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
@@ -44,8 +44,7 @@ const names = (many: number) => Array.from({ length: many }, (_, index) => `k${i
 describe('keys whose job of BullMQ is missing or out of date', () => {
   it('run after a crash between the append and the making of the job', async () => {
     const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
-    const body = JSON.stringify(trigger('a', '1'));
-    await new KeyStore(link, link).append([{ key: formatKey(destinationKey('a')), urgent: false, body }]);
+    await new KeyStore(link, link).append([trigger('a', '1')]);
     link.close();
     const ran: unknown[] = [];
     const working = work(store.queue, async (job) => {
@@ -67,8 +66,7 @@ describe('keys whose job of BullMQ is missing or out of date', () => {
     await until('the key is delayed', async () => (await store.queue.state()).delayed === 1);
     const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
     const urgent = trigger('a', '2', { urgent: true });
-    const key = formatKey(urgent.key);
-    await new KeyStore(link, link).append([{ key, urgent: true, body: JSON.stringify(urgent) }]);
+    await new KeyStore(link, link).append([urgent]);
     link.close();
     await idle(store.queue);
     await working.stop();

@@ -2,9 +2,10 @@ import { Queue as JobQueue, Worker } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
-import { BullmqFence } from '../../../src/queue/bullmq/fence.js';
+import { createBullmqFence } from '../../../src/queue/bullmq/fence.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { deleteEarlierQueues, queueName } from '../../../src/queue/bullmq/terms.js';
+import type { Fence } from '../../../src/queue/fence.js';
 import { gate } from '../../conformance/store-harness.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 
@@ -12,7 +13,7 @@ const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z
 const ANY = { above: 0, over: 'any' } as const;
 let redis: RedisHandle;
 let link: RedisLink;
-let fence: BullmqFence;
+let fence: Fence;
 let count = 0;
 beforeAll(async () => {
   redis = await startRedis();
@@ -20,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => redis.stop());
 beforeEach(() => {
   link = new RedisLink(redis.url, `scopemesh:terms-${++count}`, silentLogger, systemClock);
-  fence = new BullmqFence(link);
+  fence = createBullmqFence(link);
 });
 afterEach(() => link.close());
 

@@ -9,7 +9,7 @@ import { Agenda } from '../../../src/queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../../../src/queue/backoff.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
-import { Wake } from '../../../src/queue/bullmq/wake.js';
+import { createWake } from '../../../src/queue/bullmq/wake.js';
 import { WriteLimit } from '../../../src/queue/write-limit.js';
 import { trigger } from '../../conformance/store-harness.js';
 import { until } from '../../stack/process.js';
@@ -30,11 +30,11 @@ it('a standby hears of events again after a firewall dropped its silent connecti
   const open = (port: number) =>
     new RedisLink(`redis://127.0.0.1:${port}`, 'scopemesh:wake', silentLogger, systemClock);
   const [far, near] = [open(way.port), open(redis.port)];
-  const speaker = new Wake(near, { logger: silentLogger, clock });
+  const speaker = createWake(near, { logger: silentLogger, clock });
   const received: Trigger[] = [];
   let listens = () => {};
   const isListening = new Promise<void>((resolve) => (listens = resolve));
-  const end = new Wake(far, { logger: silentLogger, clock }).subscribe(
+  const end = createWake(far, { logger: silentLogger, clock }).subscribe(
     (triggers) => received.push(...triggers),
     listens,
   );
@@ -66,7 +66,7 @@ it('a leader that steps down just as its connection is back does not end the pro
   const opened = vi.spyOn(link, 'openSubscriber');
   let end = () => {};
   await new Promise<void>((resolve) => {
-    end = new Wake(link, { logger: silentLogger, clock: systemClock }).subscribe(() => {}, resolve);
+    end = createWake(link, { logger: silentLogger, clock: systemClock }).subscribe(() => {}, resolve);
   });
   const subscriber: Redis = opened.mock.results[0]?.value;
   // SUBSCRIBE has no answer when the connection ends: an unhandled rejection would fail this test.

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
-import { EmbeddedKeyValueStore } from '../../../src/queue/embedded/key-value-store.js';
+import {
+  createEmbeddedKeyValueStore,
+  type EmbeddedKeyValueStore,
+} from '../../../src/queue/embedded/key-value-store.js';
 import { JOURNAL_FILE, QUEUE_FILE } from '../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../src/queue/embedded/state-file.js';
 import { gate } from '../../conformance/store-harness.js';
@@ -20,7 +23,7 @@ describe('the embedded key-value store', () => {
       queue: new StateFile(directory, QUEUE_FILE, async () => {}),
       journal: new StateFile(directory, JOURNAL_FILE, () => syncJournal()),
     };
-    keyValues = new EmbeddedKeyValueStore(files, systemClock);
+    keyValues = createEmbeddedKeyValueStore(files, systemClock);
   });
   afterEach(async () => {
     await Promise.all([files.queue.close(), files.journal.close()]);

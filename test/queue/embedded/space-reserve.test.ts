@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noMetrics } from '../../../src/observe.js';
-import { SpaceReserve } from '../../../src/queue/embedded/space-reserve.js';
+import { createSpaceReserve } from '../../../src/queue/embedded/space-reserve.js';
 
 const MIB = 1024 * 1024;
 
@@ -18,7 +18,7 @@ describe('the reserved space of a state directory', () => {
 
   const note = (_: object, message: string) => logs.push(message);
   const open = (bytes?: number) =>
-    new SpaceReserve(
+    createSpaceReserve(
       directory,
       { logger: { debug() {}, info: note, warn: note, error: note }, metrics: noMetrics },
       bytes,

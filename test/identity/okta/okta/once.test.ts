@@ -11,10 +11,10 @@ import { Secret } from '../../../../src/model/secret.js';
 import type { Trigger } from '../../../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../../../src/observe.js';
 import { DEFAULT_BACKOFF } from '../../../../src/queue/backoff.js';
-import { EmbeddedInbox } from '../../../../src/queue/embedded/inbox.js';
-import { EmbeddedKeyValueStore } from '../../../../src/queue/embedded/key-value-store.js';
+import { createEmbeddedInbox } from '../../../../src/queue/embedded/inbox.js';
+import { createEmbeddedKeyValueStore } from '../../../../src/queue/embedded/key-value-store.js';
 import { EmbeddedQueue } from '../../../../src/queue/embedded/queue.js';
-import { EmbeddedRechecks } from '../../../../src/queue/embedded/rechecks.js';
+import { createEmbeddedRechecks } from '../../../../src/queue/embedded/rechecks.js';
 import { JOURNAL_FILE, QUEUE_FILE } from '../../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../../src/queue/embedded/state-file.js';
 import type { IncomingEvent } from '../../../../src/queue/inbox.js';
@@ -50,8 +50,8 @@ beforeEach(async () => {
   };
   const queue = new EmbeddedQueue(file, queueDeps);
   journal = new StateFile(root, JOURNAL_FILE, async () => {});
-  const keyValues = new EmbeddedKeyValueStore({ queue: file, journal }, systemClock);
-  const inbox = new EmbeddedInbox(file, queue, new EmbeddedRechecks(file), keyValues);
+  const keyValues = createEmbeddedKeyValueStore({ queue: file, journal }, systemClock);
+  const inbox = createEmbeddedInbox(file, queue, createEmbeddedRechecks(file), keyValues);
   triggers = [];
   counted = {};
   deps = {

@@ -13,7 +13,7 @@ describe('the files of a state directory that everybody may enter', () => {
   it('can be opened by their owner alone', async () => {
     directory = mkdtempSync(join(tmpdir(), 'scopemesh-modes-'));
     chmodSync(directory, 0o755);
-    const lock = lockDirectory(directory);
+    const unlock = lockDirectory(directory);
     const file = new StateFile(directory, JOURNAL_FILE);
     await file.write(() => file.sql("INSERT INTO facts (name, value) VALUES ('a', 'b')").run());
     const modes = Object.fromEntries(
@@ -24,6 +24,6 @@ describe('the files of a state directory that everybody may enter', () => {
     );
     expect(Object.values(modes).every((others) => others === 0)).toBe(true);
     await file.close();
-    lock.release();
+    unlock();
   });
 });
