@@ -7,7 +7,7 @@ export interface SettleStep {
   readonly key: string;
   readonly decisions: readonly SettledDecision[];
   readonly update: RecordUpdate;
-  /** By ID. Undefined until Redis has answered. */
+  /** By ID. Undefined while it is unknown whether Redis has settled them. */
   revisions?: ReadonlyMap<string, number>;
 }
 
@@ -30,6 +30,8 @@ export class RecentSteps {
   readonly #clock: Clock;
   readonly #steps: { readonly at: number; readonly step: JournalStep }[] = [];
   #decisions = 0;
+  /** Settlements without an answer, until the revision of each decision is known. */
+  readonly #unanswered = new Set<SettleStep>();
   readonly #published = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -38,6 +40,7 @@ export class RecentSteps {
 
   add(step: JournalStep): void {
     this.#steps.push({ at: this.#clock.now(), step });
+    if (step.kind === 'settle') this.#unanswered.add(step);
     this.#decisions += sizeOf(step);
     this.#forget();
   }
@@ -48,6 +51,24 @@ export class RecentSteps {
     if (at === -1) return;
     this.#steps.splice(at, 1);
     this.#decisions -= sizeOf(step);
+  }
+
+  settled(step: SettleStep, revisions: ReadonlyMap<string, number>): void {
+    step.revisions = revisions;
+    this.#unanswered.delete(step);
+  }
+
+  /** Redis has these, and so all of each step with one of them, also if its answer was lost. */
+  foundSettled(found: ReadonlyMap<string, number>): void {
+    for (const step of this.#unanswered) {
+      const revisions = new Map(step.revisions);
+      for (const { id } of step.decisions) {
+        const revision = found.get(id);
+        if (revision !== undefined) revisions.set(id, revision);
+      }
+      if (revisions.size > 0) step.revisions = revisions;
+      if (revisions.size === step.decisions.length) this.#unanswered.delete(step);
+    }
   }
 
   published(ids: readonly string[]): void {
@@ -71,6 +92,7 @@ export class RecentSteps {
       if (first.at >= oldest && this.#decisions <= KEPT_DECISIONS) break;
       this.#decisions -= sizeOf(first.step);
       this.#steps.shift();
+      if (first.step.kind === 'settle') this.#unanswered.delete(first.step);
     }
     for (const [id, at] of this.#published) {
       if (at >= oldest && this.#published.size <= KEPT_DECISIONS) break;

@@ -62,31 +62,33 @@ it('makes again, in a replica that takes over, what it lacks, once and with the 
   }
 });
 
+it.each(['before', 'after'])(
+  'keeps a decision whose answer was lost, where Redis forgets it %s it was published',
+  async (when) => {
+    const { journal, lost, restore } = openThatLosesAnswers();
+    const update = { lastApplied: new Map([['s', '1']]) };
+    await journal.settle('key', [settled('a')]);
+    await journal.published(['a']);
+    await lost(() => journal.settle('key', [settled('b')], update));
+    await journal.settle('key', [settled('b')], update);
+    const before = await journal.read('key');
+    if (when === 'after') {
+      expect((await journal.outbox(10)).map(({ revision }) => revision)).toEqual([2]);
+      await journal.published(['b']);
+    }
+    await link.call(async (client) => client.del(...(await client.keys(`${link.prefix}:*`))));
+    await link.call(restore);
+    expect(await journal.read('key')).toEqual(before);
+    await journal.settle('key', [settled('c')]);
+    expect((await journal.outbox(10)).map(({ id, revision }) => [id, revision])).toEqual([
+      ...(when === 'after' ? [] : [['b', 2]]),
+      ['c', 3],
+    ]);
+  },
+);
+
 it('changes nothing in a Redis that lacks nothing, also where answers were lost', async () => {
-  let restore = async (_: Redis) => {};
-  let losesAnswer = false;
-  const journal = new BullmqJournal(
-    {
-      prefix: link.prefix,
-      call: (use) => link.call(use),
-      async run(script, ...values) {
-        const answer = await link.run(script, ...values);
-        if (losesAnswer) throw new Error('no answer');
-        return answer;
-      },
-      restore: (redis, script, ...values) => link.restore(redis, script, ...values),
-      whenOther(restorer) {
-        restore = restorer;
-        return () => {};
-      },
-    },
-    DEPS,
-  );
-  const lost = async (step: () => Promise<void>) => {
-    losesAnswer = true;
-    await expect(step()).rejects.toThrow('no answer');
-    losesAnswer = false;
-  };
+  const { journal, lost, restore } = openThatLosesAnswers();
   const wrote = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
   const unchanged = async () => {
     const before = await journal.read('key');
@@ -176,4 +178,32 @@ async function eventually<T>(ask: () => Promise<T>): Promise<T> {
   });
   if (found === undefined) throw new Error('no answer');
   return found.answer;
+}
+
+function openThatLosesAnswers() {
+  let restorer = async (_: Redis) => {};
+  let losesAnswer = false;
+  const journal = new BullmqJournal(
+    {
+      prefix: link.prefix,
+      call: (use) => link.call(use),
+      async run(script, ...values) {
+        const answer = await link.run(script, ...values);
+        if (losesAnswer) throw new Error('no answer');
+        return answer;
+      },
+      restore: (redis, script, ...values) => link.restore(redis, script, ...values),
+      whenOther(restore) {
+        restorer = restore;
+        return () => {};
+      },
+    },
+    DEPS,
+  );
+  const lost = async (step: () => Promise<void>) => {
+    losesAnswer = true;
+    await expect(step()).rejects.toThrow('no answer');
+    losesAnswer = false;
+  };
+  return { journal, lost, restore: (redis: Redis) => restorer(redis) };
 }
