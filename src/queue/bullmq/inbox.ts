@@ -1,12 +1,15 @@
+import type { Redis } from 'ioredis';
 import { SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
+import type { Logger } from '../../observe.js';
 import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import { APPEND_ONE } from './key-scripts.js';
 import type { KeyStore } from './key-store.js';
 import type { BullmqKeyValueStore } from './key-value-store.js';
 import { ONLY_JOURNAL } from './memory-reserve.js';
 import type { BullmqQueue } from './queue.js';
+import type { AcceptedEvents, RecentEvents } from './recent-events.js';
 import { PUT_ONE } from './rechecks.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
@@ -47,34 +50,73 @@ export class BullmqInbox implements Inbox {
   readonly #store: KeyStore;
   readonly #queue: BullmqQueue;
   readonly #facts: BullmqKeyValueStore;
+  readonly #recent: RecentEvents;
+  readonly #logger: Logger;
 
-  constructor(link: RedisLink, store: KeyStore, queue: BullmqQueue, facts: BullmqKeyValueStore) {
+  constructor(
+    link: RedisLink,
+    store: KeyStore,
+    queue: BullmqQueue,
+    facts: BullmqKeyValueStore,
+    recent: RecentEvents,
+    logger: Logger,
+  ) {
     this.#link = link;
     this.#store = store;
     this.#queue = queue;
     this.#facts = facts;
+    this.#recent = recent;
+    this.#logger = logger;
   }
 
   async accept(
     provider: string,
     events: readonly IncomingEvent[],
-    { scope, ttlMs }: EventMemory,
+    memory: EventMemory,
   ): Promise<ReadonlySet<string>> {
     const accepted = new Set<string>();
     for (const step of toSteps(events)) {
-      const reply = await this.#link.run(
-        ACCEPT,
-        encodeURIComponent(provider),
-        this.#facts.seen(scope, ''),
-        Math.max(1, Math.ceil(ttlMs)),
-        ...step.flatMap(toValues),
-      );
+      const reply = await this.#link.run(ACCEPT, ...this.#values({ provider, events: step, memory }));
       requireRoom(reply);
       const ids = new Set(toTexts(reply));
       for (const id of ids) accepted.add(id);
-      this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
+      const fresh = step.filter(({ id }) => ids.has(id));
+      this.#recent.add({ provider, events: fresh, memory });
+      this.#queue.arrived(fresh.flatMap(({ triggers }) => triggers));
     }
     return accepted;
+  }
+
+  /**
+   * Accepts the last events again in a Redis that may lack them, as after a failover to a replica that was behind: nobody
+   * sends an event again that was acknowledged. Those that it has change nothing.
+   */
+  async restore(redis: Redis): Promise<void> {
+    const restored: IncomingEvent[] = [];
+    for (const accepted of this.#recent.all()) {
+      for (const events of toSteps(accepted.events)) {
+        const reply = await this.#link.restore(redis, ACCEPT, ...this.#values({ ...accepted, events }));
+        // The memory that is left is for the journal, and all other commands wait for this.
+        if (reply === FULL) continue;
+        const ids = new Set(toTexts(reply));
+        restored.push(...events.filter(({ id }) => ids.has(id)));
+      }
+    }
+    if (restored.length === 0) return;
+    this.#queue.arrived(restored.flatMap(({ triggers }) => triggers));
+    this.#logger.warn(
+      { restored: restored.length },
+      'Redis had forgotten events that it had acknowledged, as after a failover; they are queued again',
+    );
+  }
+
+  #values({ provider, events, memory: { scope, ttlMs } }: AcceptedEvents): (string | number)[] {
+    return [
+      encodeURIComponent(provider),
+      this.#facts.seen(scope, ''),
+      Math.max(1, Math.ceil(ttlMs)),
+      ...events.flatMap(toValues),
+    ];
   }
 
   async check(): Promise<void> {

@@ -11,6 +11,7 @@ import { KeyStore } from './key-store.js';
 import { BullmqKeyValueStore } from './key-value-store.js';
 import { MemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
+import { RecentEvents } from './recent-events.js';
 import { BullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
 import { BullmqRoster } from './roster.js';
@@ -41,6 +42,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
   const wake = new Wake(intake, { logger, clock });
+  const recent = new RecentEvents(clock);
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (
@@ -55,7 +57,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const journal = new BullmqJournal(fenced(link), deps);
     const parts = {
       queue,
-      inbox: new BullmqInbox(intake, store, queue, keyValues),
+      inbox: new BullmqInbox(intake, store, queue, keyValues, recent, logger),
       journal,
       keyValues,
       rechecks: new BullmqRechecks(fenced(intake)),
@@ -72,6 +74,8 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const own = openParts(undefined, (of) => of);
   // It has no epoch that would bar it, so only the journals of terms make steps again.
   own.parts.journal.close();
+  // A process that does not lead accepts events too.
+  intake.whenOther((redis) => own.parts.inbox.restore(redis));
   return {
     ...own.parts,
     fence: new BullmqFence(intake),
