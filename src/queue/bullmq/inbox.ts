@@ -80,9 +80,9 @@ export class BullmqInbox implements Inbox {
       requireRoom(reply);
       const ids = new Set(toTexts(reply));
       for (const id of ids) accepted.add(id);
-      const fresh = step.filter(({ id }) => ids.has(id));
-      this.#recent.add({ provider, events: fresh, memory });
-      this.#queue.arrived(fresh.flatMap(({ triggers }) => triggers));
+      // Those that Redis knew too: the answer to their first try may have been lost.
+      this.#recent.add({ provider, events: step, memory });
+      this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
     }
     return accepted;
   }

@@ -80,3 +80,15 @@ it('has in a Redis that takes over what it accepted, once, although nobody had t
   expect(ran.sort()).toEqual(['a', 'b', 'c']);
   expect(warn.mock.calls.map(([fields]) => fields)).toContainEqual({ restored: 2 });
 });
+
+it('has there what it acknowledged as known, because the answer to its first try was lost', async () => {
+  await standby.inbox.accept('main', [event('a')], MEMORY);
+  await separate('a');
+  const firstTry = open(redis.port);
+  await firstTry.inbox.accept('main', [event('b')], MEMORY);
+  await firstTry.close();
+  expect(await standby.inbox.accept('main', [event('b')], MEMORY)).toEqual(new Set());
+  await failOver();
+  expect(await standby.inbox.accept('main', [event('b')], MEMORY)).toEqual(new Set());
+  expect(warn.mock.calls.map(([fields]) => fields)).toContainEqual({ restored: 1 });
+});
