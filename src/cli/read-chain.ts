@@ -1,6 +1,6 @@
 import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
 import type { DecisionLog } from '../decisions/log.js';
-import { inChainOrder, type TrailRecord, toTrailRecord } from '../decisions/trail-record.js';
+import { inChainOrder, type TrailRecord, toTrailRecord, withPlace } from '../decisions/trail-record.js';
 import type { DecisionLogSettings } from './adapter-factory.js';
 import type { Cli } from './cli.js';
 import { readDecisionLog } from './read-decision-log.js';
@@ -38,8 +38,8 @@ async function* ordered<T>(
   const { cut, events } = await log.readParts(cli.signal);
   const firsts = new Map<string, TrailRecord>();
   const items: { readonly kept: T; readonly record: TrailRecord }[] = [];
-  for await (const { part, event } of events) {
-    const record = toTrailRecord(event);
+  for await (const { part, event, place } of events) {
+    const record = withPlace(toTrailRecord(event), place);
     if (!firsts.has(part)) firsts.set(part, record);
     items.push({ kept: keep(event, record), record });
   }
