@@ -72,7 +72,7 @@ for _ = 1, decisions do
     ordered[2 * n + 1], ordered[2 * n + 2] = seq, id
     numbers[2 * n + 1], numbers[2 * n + 2] = id, nextRevision(subject)
     bodies[2 * n + 1], bodies[2 * n + 2] = id, ARGV[at + 2]
-  elseif not isFresh[id] then
+  else
     local revision = redis.call('HGET', P .. ':numbers', id)
     if revision then known[#known + 1], known[#known + 2] = id, revision end
   end

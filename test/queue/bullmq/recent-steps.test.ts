@@ -25,6 +25,8 @@ it('learns batch by batch what the outbox has of a settlement whose answer was l
   recent.foundSettled(new Map([['other', 1]]));
   expect(lost.revisions).toBeUndefined();
   recent.foundSettled(new Map([['a', 2]]));
+  // Redis may have this one from another settlement.
+  expect(lost.revisions).toBeUndefined();
   recent.foundSettled(new Map([['b', 3]]));
   recent.foundSettled(new Map([['b', 4]]));
   expect(lost.revisions).toEqual(
@@ -33,4 +35,23 @@ it('learns batch by batch what the outbox has of a settlement whose answer was l
       ['b', 3],
     ]),
   );
+});
+
+it('learns of each settlement of the same decision, and nothing of one that it has forgotten', () => {
+  let now = 0;
+  const recent = new RecentSteps({ now: () => now, sleep: async () => {} });
+  const lose = (): SettleStep => ({ kind: 'settle', key: 'key', decisions: [settled('a')], update: {} });
+  const [forgotten, lost, repeated, answered] = [lose(), lose(), lose(), lose()];
+  recent.add(forgotten);
+  now = 40_000;
+  for (const each of [lost, repeated, answered]) recent.add(each);
+  recent.settled(answered, new Map());
+  recent.foundSettled(new Map([['a', 2]]));
+  const found = new Map([['a', 2]]);
+  expect([forgotten, lost, repeated, answered].map(({ revisions }) => revisions)).toEqual([
+    undefined,
+    found,
+    found,
+    new Map(),
+  ]);
 });
