@@ -45,12 +45,17 @@ export function clientKeyPrefix(provider: string): string {
 /** Some milliseconds of the store's thread. */
 const MAX_IN_ONE_STEP = 500;
 
+/** What an event costs. */
+export function sizeOf({ triggers, rechecks }: IncomingEvent): number {
+  return 1 + triggers.length + rechecks.length;
+}
+
 /** Splits the list, in order, into parts that are small enough for one step. */
 export function toSteps(events: readonly IncomingEvent[]): readonly (readonly IncomingEvent[])[] {
   const steps: IncomingEvent[][] = [];
   let size = MAX_IN_ONE_STEP;
   for (const event of events) {
-    const added = 1 + event.triggers.length + event.rechecks.length;
+    const added = sizeOf(event);
     size += added;
     if (size > MAX_IN_ONE_STEP) {
       steps.push([]);

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { SyncError } from '../../errors.js';
+import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { Logger } from '../../observe.js';
@@ -11,11 +11,12 @@ import { ONLY_JOURNAL } from './memory-reserve.js';
 import type { BullmqQueue } from './queue.js';
 import type { AcceptedEvents, RecentEvents } from './recent-events.js';
 import { PUT_ONE } from './rechecks.js';
-import type { RedisLink } from './redis-link.js';
+import { isOutOfMemory, type ScriptLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
 
 /** The reply while the memory that is left is for the journal. */
 const FULL = 'full';
+const NO_ROOM = 'Redis is full: the memory that is left is kept for revocations; give it more memory';
 
 /**
  * ARGV: provider, what the names of remembered ids begin with, for how long; then id, number of triggers, number of
@@ -46,17 +47,17 @@ redis.call('HSET', P .. ':facts', 'probe', '1')
 return 1`);
 
 export class BullmqInbox implements Inbox {
-  readonly #link: RedisLink;
+  readonly #link: ScriptLink;
   readonly #store: KeyStore;
-  readonly #queue: BullmqQueue;
+  readonly #queue: Pick<BullmqQueue, 'arrived'>;
   readonly #facts: BullmqKeyValueStore;
   readonly #recent: RecentEvents;
   readonly #logger: Logger;
 
   constructor(
-    link: RedisLink,
+    link: ScriptLink,
     store: KeyStore,
-    queue: BullmqQueue,
+    queue: Pick<BullmqQueue, 'arrived'>,
     facts: BullmqKeyValueStore,
     recent: RecentEvents,
     logger: Logger,
@@ -74,40 +75,64 @@ export class BullmqInbox implements Inbox {
     events: readonly IncomingEvent[],
     memory: EventMemory,
   ): Promise<ReadonlySet<string>> {
+    await this.#acceptMissing();
     const accepted = new Set<string>();
     for (const step of toSteps(events)) {
-      const reply = await this.#link.run(ACCEPT, ...this.#values({ provider, events: step, memory }));
-      requireRoom(reply);
-      const ids = new Set(toTexts(reply));
-      for (const id of ids) accepted.add(id);
+      const one = { provider, events: step, memory };
+      for (const id of await this.#accept(one)) accepted.add(id);
       // Those that Redis knew too: the answer to their first try may have been lost.
-      this.#recent.add({ provider, events: step, memory });
-      this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
+      this.#recent.add(one);
     }
     return accepted;
   }
 
   /**
    * Accepts the last events again in a Redis that may lack them, as after a failover to a replica that was behind: nobody
-   * sends an event again that was acknowledged. Those that it has change nothing.
+   * sends an event again that was acknowledged. Those that it has change nothing. Without room for them they wait for the
+   * next call that finds room, because all other commands wait for this one.
    */
-  async restore(redis: Redis): Promise<void> {
-    const restored: IncomingEvent[] = [];
-    for (const accepted of this.#recent.all()) {
-      for (const events of toSteps(accepted.events)) {
-        const reply = await this.#link.restore(redis, ACCEPT, ...this.#values({ ...accepted, events }));
-        // The memory that is left is for the journal, and all other commands wait for this.
-        if (reply === FULL) continue;
-        const ids = new Set(toTexts(reply));
-        restored.push(...events.filter(({ id }) => ids.has(id)));
-      }
+  async restore(redis: Redis, lostAt: number): Promise<void> {
+    this.#recent.lost(lostAt);
+    try {
+      await this.#acceptMissing(redis);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#logger.error(
+        { events: this.#recent.countMissing, error: messageOf(error) },
+        'Redis may have forgotten events that it had acknowledged, and has no room for them; give it more memory',
+      );
     }
-    if (restored.length === 0) return;
-    this.#queue.arrived(restored.flatMap(({ triggers }) => triggers));
-    this.#logger.warn(
-      { restored: restored.length },
-      'Redis had forgotten events that it had acknowledged, as after a failover; they are queued again',
-    );
+  }
+
+  /** `redis`: of a restoration. */
+  async #acceptMissing(redis?: Redis): Promise<void> {
+    if (this.#recent.countMissing === 0) return;
+    let restored = 0;
+    try {
+      // Each step waits for Redis, so the event loop goes on in between.
+      for (const step of this.#recent.missing()) {
+        restored += (await this.#accept(step, redis)).size;
+        this.#recent.restored(step);
+      }
+    } finally {
+      if (restored > 0)
+        this.#logger.warn(
+          { restored },
+          'Redis had forgotten events that it had acknowledged, as after a failover; they are queued again',
+        );
+    }
+  }
+
+  /** Gives the IDs that were new. */
+  async #accept(step: AcceptedEvents, redis?: Redis): Promise<ReadonlySet<string>> {
+    const values = this.#values(step);
+    const reply = await (redis === undefined
+      ? this.#link.run(ACCEPT, ...values)
+      : this.#link.restore(redis, ACCEPT, ...values));
+    requireRoom(reply);
+    const ids = new Set(toTexts(reply));
+    this.#queue.arrived(step.events.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
+    return ids;
   }
 
   #values({ provider, events, memory: { scope, ttlMs } }: AcceptedEvents): (string | number)[] {
@@ -121,6 +146,7 @@ export class BullmqInbox implements Inbox {
 
   async check(): Promise<void> {
     requireRoom(await this.#link.run(CHECK));
+    await this.#acceptMissing();
   }
 
   unsettled(provider: string): Promise<readonly Trigger[]> {
@@ -129,9 +155,11 @@ export class BullmqInbox implements Inbox {
 }
 
 function requireRoom(reply: unknown): void {
-  if (reply !== FULL) return;
-  const message = 'Redis is full: the memory that is left is kept for revocations; give it more memory';
-  throw new SyncError('ERR_QUEUE_UNREACHABLE', message, { retriable: true });
+  if (reply === FULL) throw new SyncError('ERR_QUEUE_UNREACHABLE', NO_ROOM, { retriable: true });
+}
+
+function isFull(error: unknown): boolean {
+  return isOutOfMemory(error) || messageOf(error) === NO_ROOM;
 }
 
 function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[] {

@@ -75,7 +75,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   // It has no epoch that would bar it, so only the journals of terms make steps again.
   own.parts.journal.close();
   // A process that does not lead accepts events too.
-  intake.whenOther((redis) => own.parts.inbox.restore(redis));
+  intake.whenOther((redis, lostAt) => own.parts.inbox.restore(redis, lostAt));
   return {
     ...own.parts,
     fence: new BullmqFence(intake),
