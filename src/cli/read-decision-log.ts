@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
 import type { DecisionLog } from '../decisions/log.js';
-import { inChainOrder, type TrailRecord, toTrailRecord } from '../decisions/trail-record.js';
+import { inChainOrder, type TrailRecord, toTrailRecord, withPlace } from '../decisions/trail-record.js';
 import { configError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import type { DecisionLogSettings } from './adapter-factory.js';
@@ -80,8 +80,8 @@ async function* ordered<T>(
   const { cut, events } = await log.readParts(cli.signal);
   const firsts = new Map<string, TrailRecord>();
   const items: { readonly kept: T; readonly record: TrailRecord }[] = [];
-  for await (const { part, event } of events) {
-    const record = toTrailRecord(event);
+  for await (const { part, event, place } of events) {
+    const record = withPlace(toTrailRecord(event), place);
     if (!firsts.has(part)) firsts.set(part, record);
     items.push({ kept: keep(event, record), record });
   }

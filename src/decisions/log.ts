@@ -30,9 +30,9 @@ export interface LogParts {
   readonly cut: readonly string[];
   /**
    * The events as they are stored, each with its part; in the order of the part. If the signal aborts, they end early. Throws
-   * ReplacedLog.
+   * ReplacedLog. `place`: for people, of a topic.
    */
-  readonly events: AsyncIterable<{ readonly part: string; readonly event: string }>;
+  readonly events: AsyncIterable<{ readonly part: string; readonly event: string; readonly place?: string }>;
   /** Behind the events that were read so far, for the next `readParts`. */
   position(): string;
 }

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configError, messageOf } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
@@ -32,7 +32,10 @@ export function openSigningKey({
   const path = file ?? join(directory, KEY_FILE);
   try {
     makeDirectory(directory);
-    if (file === undefined && !existsSync(path)) makeKey(path, logger);
+    if (file === undefined) {
+      if (existsSync(path)) keepPrivate(path, logger);
+      else makeKey(path, logger);
+    }
     const signer = createNoteSigner(`scopemesh/${owner}`, readFileSync(path, 'utf8'));
     writePublicKey(publicKeyPath(directory), signer.verifierKey, logger);
     return signer;
@@ -73,6 +76,20 @@ function makeKey(path: string, logger: Logger): void {
     { path, publicKey: PUBLIC_FILE },
     'made a key that signs the decision log; back it up, and give the public key to those who verify the log',
   );
+}
+
+/** A copy from a backup may have another mode. Who reads the key can sign a log of their own. */
+function keepPrivate(path: string, logger: Logger): void {
+  if ((statSync(path).mode & 0o077) === 0) return;
+  logger.warn(
+    { path },
+    'the key that signs the decision log could be read by others; change it if somebody did',
+  );
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    logger.warn({ path, error: messageOf(error) }, 'the mode of the signing key could not be changed');
+  }
 }
 
 function writePublicKey(path: string, key: string, logger: Logger): void {

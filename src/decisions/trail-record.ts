@@ -14,10 +14,18 @@ export type TrailRecord =
       readonly time: string;
       readonly link: ChainLink;
       readonly isIntact: boolean;
+      /** Where the topic has it, for people; only if it is not intact. */
+      readonly place?: string;
     }
   | { readonly kind: 'unchained'; readonly id: string }
   | { readonly kind: 'checkpoint'; readonly checkpoint: StoredCheckpoint }
-  | { readonly kind: 'unreadable' };
+  | { readonly kind: 'unreadable'; readonly place?: string };
+
+/** The same with its place in the topic, for a report, if it is a fault whatever is before it. */
+export function withPlace(record: TrailRecord, place: string | undefined): TrailRecord {
+  const isFault = record.kind === 'unreadable' || (record.kind === 'decision' && !record.isIntact);
+  return isFault && place !== undefined ? { ...record, place } : record;
+}
 
 /** Reads an event as it is stored, as text or as bytes. The hash is computed from all of it, also from fields that this version does not know. */
 export function toTrailRecord(stored: Buffer | string): TrailRecord {

@@ -12,6 +12,8 @@ export interface TrailFault {
   readonly kind: 'changed' | 'removed' | 'inserted' | 'repeated' | 'moved' | 'checkpoint';
   /** Counts the events from 1. */
   readonly position: number;
+  /** Where the topic has it, for people: its partitions do not have the order of the positions. */
+  readonly place?: string;
   /** The decision; absent if it is removed or unreadable. */
   readonly id?: string;
   /** Its number in the log, or the first number that is missing. */
@@ -157,20 +159,28 @@ function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
   return { fault: () => ({ position, ...fault }) };
 }
 
+function placeIn({ place }: { readonly place?: string }): Pick<TrailFault, 'place'> {
+  return place === undefined ? {} : { place };
+}
+
 function decisionFault(
   record: Exclude<TrailRecord, { kind: 'checkpoint' }>,
   end: End | undefined,
   position: number,
 ): Found | undefined {
   if (record.kind === 'unreadable')
-    return at(position, { kind: 'changed', detail: 'the event is not one that scopemesh wrote' });
+    return at(position, {
+      kind: 'changed',
+      ...placeIn(record),
+      detail: 'the event is not one that scopemesh wrote',
+    });
   const { id } = record;
   if (record.kind === 'unchained')
     return at(position, { kind: 'inserted', id, detail: 'the decision has no place in the chain' });
   const { log, sequence, previousHash } = record.link;
   if (!record.isIntact) {
     const detail = 'its content does not have the hash that it names';
-    return at(position, { kind: 'changed', id, sequence, detail });
+    return at(position, { kind: 'changed', ...placeIn(record), id, sequence, detail });
   }
   const last: End = end?.log === log ? end : { log, sequence: 0, hash: NO_HASH };
   const expected = last.sequence + 1;

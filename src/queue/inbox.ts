@@ -46,7 +46,12 @@ export function clientKeyPrefix(provider: string): string {
 /** Some milliseconds of the store's thread. */
 const MAX_IN_ONE_STEP = 500;
 
+/** What an event costs. */
+export function sizeOf({ triggers, rechecks }: IncomingEvent): number {
+  return 1 + triggers.length + rechecks.length;
+}
+
 /** Splits the list, in order, into parts that are small enough for one step. */
 export function toSteps(events: readonly IncomingEvent[]): readonly (readonly IncomingEvent[])[] {
-  return inParts(events, MAX_IN_ONE_STEP, ({ triggers, rechecks }) => 1 + triggers.length + rechecks.length);
+  return inParts(events, MAX_IN_ONE_STEP, sizeOf);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,8 +30,16 @@ describe('the signing key of the trail', () => {
     expect(said).toHaveLength(1);
   });
 
+  it('is for its user alone again after a copy with another mode, with a warning', () => {
+    open();
+    chmodSync(keyFile(), 0o644);
+    expect(open()).toBeDefined();
+    expect(statSync(keyFile()).mode & 0o777).toBe(0o600);
+    expect(said.slice(1)).toEqual([['warn', expect.stringContaining('could be read by others')]]);
+  });
+
   it('that cannot be read leaves the log unsigned and stops nothing', () => {
-    writeFileSync(keyFile(), '');
+    writeFileSync(keyFile(), '', { mode: 0o600 });
     expect(open()).toBeUndefined();
     expect(said).toEqual([['error', expect.stringContaining('the decision log is not signed')]]);
   });

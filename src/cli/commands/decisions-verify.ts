@@ -235,8 +235,9 @@ function* reportLines(report: TrailReport, hasKey: boolean): Iterable<string> {
   if (unchained > 0) yield `${unchained} decisions are older than the chain, and nothing proves them`;
   const intact = `the chain of ${countText(decisions, 'decision')} is intact`;
   if (fault !== undefined) {
-    const { kind, id, position, detail } = fault;
-    yield `BROKEN at event ${position}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`;
+    const { kind, id, position, place, detail } = fault;
+    const where = `${position}${place === undefined ? '' : ` (${place})`}`;
+    yield `BROKEN at event ${where}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`;
   } else if (decisions > 0 && !hasKey)
     yield `${intact}; no signature was checked, so it proves nothing about who wrote it: give --key`;
   else if (decisions > 0) {

@@ -103,8 +103,9 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
     const file = this.#open();
-    const after =
-      options.after === undefined ? (options.from === 'end' ? file.last() : 0) : place(file, options.after);
+    // Somebody else may have put a row before the first number that this log gives.
+    const start = options.from === 'end' ? file.last() : Number.NEGATIVE_INFINITY;
+    const after = options.after === undefined ? start : place(file, options.after);
     for await (const { event } of this.#rows(file, after, options.follow, signal)) yield event;
   }
 

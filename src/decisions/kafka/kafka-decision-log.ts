@@ -259,7 +259,8 @@ class KafkaDecisionLog implements DecisionLog {
     try {
       for await (const message of this.#afterMarks(reader.read(end, signal), unseen, start, signal)) {
         passed(behind, message);
-        yield { part: `${message.partition}`, event: message.value };
+        const { partition, offset, value } = message;
+        yield { part: `${partition}`, event: value, place: `partition ${partition}, offset ${offset}` };
       }
       isDone = !signal.aborted;
     } finally {

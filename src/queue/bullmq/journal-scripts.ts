@@ -44,7 +44,8 @@ return 1`);
 /**
  * ARGV: key, how many settled ids and how many subjects to keep, number of decisions, number of digests; then id,
  * subject, decision; then subject, digest or nothing; then subject, hold or nothing. Where every decision was settled
- * before, this is a repetition: its update was made too, and may be out of date now. Gives id, revision of each fresh one.
+ * before, this is a repetition: its update was made too, and may be out of date now. Gives id, revision of each fresh one,
+ * and of each one that was settled before and is not published yet.
  */
 export const SETTLE = new Script(`${MANY}
 local key, kept, subjects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -60,7 +61,7 @@ local function nextRevision(subject)
 end
 
 local at, seq = 6, redis.call('INCRBY', P .. ':seq', decisions) - decisions
-local isFresh, ids, ordered, numbers, bodies = {}, {}, {}, {}, {}
+local isFresh, ids, ordered, numbers, bodies, known = {}, {}, {}, {}, {}, {}
 for _ = 1, decisions do
   local id, subject = ARGV[at], ARGV[at + 1]
   if not isFresh[id] and not redis.call('ZSCORE', P .. ':settled', id) then
@@ -71,6 +72,9 @@ for _ = 1, decisions do
     ordered[2 * n + 1], ordered[2 * n + 2] = seq, id
     numbers[2 * n + 1], numbers[2 * n + 2] = id, nextRevision(subject)
     bodies[2 * n + 1], bodies[2 * n + 2] = id, ARGV[at + 2]
+  else
+    local revision = redis.call('HGET', P .. ':numbers', id)
+    if revision then known[#known + 1], known[#known + 2] = id, revision end
   end
   at = at + 3
 end
@@ -89,7 +93,7 @@ if redis.call('HLEN', revisions) >= subjects then
   redis.call('UNLINK', earlier)
   redis.call('RENAME', revisions, earlier)
 end
-if decisions > 0 and #ids == 0 then return {} end
+if decisions > 0 and #ids == 0 then return { {}, known } end
 
 local function put(name, subject, value)
   if value == '' then redis.call('HDEL', name, subject) else redis.call('HSET', name, subject, value) end
@@ -107,7 +111,7 @@ if redis.call('EXISTS', P .. ':holds:' .. key) == 1 then
 else
   redis.call('SREM', P .. ':held', key)
 end
-return numbers`);
+return { numbers, known }`);
 
 /**
  * Makes a settlement again that Redis may have forgotten. ARGV: key; then id, subject, decision, revision, 0 or 1 (published

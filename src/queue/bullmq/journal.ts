@@ -91,10 +91,12 @@ export class BullmqJournal implements Journal {
   async settle(key: string, decisions: readonly SettledDecision[], update: RecordUpdate = {}): Promise<void> {
     const step: SettleStep = { kind: 'settle', key, decisions, update };
     this.#recent.add(step);
-    const numbers = toPairs(await this.#settle(key, decisions, update));
+    const [fresh, known] = toLists(await this.#settle(key, decisions, update));
+    const numbers = toPairs(fresh);
     // A repetition: its update was made before, and may be out of date now.
     if (decisions.length > 0 && numbers.length === 0) this.#recent.remove(step);
-    step.revisions = new Map(numbers.map(([id, revision]) => [id, Number(revision)]));
+    this.#recent.settled(step, toRevisions(numbers));
+    this.#recent.foundSettled(toRevisions(toPairs(known)));
   }
 
   /**
@@ -187,7 +189,9 @@ export class BullmqJournal implements Journal {
 
   async outbox(limit: number): Promise<readonly Decision[]> {
     const bodies = toPairs(await this.#link.run(scripts.OUTBOX, limit));
-    return bodies.map(([revision, json]) => ({ ...parseDecision(json), revision: Number(revision) }));
+    const found = bodies.map(([revision, json]) => ({ ...parseDecision(json), revision: Number(revision) }));
+    this.#recent.foundSettled(new Map(found.map(({ id, revision }) => [id, revision])));
+    return found;
   }
 
   async published(ids: readonly string[]): Promise<void> {
@@ -230,6 +234,10 @@ function toRecord(reply: unknown): KeyRecord {
     lastApplied: new Map(toPairs(written)),
     holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
   };
+}
+
+function toRevisions(pairs: readonly [string, string][]): Map<string, number> {
+  return new Map(pairs.map(([id, revision]) => [id, Number(revision)]));
 }
 
 // Each pending draft is stored as its number, a line break, and the JSON.

@@ -7,7 +7,7 @@ export interface SettleStep {
   readonly key: string;
   readonly decisions: readonly SettledDecision[];
   readonly update: RecordUpdate;
-  /** By ID. Undefined until Redis has answered. */
+  /** By ID. Undefined while it is unknown whether Redis has settled all of them. */
   revisions?: ReadonlyMap<string, number>;
 }
 
@@ -25,11 +25,18 @@ const KEPT_MS = 30_000;
 /** Some megabytes. A step without a decision counts as one. */
 const KEPT_DECISIONS = 10_000;
 
+interface FoundRevisions {
+  readonly ids: ReadonlySet<string>;
+  readonly revisions: Map<string, number>;
+}
+
 /** The last steps of this process, because a Redis that takes over may lack what the one before had acknowledged. */
 export class RecentSteps {
   readonly #clock: Clock;
   readonly #steps: { readonly at: number; readonly step: JournalStep }[] = [];
   #decisions = 0;
+  /** Settlements without an answer, by decision. A repetition has the same decisions. */
+  readonly #unanswered = new Map<string, Map<SettleStep, FoundRevisions>>();
   readonly #published = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -38,6 +45,7 @@ export class RecentSteps {
 
   add(step: JournalStep): void {
     this.#steps.push({ at: this.#clock.now(), step });
+    if (step.kind === 'settle') this.#expect(step);
     this.#decisions += sizeOf(step);
     this.#forget();
   }
@@ -48,6 +56,42 @@ export class RecentSteps {
     if (at === -1) return;
     this.#steps.splice(at, 1);
     this.#decisions -= sizeOf(step);
+  }
+
+  settled(step: SettleStep, revisions: ReadonlyMap<string, number>): void {
+    step.revisions = revisions;
+    this.#expectNoMore(step);
+  }
+
+  /**
+   * Redis has these. A settlement whose answer was lost was made if Redis has all its decisions: some of them may be of
+   * another one.
+   */
+  foundSettled(found: ReadonlyMap<string, number>): void {
+    for (const [id, revision] of found) {
+      for (const [step, { ids, revisions }] of this.#unanswered.get(id) ?? []) {
+        revisions.set(id, revision);
+        if (revisions.size === ids.size) this.settled(step, revisions);
+      }
+    }
+  }
+
+  #expect(step: SettleStep): void {
+    const ids = new Set(step.decisions.map(({ id }) => id));
+    const found = { ids, revisions: new Map() };
+    for (const id of ids) {
+      const steps = this.#unanswered.get(id);
+      if (steps === undefined) this.#unanswered.set(id, new Map([[step, found]]));
+      else steps.set(step, found);
+    }
+  }
+
+  #expectNoMore(step: SettleStep): void {
+    for (const { id } of step.decisions) {
+      const steps = this.#unanswered.get(id);
+      steps?.delete(step);
+      if (steps?.size === 0) this.#unanswered.delete(id);
+    }
   }
 
   published(ids: readonly string[]): void {
@@ -71,6 +115,7 @@ export class RecentSteps {
       if (first.at >= oldest && this.#decisions <= KEPT_DECISIONS) break;
       this.#decisions -= sizeOf(first.step);
       this.#steps.shift();
+      if (first.step.kind === 'settle') this.#expectNoMore(first.step);
     }
     for (const [id, at] of this.#published) {
       if (at >= oldest && this.#published.size <= KEPT_DECISIONS) break;

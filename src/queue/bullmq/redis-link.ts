@@ -30,8 +30,11 @@ export interface ScriptLink {
    * `restore` is called before all other commands when Redis is another process than before: after a restart or a failover
    * it may lack what it had acknowledged. Returns what ends that.
    */
-  whenOther(restore: (redis: Redis) => Promise<void>): () => void;
+  whenOther(restore: Restorer): () => void;
 }
+
+/** `lostAt`: when this process noticed that the Redis before was away. */
+export type Restorer = (redis: Redis, lostAt: number) => Promise<void>;
 
 /**
  * The connections to one Redis. Commands fail with ERR_QUEUE_UNREACHABLE within a few seconds while it is away,
@@ -50,12 +53,13 @@ export class RedisLink implements ScriptLink {
   #isClosed = false;
   #connecting: Promise<void> | undefined;
   #giveMemory: (user: MemoryUser) => Promise<boolean> = async () => false;
-  readonly #restorers = new Set<(redis: Redis) => Promise<void>>();
+  readonly #restorers = new Set<Restorer>();
   /** The process of Redis that this connection had last. */
   #lastRun: string | undefined;
   #isChecked = false;
   #checking: Promise<void> | undefined;
-  #wasAway = false;
+  /** Undefined while it is there. */
+  #lostAt: number | undefined;
   #backAt: number | undefined;
   /** The socket that sends the commands of this turn at its end. */
   #gathering: Redis['stream'] | undefined;
@@ -81,7 +85,7 @@ export class RedisLink implements ScriptLink {
     this.commands.on('close', () => {
       this.#loaded.clear();
       this.#isChecked = false;
-      this.#wasAway = true;
+      this.#lostAt ??= this.#clock.now();
     });
   }
 
@@ -137,7 +141,7 @@ export class RedisLink implements ScriptLink {
     this.#giveMemory = give;
   }
 
-  whenOther(restore: (redis: Redis) => Promise<void>): () => void {
+  whenOther(restore: Restorer): () => void {
     this.#restorers.add(restore);
     return () => this.#restorers.delete(restore);
   }
@@ -224,10 +228,10 @@ export class RedisLink implements ScriptLink {
   async #check(): Promise<void> {
     const run = await readRun(this.commands);
     if (this.#lastRun !== undefined && (run === undefined || run !== this.#lastRun))
-      for (const restore of this.#restorers) await restore(this.commands);
+      for (const restore of this.#restorers) await restore(this.commands, this.#lostAt ?? this.#clock.now());
     this.#lastRun = run ?? '';
-    if (this.#wasAway) this.#backAt = this.#clock.now();
-    this.#wasAway = !this.isReady;
+    if (this.#lostAt !== undefined) this.#backAt = this.#clock.now();
+    if (this.isReady) this.#lostAt = undefined;
     this.#isChecked = this.isReady;
   }
 

@@ -4,12 +4,13 @@ import type { Runtime } from '../../runtime.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { LedStore, Store } from '../store-parts.js';
 import { createBullmqFence } from './fence.js';
-import { createBullmqInbox } from './inbox.js';
+import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
 import { createBullmqKeyValueStore } from './key-value-store.js';
 import { createMemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
+import { RecentEvents } from './recent-events.js';
 import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
 import { createBullmqRoster } from './roster.js';
@@ -37,6 +38,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
   const wake = createWake(intake, { logger, clock });
+  const recent = new RecentEvents(clock);
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (
@@ -51,7 +53,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const journal = new BullmqJournal(fenced(link), deps);
     return {
       queue,
-      inbox: createBullmqInbox(intake, store, queue, keyValues),
+      inbox: new BullmqInbox(intake, store, queue, keyValues, recent, logger),
       journal,
       keyValues,
       rechecks: createBullmqRechecks(fenced(intake)),
@@ -67,6 +69,8 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const own = openParts(undefined, (of) => of);
   // It has no epoch that would bar it, so only the journals of terms make steps again.
   own.journal.close();
+  // A process that does not lead accepts events too.
+  intake.whenOther((redis, lostAt) => own.inbox.restore(redis, lostAt));
   return {
     ...own,
     fence: createBullmqFence(intake),

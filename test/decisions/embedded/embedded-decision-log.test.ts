@@ -6,7 +6,7 @@ import Database from 'libsql';
 import { ulid } from 'ulid';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
-import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
+import { emptyChain, extendChain, toStoredText } from '../../../src/decisions/chain.js';
 import { originOf, signCheckpoint } from '../../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { createNoteSigner, createNoteVerifier } from '../../../src/decisions/signed-note.js';
@@ -176,6 +176,26 @@ describe('the embedded decision log', () => {
     await log.close();
     await topic.dispose();
   });
+
+  it.each(['-1', '-9007199254740993', '-9223372036854775808'])(
+    'is read from its first row, also from one that somebody put at %s',
+    async (seq) => {
+      const topic = await createTopic();
+      const log = topic.open();
+      const [written, put] = [decision({ revision: 1 }), decision({ revision: 2 })];
+      await log.append([written]);
+      const file = new Database(join(topic.directory, 'decisions.db'));
+      const insert = file.prepare(`INSERT INTO decisions VALUES (${seq}, ?, ?, ?, ?)`);
+      insert.run(put.id, put.time, put.subject, toStoredText(put));
+      file.close();
+      const seen: string[] = [];
+      const everything = { from: 'start', follow: false } as const;
+      for await (const each of log.read(everything, AbortSignal.timeout(60_000))) seen.push(each.id);
+      expect(seen).toEqual([put.id, written.id]);
+      await log.close();
+      await topic.dispose();
+    },
+  );
 
   it('has all of a batch or nothing', async () => {
     const topic = await createTopic();

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import { systemClock } from '../../../src/clock.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { BullmqJournal } from '../../../src/queue/bullmq/journal.js';
-import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
+import { RedisLink, type Restorer } from '../../../src/queue/bullmq/redis-link.js';
 import { draft, hold, settled } from '../../conformance/journal.js';
 import { until } from '../../stack/process.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
@@ -62,31 +62,36 @@ it('makes again, in a replica that takes over, what it lacks, once and with the 
   }
 });
 
+it.each([
+  ['before', 'was repeated', true],
+  ['after', 'was repeated', true],
+  ['before', 'was in the outbox', false],
+  ['after', 'was in the outbox', false],
+] as const)(
+  'keeps a decision whose answer was lost, where Redis forgets it %s it was published, and it %s',
+  async (when, _, isRepeated) => {
+    const { journal, lost, restore } = openThatLosesAnswers();
+    const update = { lastApplied: new Map([['s', '1']]) };
+    await journal.settle('key', [settled('a')]);
+    await journal.published(['a']);
+    await lost(() => journal.settle('key', [settled('b')], update));
+    if (isRepeated) await journal.settle('key', [settled('b')], update);
+    else expect((await journal.outbox(10)).map(({ revision }) => revision)).toEqual([2]);
+    const before = await journal.read('key');
+    if (when === 'after') await journal.published(['b']);
+    await link.call(async (client) => client.del(...(await client.keys(`${link.prefix}:*`))));
+    await link.call(restore);
+    expect(await journal.read('key')).toEqual(before);
+    await journal.settle('key', [settled('c')]);
+    expect((await journal.outbox(10)).map(({ id, revision }) => [id, revision])).toEqual([
+      ...(when === 'after' ? [] : [['b', 2]]),
+      ['c', 3],
+    ]);
+  },
+);
+
 it('changes nothing in a Redis that lacks nothing, also where answers were lost', async () => {
-  let restore = async (_: Redis) => {};
-  let losesAnswer = false;
-  const journal = new BullmqJournal(
-    {
-      prefix: link.prefix,
-      call: (use) => link.call(use),
-      async run(script, ...values) {
-        const answer = await link.run(script, ...values);
-        if (losesAnswer) throw new Error('no answer');
-        return answer;
-      },
-      restore: (redis, script, ...values) => link.restore(redis, script, ...values),
-      whenOther(restorer) {
-        restore = restorer;
-        return () => {};
-      },
-    },
-    DEPS,
-  );
-  const lost = async (step: () => Promise<void>) => {
-    losesAnswer = true;
-    await expect(step()).rejects.toThrow('no answer');
-    losesAnswer = false;
-  };
+  const { journal, lost, restore } = openThatLosesAnswers();
   const wrote = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
   const unchanged = async () => {
     const before = await journal.read('key');
@@ -107,6 +112,17 @@ it('changes nothing in a Redis that lacks nothing, also where answers were lost'
   await unchanged();
   expect((await journal.read('key')).lastApplied).toEqual(new Map([['s', '4']]));
   expect((await journal.read('key')).pending.map(({ id }) => id)).toEqual(['e']);
+});
+
+it('makes no settlement that Redis never had, although it has one of its decisions from another one', async () => {
+  const { journal, lost, unsent, restore } = openThatLosesAnswers();
+  const wrote = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
+  await lost(() => journal.settle('key', [settled('a')], wrote('1')));
+  await unsent(() => journal.settle('key', [settled('a'), settled('b')], wrote('2')));
+  expect((await journal.outbox(10)).map(({ id }) => id)).toEqual(['a']);
+  await link.call(restore);
+  expect((await journal.outbox(10)).map(({ id }) => id)).toEqual(['a']);
+  expect((await journal.read('key')).lastApplied).toEqual(new Map([['s', '1']]));
 });
 
 it('settles in the order of the calls, also where Redis does not know the script yet', async () => {
@@ -176,4 +192,34 @@ async function eventually<T>(ask: () => Promise<T>): Promise<T> {
   });
   if (found === undefined) throw new Error('no answer');
   return found.answer;
+}
+
+function openThatLosesAnswers() {
+  let restorer: Restorer = async () => {};
+  let way: 'open' | 'loses answers' | 'sends nothing' = 'open';
+  const journal = new BullmqJournal(
+    {
+      prefix: link.prefix,
+      call: (use) => link.call(use),
+      async run(script, ...values) {
+        if (way === 'sends nothing') throw new Error('no answer');
+        const answer = await link.run(script, ...values);
+        if (way === 'loses answers') throw new Error('no answer');
+        return answer;
+      },
+      restore: (redis, script, ...values) => link.restore(redis, script, ...values),
+      whenOther(restore) {
+        restorer = restore;
+        return () => {};
+      },
+    },
+    DEPS,
+  );
+  const through = (broken: typeof way) => async (step: () => Promise<void>) => {
+    way = broken;
+    await expect(step()).rejects.toThrow('no answer');
+    way = 'open';
+  };
+  const [lost, unsent] = [through('loses answers'), through('sends nothing')];
+  return { journal, lost, unsent, restore: (redis: Redis) => restorer(redis, 0) };
 }
