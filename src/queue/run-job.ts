@@ -51,6 +51,13 @@ export function interrupt(
 // An error's text may quote a whole response. This bounds what is stored and shown.
 const MAX_ERROR_LENGTH = 1000;
 
+/** A key hears of no end of an outage of the store, and a revocation must not wait long after it. */
+const STORE_AWAY_MS = 5_000;
+
+function isStoreAway(error: unknown): boolean {
+  return error instanceof SyncError && error.code === 'ERR_QUEUE_UNREACHABLE';
+}
+
 /** Runs the handler and turns its end into an outcome. Never rejects. */
 export async function runJob(
   deps: RunDeps,
@@ -74,7 +81,8 @@ export async function runJob(
     const exhausted = attempts >= backoff.attempts;
     // The identity provider or Consul may say how long to wait.
     const asked = error instanceof SyncError ? (error.retryAfterMs ?? 0) : 0;
-    const afterMs = Math.max(asked, backoffDelayMs(backoff, attempts));
+    const capMs = isStoreAway(error) ? Math.min(STORE_AWAY_MS, backoff.capMs) : backoff.capMs;
+    const afterMs = Math.max(asked, backoffDelayMs({ ...backoff, capMs }, attempts));
     metrics.count('scopemesh_jobs_total', { key: keyKind, result: exhausted ? 'parked' : 'failed' });
     logger.warn({ key: job.key, attempts, afterMs, exhausted, error: messageOf(error) }, 'job failed');
     return {
