@@ -4,6 +4,7 @@ import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { type ReadPause, watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import type { Trigger } from '../src/model/trigger.js';
+import { isBulk } from '../src/read/read-entry.js';
 import { hasJwtProviders } from '../src/read/user-token-facts.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
@@ -16,6 +17,8 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
  * else must not wait longer behind these, however long the list is.
  */
 const INTENTIONS_REST: ReadPause = { times: 8, maxMs: 2_000 };
+/** While the changes are nearly all our own, whose index alone is not known. */
+const BULK_TIMES = 16;
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
 const CATALOG_REST: ReadPause = { times: 1, maxMs: 5_000 };
 /** Each client that claims a service for the first time changes the records. */
@@ -57,8 +60,7 @@ export async function runWatch(
   const intentionsRest: ReadPause = {
     ...INTENTIONS_REST,
     get times() {
-      // The more of the changes are our own, the less a read shows beside their index.
-      return INTENTIONS_REST.times + deps.world.unshownWrites();
+      return isBulk(deps.world) ? BULK_TIMES : INTENTIONS_REST.times;
     },
   };
   await Promise.all([

@@ -12,7 +12,7 @@ export interface AccessTokenOptions {
   readonly provider: string;
   /**
    * Its discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4), which may be plain http only
-   * if the issuer is.
+   * if the issuer is. The configuration has refused a plain http issuer on another machine.
    */
   readonly issuer: URL;
   readonly clientId: string;

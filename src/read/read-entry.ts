@@ -24,7 +24,7 @@ export async function readEntry(
 const FEW_WRITES = 4;
 
 /** Whether own writes come in bulk: the next list shows the index of all of them at once. */
-function isBulk(world: Pick<WorldState, 'unshownWrites'>): boolean {
+export function isBulk(world: Pick<WorldState, 'unshownWrites'>): boolean {
   return world.unshownWrites() > FEW_WRITES;
 }
 

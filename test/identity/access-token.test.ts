@@ -7,6 +7,32 @@ import type { HttpAnswer } from '../../src/identity/http-client.js';
 const ISSUER = 'https://idp.example.com';
 const signal = new AbortController().signal;
 
+it('sends no secret to a token endpoint without encryption if the issuer has it', async () => {
+  const asked: string[] = [];
+  const source = createAccessTokenSource({
+    provider: 'main',
+    issuer: new URL(ISSUER),
+    clientId: 'scopemesh',
+    authentication: ClientSecretPost('only-the-endpoint-sees-this'),
+    remedy: 'check clientId',
+    http: {
+      request: async (url) => {
+        asked.push(url.href);
+        const found = { issuer: ISSUER, token_endpoint: 'http://idp.example.com/token' };
+        return {
+          status: 200,
+          headers: { 'content-type': 'application/json' },
+          body: new TextEncoder().encode(JSON.stringify(found)),
+        };
+      },
+      close: async () => {},
+    },
+    clock: systemClock,
+  });
+  await expect(source.get(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
+  expect(asked).toEqual([`${ISSUER}/.well-known/openid-configuration`]);
+});
+
 /** What the source says where the token endpoint answers so. */
 async function refusal(status: number, json: object): Promise<unknown> {
   const answer = (code: number, body: object): HttpAnswer => ({

@@ -56,7 +56,8 @@ async function adoptAll(options: Options, cli: Cli): Promise<void> {
   if (daemon === undefined)
     return withOneShot(cli, NO_ANSWER, (shot) => takeOver(shot.deps, writerOfShot(shot, cli), options, cli));
   requireLeader(daemon);
-  await withCurrentState(cli, (sides) => takeOver(sides, writerOfDaemon(daemon, sides, cli), options, cli));
+  const sides = await withCurrentState(cli, async (read) => read);
+  await takeOver(sides, writerOfDaemon(daemon, sides, cli), options, cli);
 }
 
 /** What exists where scopemesh would write its own. */

@@ -131,7 +131,7 @@ export class DecisionFile {
   async close(): Promise<void> {
     await this.#writing;
     this.#writer?.close();
-    if (this.#database.open) this.#database.close();
+    if (this.#database.open) this.#queries.close();
   }
 
   /** One write after the other; one that fails does not keep the next one back. */

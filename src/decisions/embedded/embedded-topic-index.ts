@@ -120,7 +120,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   async close(): Promise<void> {
     await this.#file.close();
-    if (this.#database.open) this.#database.close();
+    if (this.#database.open) this.#queries.close();
     this.#options.onClosed();
   }
 

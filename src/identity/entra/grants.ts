@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Grant } from '../../model/client.js';
 import { compareText } from '../../model/compare-text.js';
-import { contentOf, type ListRecord, recordOf, textIn } from '../records.js';
+import { type ListRecord, recordOf, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import { PAGE_SIZE, readCollection } from './pages.js';
@@ -38,9 +38,12 @@ export async function readAssignedTo(
 ): Promise<readonly ListRecord<RoleAssignment>[]> {
   const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo`;
   const records = await readAssignments(api, path, signal);
-  return records.filter(
-    (record) => (textIn(contentOf(record), 'principalType') ?? 'ServicePrincipal') === 'ServicePrincipal',
-  );
+  // An empty type is no service principal, and a record without a readable one may be.
+  return records.filter((record) => {
+    const type =
+      record.fault === undefined ? record.value.principalType : textIn(record.raw, 'principalType');
+    return (type ?? 'ServicePrincipal') === 'ServicePrincipal';
+  });
 }
 
 export function readAssignments(

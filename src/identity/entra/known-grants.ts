@@ -50,7 +50,12 @@ export class KnownGrants<T extends { readonly id: string; readonly resourceId: s
 
   /** Throws IncompleteRead if a grant of the holder, or at the resource, exists that the list of it lacks. */
   async require(
-    { holder, resource }: { readonly holder?: string; readonly resource?: string },
+    {
+      holder,
+      resource,
+    }:
+      | { readonly holder: string; readonly resource?: undefined }
+      | { readonly resource: string; readonly holder?: undefined },
     records: readonly ListRecord<unknown>[],
     signal: AbortSignal,
   ): Promise<void> {

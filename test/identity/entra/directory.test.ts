@@ -65,6 +65,14 @@ describe('the grants of a client', () => {
     expect((await tenant.alone('web'))?.grants).toEqual([]);
   });
 
+  it('do not include an assignment whose type is empty', async () => {
+    tenant.entra.addClient('web');
+    tenant.entra.assignRole('web', 'orders', 'orders.read');
+    for (const assignment of tenant.entra.tenant.current.appRoleAssignments.values())
+      tenant.entra.tenant.put('appRoleAssignments', { ...assignment, principalType: '' });
+    expect((await tenant.amongAll('web'))?.grants).toEqual([]);
+  });
+
   it('are empty at a disabled API until it is enabled again', async () => {
     tenant.entra.addClient('web');
     tenant.entra.assignRole('web', 'orders', 'orders.read');
