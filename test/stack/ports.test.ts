@@ -17,7 +17,7 @@ it.runIf(process.platform === 'linux')(
   'two processes never get the same port, although neither listens yet',
   async () => {
     let tries = 0;
-    vi.spyOn(Math, 'random').mockImplementation(() => (tries++ % 40) / 40);
+    vi.spyOn(Math, 'random').mockImplementation(() => (tries++ % 100) / 100);
     const first = await freePorts(20);
     tries = 0;
     const second = await portsOfAnother(20);
