@@ -2,6 +2,7 @@ import type { Cause } from '../model/cause.js';
 import { compareText } from '../model/compare-text.js';
 import type { Decision, DraftDecision, Outcome, Reason } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
+import { groupBy } from '../model/group-by.js';
 import { type Stamp, typeOf } from '../model/plain-decision.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { canonical } from '../plan/access.js';
@@ -111,12 +112,7 @@ export function viewOf(access: ActualAccess): Decision['before'] {
 /** The cause of each client's changes: of the triggers that name the client, or else of the whole job. */
 export function causesOf(job: Job): (client: PlannedClient | undefined) => Cause {
   const whole = causeOf(job);
-  const byClient = new Map<string, Trigger[]>();
-  for (const trigger of job.triggers) {
-    if (trigger.client === undefined) continue;
-    const text = clientText(trigger.client);
-    byClient.set(text, [...(byClient.get(text) ?? []), trigger]);
-  }
+  const byClient = groupBy(job.triggers, ({ client }) => client && clientText(client));
   return (client) => {
     const own = client && byClient.get(clientText(client));
     return own === undefined ? whole : causeOf({ ...job, triggers: own });

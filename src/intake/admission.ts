@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
+import { groupBy } from '../model/group-by.js';
 
 /** Who gets a connection when there are more than the process can hold. */
 export interface Admission {
@@ -145,9 +146,7 @@ export function limitConnections(
 
 /** The requests of the address that has the most; of several such addresses, of the one with the oldest request. */
 function ofBusiest(requests: ReadonlyMap<IncomingMessage, string>): readonly [IncomingMessage, string][] {
-  const byAddress = new Map<string, [IncomingMessage, string][]>();
-  for (const [request, address] of requests)
-    byAddress.set(address, [...(byAddress.get(address) ?? []), [request, address]]);
+  const byAddress = groupBy(requests, ([, address]) => address);
   return [...byAddress.values()].toSorted((a, b) => b.length - a.length)[0] ?? [];
 }
 

@@ -1,5 +1,6 @@
 import type { HoldReason, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
+import { groupBy } from '../model/group-by.js';
 import type { Hold } from './plan.js';
 
 /** One key per hold of a subject. */
@@ -64,9 +65,7 @@ const MAX_DETAILS = 5;
 
 /** One hold for each subject and reason, with all scopes and details. */
 export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
-  const alike = new Map<string, Hold[]>();
-  for (const hold of holds) alike.set(holdKey(hold), [...(alike.get(holdKey(hold)) ?? []), hold]);
-  return [...alike.values()].flatMap(([first, ...others]) => {
+  return [...groupBy(holds, holdKey).values()].flatMap(([first, ...others]) => {
     if (first === undefined || others.length === 0) return first ?? [];
     const all = [first, ...others];
     const details = [...new Set(all.map(({ detail }) => detail))].toSorted();

@@ -7,27 +7,28 @@ import type { HttpAnswer } from '../../src/identity/http-client.js';
 const ISSUER = 'https://idp.example.com';
 const signal = new AbortController().signal;
 
-it('sends no secret to a token endpoint without encryption if the issuer has it', async () => {
-  const asked: string[] = [];
-  const source = createAccessTokenSource({
+const answer = (status: number, body: object): HttpAnswer => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  body: new TextEncoder().encode(JSON.stringify(body)),
+});
+
+const sourceAt = (answerOf: (url: URL) => HttpAnswer) =>
+  createAccessTokenSource({
     provider: 'main',
     issuer: new URL(ISSUER),
     clientId: 'scopemesh',
     authentication: ClientSecretPost('only-the-endpoint-sees-this'),
     remedy: 'check clientId',
-    http: {
-      request: async (url) => {
-        asked.push(url.href);
-        const found = { issuer: ISSUER, token_endpoint: 'http://idp.example.com/token' };
-        return {
-          status: 200,
-          headers: { 'content-type': 'application/json' },
-          body: new TextEncoder().encode(JSON.stringify(found)),
-        };
-      },
-      close: async () => {},
-    },
+    http: { request: async (url) => answerOf(url), close: async () => {} },
     clock: systemClock,
+  });
+
+it('sends no secret to a token endpoint without encryption if the issuer has it', async () => {
+  const asked: string[] = [];
+  const source = sourceAt((url) => {
+    asked.push(url.href);
+    return answer(200, { issuer: ISSUER, token_endpoint: 'http://idp.example.com/token' });
   });
   await expect(source.get(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' });
   expect(asked).toEqual([`${ISSUER}/.well-known/openid-configuration`]);
@@ -35,26 +36,11 @@ it('sends no secret to a token endpoint without encryption if the issuer has it'
 
 /** What the source says where the token endpoint answers so. */
 async function refusal(status: number, json: object): Promise<unknown> {
-  const answer = (code: number, body: object): HttpAnswer => ({
-    status: code,
-    headers: { 'content-type': 'application/json' },
-    body: new TextEncoder().encode(JSON.stringify(body)),
-  });
-  const source = createAccessTokenSource({
-    provider: 'main',
-    issuer: new URL(ISSUER),
-    clientId: 'scopemesh',
-    authentication: ClientSecretPost('only-the-endpoint-sees-this'),
-    remedy: 'check clientId',
-    http: {
-      request: async (url) =>
-        url.pathname === '/token'
-          ? answer(status, json)
-          : answer(200, { issuer: ISSUER, token_endpoint: `${ISSUER}/token` }),
-      close: async () => {},
-    },
-    clock: systemClock,
-  });
+  const source = sourceAt((url) =>
+    url.pathname === '/token'
+      ? answer(status, json)
+      : answer(200, { issuer: ISSUER, token_endpoint: `${ISSUER}/token` }),
+  );
   return source.get(signal).catch((error: unknown) => error);
 }
 

@@ -1,6 +1,7 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import { canonicalJson } from '../../model/canonical-json.js';
 import type { DraftDecision } from '../../model/decision.js';
+import { groupBy } from '../../model/group-by.js';
 import { aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import type { ObservedObject } from '../lost-answers.js';
 
@@ -22,14 +23,11 @@ export function objectsBySubject({
   authMethods,
   bindingRules,
 }: AclSnapshot): ReadonlyMap<string, readonly AclObject[]> {
-  const found = new Map<string, AclObject[]>();
-  const add = (object: AclObject) => {
-    const subject = aclSubject(object.kind, ...nameOf(object));
-    found.set(subject, [...(found.get(subject) ?? []), object]);
-  };
-  for (const { object } of policies) add({ kind: 'acl-policy', object });
-  for (const { object } of roles) add({ kind: 'acl-role', object });
-  for (const { object } of authMethods) add({ kind: 'acl-auth-method', object });
-  for (const { object } of bindingRules) add({ kind: 'acl-binding-rule', object });
-  return found;
+  const objects: readonly AclObject[] = [
+    ...policies.map(({ object }) => ({ kind: 'acl-policy' as const, object })),
+    ...roles.map(({ object }) => ({ kind: 'acl-role' as const, object })),
+    ...authMethods.map(({ object }) => ({ kind: 'acl-auth-method' as const, object })),
+    ...bindingRules.map(({ object }) => ({ kind: 'acl-binding-rule' as const, object })),
+  ];
+  return groupBy(objects, (object) => aclSubject(object.kind, ...nameOf(object)));
 }

@@ -1,5 +1,6 @@
 import { compareText } from '../../model/compare-text.js';
 import type { DecidedPerson, WriteVerb } from '../../model/decision.js';
+import { groupBy } from '../../model/group-by.js';
 import type { Mapping } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClaimChange } from '../../plan/claim-changes.js';
@@ -84,11 +85,7 @@ export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Sc
   const { colors } = screen;
   screen.line(title);
   screen.line();
-  const groups = new Map<string, Hold[]>();
-  for (const hold of holds) {
-    const key = `${hold.reason}: ${hold.detail}`;
-    groups.set(key, [...(groups.get(key) ?? []), hold]);
-  }
+  const groups = groupBy(holds, ({ reason, detail }) => `${reason}: ${detail}`);
   for (const [why, group] of groups) {
     screen.line(`  ${colors.yellow(printable(why))}`);
     printRows(
@@ -216,12 +213,10 @@ export function aclKindText(kind: string): string {
 }
 
 function byDestination(changes: readonly Change[]): ReadonlyMap<string, readonly Change[]> {
-  const groups = new Map<string, Change[]>();
-  for (const change of changes) {
-    const { destination = '', namespace = 'default', partition = 'default' } = change.resource;
+  const groups = groupBy(changes, ({ resource }) => {
+    const { destination = '', namespace = 'default', partition = 'default' } = resource;
     const place = namespace === 'default' && partition === 'default' ? '' : ` (${partition}/${namespace})`;
-    const key = printable(destination + place);
-    groups.set(key, [...(groups.get(key) ?? []), change]);
-  }
+    return printable(destination + place);
+  });
   return new Map([...groups].toSorted(([a], [b]) => compareText(a, b)));
 }

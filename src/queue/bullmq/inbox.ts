@@ -9,7 +9,7 @@ import type { BullmqKeyValueStore } from './key-value-store.js';
 import { ONLY_JOURNAL } from './memory-reserve.js';
 import type { BullmqQueue } from './queue.js';
 import type { AcceptedEvents, RecentEvents } from './recent-events.js';
-import { PUT_ONE } from './rechecks.js';
+import { PUT_ONE, toPut } from './rechecks.js';
 import { isOutOfMemory, type ScriptLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
 
@@ -162,11 +162,5 @@ function isFull(error: unknown): boolean {
 }
 
 function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[] {
-  return [
-    id,
-    triggers.length,
-    rechecks.length,
-    ...triggers.flatMap(toAppended),
-    ...rechecks.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]),
-  ];
+  return [id, triggers.length, rechecks.length, ...triggers.flatMap(toAppended), ...rechecks.flatMap(toPut)];
 }

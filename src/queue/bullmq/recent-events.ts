@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { type EventMemory, type IncomingEvent, sizeOf, toSteps } from '../inbox.js';
+import { KEPT_MS } from './recent-steps.js';
 
 /** What one step of the inbox accepts. */
 export interface AcceptedEvents {
@@ -14,8 +15,6 @@ interface KeptEvent extends Omit<AcceptedEvents, 'events'> {
   at: number;
 }
 
-/** A replica that is further behind is no replica that one fails over to. */
-const KEPT_MS = 30_000;
 /** Events, triggers and rechecks: some megabytes. */
 const KEPT_SIZE = 20_000;
 

@@ -21,12 +21,13 @@ export type JournalStep =
     };
 
 /** A replica that is further behind is no replica that one fails over to. */
-const KEPT_MS = 30_000;
+export const KEPT_MS = 30_000;
 /** Some megabytes. A step without a decision counts as one. */
 const KEPT_DECISIONS = 10_000;
 
 interface FoundRevisions {
-  readonly ids: ReadonlySet<string>;
+  /** Different ones. */
+  readonly decisions: number;
   readonly revisions: Map<string, number>;
 }
 
@@ -69,16 +70,16 @@ export class RecentSteps {
    */
   foundSettled(found: ReadonlyMap<string, number>): void {
     for (const [id, revision] of found) {
-      for (const [step, { ids, revisions }] of this.#unanswered.get(id) ?? []) {
+      for (const [step, { decisions, revisions }] of this.#unanswered.get(id) ?? []) {
         revisions.set(id, revision);
-        if (revisions.size === ids.size) this.settled(step, revisions);
+        if (revisions.size === decisions) this.settled(step, revisions);
       }
     }
   }
 
   #expect(step: SettleStep): void {
     const ids = new Set(step.decisions.map(({ id }) => id));
-    const found = { ids, revisions: new Map() };
+    const found = { decisions: ids.size, revisions: new Map() };
     for (const id of ids) {
       const steps = this.#unanswered.get(id);
       if (steps === undefined) this.#unanswered.set(id, new Map([[step, found]]));

@@ -1,4 +1,4 @@
-import type { Rechecks } from '../rechecks.js';
+import type { Recheck, Rechecks } from '../rechecks.js';
 import { parseRecheck } from '../stored.js';
 import { batches } from './key-store.js';
 import type { ScriptLink } from './redis-link.js';
@@ -45,12 +45,16 @@ for i = 2, #ARGV, 4 do
 end
 return 1`);
 
+/** The values of `PUT_ONE`: id, due, JSON. */
+export function toPut(recheck: Recheck): (string | number)[] {
+  return [recheck.id, Math.ceil(recheck.dueAt), JSON.stringify(recheck)];
+}
+
 export function createBullmqRechecks(link: ScriptLink): Rechecks {
   return {
     async put(provider, rechecks) {
       for (const batch of batches(rechecks)) {
-        const values = batch.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]);
-        await link.run(PUT, encodeURIComponent(provider), ...values);
+        await link.run(PUT, encodeURIComponent(provider), ...batch.flatMap(toPut));
       }
     },
 
