@@ -1,4 +1,4 @@
-import { configError, type SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
 
@@ -11,10 +11,9 @@ export function findClientId(world: WorldState, text: string): ClientId {
     const ids = [text, ...(text.startsWith(`${provider}/`) ? [text.slice(provider.length + 1)] : [])];
     return ids.map((clientId) => ({ provider, clientId })).filter((id) => world.client(id) !== undefined);
   });
-  const [only, ...others] = found;
-  if (only !== undefined && others.length === 0) return only;
+  const only = onlyClient(found);
+  if (only !== undefined) return only;
   const all = world.mapping.providers.join(', ');
-  if (only !== undefined) throw severalClients(found);
   throw configError(
     `no provider has the client ${text}; write CLIENT-ID or PROVIDER/CLIENT-ID with one of these providers: ${all}`,
   );
@@ -23,11 +22,7 @@ export function findClientId(world: WorldState, text: string): ClientId {
 /** The one client among these, which may repeat; undefined without any. Throws ERR_CONFIG for several. */
 export function onlyClient(clients: readonly ClientId[]): ClientId | undefined {
   const distinct = new Map(clients.map((each) => [clientText(each), each]));
-  if (distinct.size > 1) throw severalClients([...distinct.values()]);
-  return clients[0];
-}
-
-function severalClients(clients: readonly ClientId[]): SyncError {
-  const names = clients.map(({ provider, clientId }) => `${provider}/${clientId}`);
-  return configError(`several clients have this name; write one of ${names.join(', ')}`);
+  if (distinct.size <= 1) return clients[0];
+  const names = [...distinct.values()].map(({ provider, clientId }) => `${provider}/${clientId}`);
+  throw configError(`several clients have this name; write one of ${names.join(', ')}`);
 }

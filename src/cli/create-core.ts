@@ -35,7 +35,7 @@ import { createRandom } from './random.js';
 const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
 
 /** Destinations written at once, and ACL objects beside them. The limit climbs while Consul keeps up. */
-const WRITES = { least: 8, first: 96, most: 256 };
+export const WRITES = { least: 8, first: 96, most: 256 };
 /** Reads of clients, directories and people at once. Each identity provider has a smaller limit of its own. */
 const READS = 64;
 /** Additional places for urgent keys, and for urgent writes of ACL objects, only. */

@@ -18,7 +18,7 @@ import type { Runtime } from '../runtime.js';
 import type { AdapterFactory } from './adapter-factory.js';
 import type { ApplyLimit } from './apply-once.js';
 import type { Cli } from './cli.js';
-import { createCore } from './create-core.js';
+import { createCore, WRITES } from './create-core.js';
 import { createLeases } from './create-lease.js';
 import { withProgress } from './terminal/progress.js';
 
@@ -37,8 +37,6 @@ export interface OneShot {
 }
 
 const NO_HOLDS = { limit: 0 };
-/** From the first moment as many as there may be: no revocation comes meanwhile that would wait behind them. */
-const FIRST_WRITES = 256;
 
 /**
  * Opens the store, leads for the time of the command, reads both sides completely, and calls `use`. Throws ERR_STATE_LOCKED
@@ -71,7 +69,8 @@ export async function withOneShot<T>(
     closers.unshift(end);
     const led = store.lead(term.leader.epoch, () => {});
     const parts = { consul: guardConsul(consul, term), providers, store: led };
-    const core = createCore(config, parts, runtime, FIRST_WRITES);
+    // At once as many as there may be: no revocation comes meanwhile that would wait behind them.
+    const core = createCore(config, parts, runtime, WRITES.most);
     const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
       withProgress(cli.context.stderr, 'reading the identity providers and Consul', async () => {

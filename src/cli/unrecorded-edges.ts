@@ -18,9 +18,10 @@ export async function learnUnrecorded(
   sides: Pick<CurrentState, 'config' | 'daemon' | 'world' | 'window'>,
   touching: readonly { readonly before?: unknown }[],
   cli: Cli,
+  findHolds = () => findKnownHolds(sides.config, sides.daemon, cli),
 ): Promise<boolean> {
   if (touching.every(({ before }) => before === undefined)) return false;
-  const known = await findKnownHolds(sides.config, sides.daemon, cli);
+  const known = await findHolds();
   if (known === undefined) cli.screen.warn(RECORDS_UNKNOWN);
   const subjects = new Set(subjectsOf(known, 'MarkUnrecorded').map(([subject]) => subject));
   if (subjects.size > 0) sides.world.setUnrecorded(subjects);

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { definedFields } from '../model/defined-fields.js';
 import { leafOf, NO_HASH } from './chain.js';
 import { openCheckpoint, type StoredCheckpoint } from './checkpoint.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, rootOf } from './merkle.js';
@@ -159,10 +160,6 @@ function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
   return { fault: () => ({ position, ...fault }) };
 }
 
-function placeIn({ place }: { readonly place?: string }): Pick<TrailFault, 'place'> {
-  return place === undefined ? {} : { place };
-}
-
 function decisionFault(
   record: Exclude<TrailRecord, { kind: 'checkpoint' }>,
   end: End | undefined,
@@ -171,7 +168,7 @@ function decisionFault(
   if (record.kind === 'unreadable')
     return at(position, {
       kind: 'changed',
-      ...placeIn(record),
+      ...definedFields({ place: record.place }),
       detail: 'the event is not one that scopemesh wrote',
     });
   const { id } = record;
@@ -180,7 +177,7 @@ function decisionFault(
   const { log, sequence, previousHash } = record.link;
   if (!record.isIntact) {
     const detail = 'its content does not have the hash that it names';
-    return at(position, { kind: 'changed', ...placeIn(record), id, sequence, detail });
+    return at(position, { kind: 'changed', ...definedFields({ place: record.place }), id, sequence, detail });
   }
   const last: End = end?.log === log ? end : { log, sequence: 0, hash: NO_HASH };
   const expected = last.sequence + 1;

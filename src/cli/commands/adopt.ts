@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
+import { inParts } from '../../in-parts.js';
 import type { HoldReason } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Mode } from '../../model/rule.js';
@@ -121,8 +122,7 @@ function writerOfDaemon(daemon: DaemonClient, { world }: CurrentState, cli: Cli)
   return {
     async adopt(key, subjects) {
       let adopted = 0;
-      for (let at = 0; at < subjects.length; at += MAX_SUBJECTS) {
-        const part = subjects.slice(at, at + MAX_SUBJECTS);
+      for (const part of inParts(subjects, MAX_SUBJECTS)) {
         const body = { user: cli.context.user, key: formatKey(key), subjects: [...new Set(part)] };
         const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
         if (!said.success) throw otherVersion();

@@ -25,6 +25,7 @@ import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { reportReach } from '../reach-of-plan.js';
+import { readDecisions } from '../read-decision-log.js';
 import { type CallConditions, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
@@ -217,12 +218,11 @@ async function lastDecisions(
 ): Promise<Pick<CallConditions, 'lastDecision' | 'lastChange' | 'logTrouble'>> {
   if (!hasDecisionLog(config)) return {};
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
-  const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
   let last: Decision | undefined;
   let change: Decision | undefined;
   try {
     const stop = AbortSignal.any([cli.signal, timeout]);
-    for await (const decision of log.read({ from: 'start', follow: false }, stop))
+    for await (const decision of readDecisions(config, cli, { from: 'start', follow: false }, stop))
       if (decision.subject === subject) {
         last = decision;
         if (decision.outcome === 'applied' && decision.action !== 'none') change = decision;
@@ -232,8 +232,6 @@ async function lastDecisions(
   } catch (error) {
     cli.signal.throwIfAborted();
     return { logTrouble: timeout.aborted ? 'it did not answer in time' : messageOf(error) };
-  } finally {
-    await log.close();
   }
 }
 

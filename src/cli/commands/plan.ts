@@ -89,11 +89,17 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   let plan = await planAll();
   // Without a daemon the log may be unreadable, and the warning of that is about intentions.
   const aclChanges = daemon === undefined ? [] : plan.acl.changes;
-  if (await learnUnrecorded(sides, [...touchingMarked(plan), ...aclChanges], cli)) plan = await planAll();
+  let found: ReturnType<typeof findKnownHolds> | undefined;
+  const findHolds = () => {
+    found ??= findKnownHolds(config, daemon, cli);
+    return found;
+  };
+  if (await learnUnrecorded(sides, [...touchingMarked(plan), ...aclChanges], cli, findHolds))
+    plan = await planAll();
   const needsIds = options.json
     ? plan.holds.length > 0
     : plan.holds.some(({ reason }) => isApprovable(reason));
-  const known = (needsIds ? await findKnownHolds(config, daemon, cli) : undefined) ?? new Map();
+  const known = (needsIds ? await findHolds() : undefined) ?? new Map();
   const assumed = whatIf && {
     ...whatIf.facts,
     alreadyPending: countAlreadyPending(whatIf.before, plan, world),

@@ -36,14 +36,12 @@ export function error(id: string, message: string, remedy: string): Finding {
 export async function tryRead<T>(
   read: () => Promise<T>,
   signal: AbortSignal,
-): Promise<
-  { readonly value: T; readonly why?: undefined } | { readonly why: string; readonly cause: unknown }
-> {
+): Promise<{ readonly value: T; readonly why?: undefined } | { readonly why: string }> {
   try {
     return { value: await read() };
   } catch (cause) {
     signal.throwIfAborted();
-    return { why: messageOf(cause), cause };
+    return { why: messageOf(cause) };
   }
 }
 
