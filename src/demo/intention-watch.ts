@@ -66,7 +66,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
     openCount: () =>
       intentions.filter(
         ({ Action, Permissions }) =>
-          Action === 'allow' || (Permissions ?? []).some((permission) => permission.Action === 'allow'),
+          Action === 'allow' || Permissions.some((permission) => permission.Action === 'allow'),
       ).length,
     async until(isSo, signal) {
       for (;;) {

@@ -3,54 +3,56 @@ import { toPathText } from '../model/plain-path.js';
 
 const TEXT = z.string().default('');
 const FLAG = z.boolean().default(false);
+/** Consul writes an empty list as null. */
+const listOf = <T extends z.ZodType>(entry: T) =>
+  z
+    .array(entry)
+    .nullish()
+    .transform((list) => list ?? []);
 const HTTP = z.object({
-  Methods: z.array(z.string()).nullish(),
+  Methods: listOf(z.string()),
   PathExact: TEXT,
   PathPrefix: TEXT,
   PathRegex: TEXT,
-  Header: z
-    .array(
-      z.object({
-        Name: z.string(),
-        Present: FLAG,
-        Exact: TEXT,
-        Prefix: TEXT,
-        Suffix: TEXT,
-        Regex: TEXT,
-        Invert: FLAG,
-      }),
-    )
-    .nullish(),
+  Header: listOf(
+    z.object({
+      Name: z.string(),
+      Present: FLAG,
+      Exact: TEXT,
+      Prefix: TEXT,
+      Suffix: TEXT,
+      Regex: TEXT,
+      Invert: FLAG,
+    }),
+  ),
 });
 const SOURCE = z.object({
   Name: z.string(),
   Peer: TEXT,
   /** Decides if there are no permissions; otherwise the source is L7. */
   Action: z.enum(['allow', 'deny', '']).default(''),
-  Permissions: z
-    .array(
-      z.object({
-        Action: z.enum(['allow', 'deny']),
-        /** It also requires a user's token, which the demo cannot verify. */
-        JWT: z.unknown().optional(),
-        HTTP: HTTP.prefault({}),
-      }),
-    )
-    .nullish(),
+  Permissions: listOf(
+    z.object({
+      Action: z.enum(['allow', 'deny']),
+      /** It also requires a user's token, which the demo cannot verify. */
+      JWT: z.unknown().optional(),
+      HTTP: HTTP.prefault({}),
+    }),
+  ),
 });
-const INTENTIONS = z.array(z.object({ Name: z.string(), Sources: z.array(SOURCE).nullish() }));
+const INTENTIONS = z.array(z.object({ Name: z.string(), Sources: listOf(SOURCE) }));
 
 /** One source in a destination's intentions, with Consul's names of fields. */
 export interface Intention extends z.output<typeof SOURCE> {
   readonly destination: string;
 }
-type Permission = NonNullable<Intention['Permissions']>[number];
-type HeaderRule = NonNullable<Permission['HTTP']['Header']>[number];
+type Permission = Intention['Permissions'][number];
+type HeaderRule = Permission['HTTP']['Header'][number];
 
 /** The intentions of this mesh in the service-intentions entries that Consul answers. Throws ZodError. */
 export function parseIntentions(json: unknown): readonly Intention[] {
   return INTENTIONS.parse(json).flatMap(({ Name: destination, Sources }) =>
-    (Sources ?? []).filter(({ Peer }) => Peer === '').map((source) => ({ ...source, destination })),
+    Sources.filter(({ Peer }) => Peer === '').map((source) => ({ ...source, destination })),
   );
 }
 
@@ -85,7 +87,7 @@ export function judge(call: Call, intentions: readonly Intention[], protocol: st
   if (intention === undefined)
     return { isAllowed: false, reason: `no intention allows ${source} to call ${destination}` };
   const name = `the intention ${intention.Name} -> ${intention.destination}`;
-  const permissions = intention.Permissions ?? [];
+  const { Permissions: permissions } = intention;
   if (permissions.length === 0) {
     const isAllowed = intention.Action === 'allow';
     return { isAllowed, reason: `${name} ${isAllowed ? 'allows' : 'denies'} everything` };
@@ -109,11 +111,11 @@ function matches(
   call: Call,
 ): boolean {
   return (
-    (!Methods?.length || Methods.includes(call.method)) &&
+    (Methods.length === 0 || Methods.includes(call.method)) &&
     (PathExact === '' || call.path === PathExact) &&
     (PathPrefix === '' || call.path.startsWith(PathPrefix)) &&
     (PathRegex === '' || matchesWhole(PathRegex, call.path)) &&
-    (Header ?? []).every((rule) => matchesHeader(rule, call.headers[rule.Name.toLowerCase()]))
+    Header.every((rule) => matchesHeader(rule, call.headers[rule.Name.toLowerCase()]))
   );
 }
 
@@ -150,6 +152,6 @@ function describe({ HTTP: { Methods, PathExact, PathPrefix, PathRegex, Header } 
         : PathRegex !== ''
           ? toPathText(PathRegex)
           : '';
-  const parts = [(Methods ?? []).join(','), path, Header?.length ? 'with headers' : ''];
+  const parts = [Methods.join(','), path, Header.length > 0 ? 'with headers' : ''];
   return parts.filter((part) => part !== '').join(' ') || 'everything';
 }

@@ -1,6 +1,7 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
 import type { HttpAnswer } from '../../http-exchange.js';
 import { isRecord } from '../../model/is-record.js';
+import { jsonInBytes } from '../../model/json-in.js';
 import { incomplete, type Raw } from '../reader.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { Transport } from './transport.js';
@@ -31,11 +32,9 @@ export async function readComplete(
 
 /** The JSON of an answer. A truncated document must not count as a whole one. */
 export function parseJson(body: Uint8Array, operation: Operation): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch {
-    throw incomplete(operation, 'the answer is not valid JSON');
-  }
+  const value = jsonInBytes(body);
+  if (value === undefined) throw incomplete(operation, 'the answer is not valid JSON');
+  return value;
 }
 
 /** A list of objects. */

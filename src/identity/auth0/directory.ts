@@ -66,6 +66,11 @@ interface Read<T> {
   readonly unowned?: string;
 }
 
+interface OfferedApis extends Read<ResourceServer> {
+  /** Those whose scopes count, by identifier. */
+  readonly counted: ReadonlyMap<string, ResourceServer>;
+}
+
 /** The permissions that scopemesh needs, by the names under which a tenant grants them. */
 const PERMISSIONS = [
   { permission: 'read:clients', part: 'clients', neededFor: 'the applications' },
@@ -95,7 +100,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
   const { api, names, clientId, apis, clock, logger } = options;
   const { provider } = api;
   const place = `provider ${provider}`;
-  let cachedApis: { readonly read: Read<ResourceServer>; readonly at: number } | undefined;
+  let cachedApis: { readonly read: OfferedApis; readonly at: number } | undefined;
 
   const known = new KnownEntries();
   const blockedUsers = createBlockedUsers(api);
@@ -109,7 +114,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     );
   };
 
-  const readApis = async (signal: AbortSignal): Promise<Read<ResourceServer>> => {
+  const readApis = async (signal: AbortSignal): Promise<OfferedApis> => {
     const apisPlace = `${place}, resource servers`;
     const records = await readByNumber(api, APIS, signal);
     requireValidRecord(records, apisPlace);
@@ -117,14 +122,14 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     // Every tenant has Auth0's own API (auth0.com/docs/get-started/apis/api-settings: system API).
     if (!records.some((record) => identifierOf(record) === api.tenant.api))
       throw incomplete(apisPlace, "Auth0's own API is not in the list, so the list is not complete", false);
-    const counted = records
+    const listed = records
       .flatMap((record) => identifierOf(record) ?? [])
       .filter((each) => apis.includes(each));
     // An API can be asked for by its identifier (auth0.com/docs/api/management/v2/resource-servers).
     const isListed = async (identifier: string) =>
       (await api.find({ segments: ['resource-servers', identifier], shape: z.unknown() }, signal)) !==
       undefined;
-    await known.require('APIs', counted, isListed, apisPlace);
+    await known.require('APIs', listed, isListed, apisPlace);
     const faults = new Map<string, string>();
     for (const { fault, raw } of invalidRecords(records)) {
       const identifier = textIn(raw, 'identifier');
@@ -135,7 +140,8 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     for (const identifier of apis)
       if (present.has(identifier)) warned.delete(identifier);
       else warnMissing(identifier);
-    return { found, faults };
+    const counted = found.filter(({ identifier }) => apis.includes(identifier));
+    return { found, faults, counted: new Map(counted.map((each) => [each.identifier, each])) };
   };
   const readGrants = async (
     query: { readonly client_id?: string },
@@ -167,14 +173,12 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     client: Auth0Client,
     own: readonly ClientGrant[],
     grants: Read<ClientGrant>,
-    offered: Read<ResourceServer>,
+    offered: OfferedApis,
   ): OAuthClient | string => {
     const fault =
       grants.faults.get(client.client_id) ??
       own.map(({ audience }) => offered.faults.get(audience)).find((each) => each !== undefined);
-    if (fault !== undefined) return fault;
-    const counted = offered.found.filter(({ identifier }) => apis.includes(identifier));
-    return toOAuthClient(provider, client, own, new Map(counted.map((each) => [each.identifier, each])));
+    return fault ?? toOAuthClient(provider, client, own, offered.counted);
   };
 
   return {

@@ -4,26 +4,18 @@ import type { ListRecord } from '../records.js';
 import { assignmentPath, type PermissionGrant, type RoleAssignment } from './grants.js';
 import type { GraphApi } from './graph-api.js';
 
-/** A service principal may obtain something at a resource. */
-interface KnownGrant {
-  readonly id: string;
-  /** The object ID of the client's service principal. */
-  readonly holder: string;
-  /** The object ID of the API's service principal. */
-  readonly resource: string;
-}
-
 interface GrantKind<T> {
   readonly what: string;
+  /** The object ID of the client's service principal. */
   readonly holderOf: (grant: T) => string;
   /** Where Graph shows one grant alone. */
-  readonly pathOf: (grant: KnownGrant) => string;
+  readonly pathOf: (grant: T) => string;
 }
 
 export const ASSIGNMENTS: GrantKind<RoleAssignment> = {
   what: 'app role assignments',
   holderOf: ({ principalId }) => principalId,
-  pathOf: ({ id, resource }) => assignmentPath(resource, id),
+  pathOf: ({ id, resourceId }) => assignmentPath(resourceId, id),
 };
 
 export const PERMISSION_GRANTS: GrantKind<PermissionGrant> = {
@@ -41,7 +33,7 @@ export const PERMISSION_GRANTS: GrantKind<PermissionGrant> = {
 export class KnownGrants<T extends { readonly id: string; readonly resourceId: string }> {
   readonly #api: GraphApi;
   readonly #kind: GrantKind<T>;
-  #byHolder: Map<string, readonly KnownGrant[]> = new Map();
+  #byHolder: Map<string, readonly T[]> = new Map();
 
   constructor(api: GraphApi, kind: GrantKind<T>) {
     this.#api = api;
@@ -61,31 +53,24 @@ export class KnownGrants<T extends { readonly id: string; readonly resourceId: s
   ): Promise<void> {
     const known =
       holder === undefined
-        ? [...this.#byHolder.values()].flat().filter((grant) => grant.resource === resource)
+        ? [...this.#byHolder.values()].flat().filter((grant) => grant.resourceId === resource)
         : (this.#byHolder.get(holder) ?? []);
     const listed = new Set(records.map(({ id }) => id));
     const missing = known.filter(({ id }) => !listed.has(id));
     if (missing.length * 2 <= known.length) return;
     const { what, pathOf } = this.#kind;
-    const isThere = async (grant: KnownGrant) =>
-      (await this.#api.find(pathOf(grant), {}, what, signal)) !== undefined;
+    const isThere = async (grant: T) => (await this.#api.find(pathOf(grant), {}, what, signal)) !== undefined;
     await confirmMissing(missing, isThere, this.#api.placeOf(what));
   }
 
   /** Call it after a complete read. */
   replaceAll(grants: readonly T[]): void {
-    const known = grants.map((grant) => this.#toKnown(grant));
-    this.#byHolder = new Map(groupBy(known, ({ holder }) => holder));
+    this.#byHolder = new Map(groupBy(grants, this.#kind.holderOf));
   }
 
   /** Call it after a read of one client. */
   replaceOf(holder: string, grants: readonly T[]): void {
-    const known = grants.map((grant) => this.#toKnown(grant));
-    if (known.length === 0) this.#byHolder.delete(holder);
-    else this.#byHolder.set(holder, known);
-  }
-
-  #toKnown(grant: T): KnownGrant {
-    return { id: grant.id, holder: this.#kind.holderOf(grant), resource: grant.resourceId };
+    if (grants.length === 0) this.#byHolder.delete(holder);
+    else this.#byHolder.set(holder, grants);
   }
 }

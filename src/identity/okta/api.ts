@@ -6,7 +6,7 @@ import {
   isApiNotFound,
   type Query,
 } from '../api-client.js';
-import { type HttpAnswer, parseJson } from '../http-client.js';
+import type { HttpAnswer } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { authenticateByKey, type OktaPrivateKey } from './client-authentication.js';
 import { parseOrg } from './org.js';
@@ -82,7 +82,7 @@ export function createOktaApi(options: OktaApiOptions) {
   const send = (address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<HttpAnswer> =>
     client.send(address, place, {}, authorize(scope), signal);
   const parse = (answer: HttpAnswer, address: URL, place: string): OktaAnswer => ({
-    value: parseJson(answer, place),
+    value: client.json(answer, place),
     next: nextLink(answer.headers.link, address, place),
   });
 
@@ -102,13 +102,11 @@ export function createOktaApi(options: OktaApiOptions) {
     send,
     /** The error for an unexpected answer. */
     refusal: client.refusal,
-    /** The answer's JSON and its `next` link. The link must lead to the same path; otherwise it is refused. */
+    /** The JSON of a 200 and its `next` link, which must lead to the same path. Anything else throws, with the codes of Directory. */
     parse,
     /** The JSON of a 200 and its `next` link, or an error with the codes of Directory. */
     async get(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<OktaAnswer> {
-      const answer = await send(address, scope, place, signal);
-      if (answer.status !== 200) throw client.refusal(answer, place);
-      return parse(answer, address, place);
+      return parse(await send(address, scope, place, signal), address, place);
     },
     /** As `get`, but undefined if Okta itself says that the object does not exist. */
     async find(
@@ -118,9 +116,8 @@ export function createOktaApi(options: OktaApiOptions) {
       signal: AbortSignal,
     ): Promise<OktaAnswer | undefined> {
       const answer = await send(address, scope, place, signal);
-      if (answer.status === 200) return parse(answer, address, place);
-      if (isApiNotFound(answer, 'errorCode', NOT_FOUND, place)) return undefined;
-      throw client.refusal(answer, place);
+      const isAbsent = isApiNotFound(answer, 'errorCode', NOT_FOUND, place);
+      return isAbsent ? undefined : parse(answer, address, place);
     },
   };
 }

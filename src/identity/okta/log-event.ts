@@ -21,7 +21,7 @@ const PARTY = z.object({
   alternateId: name,
   displayName: name,
 });
-const NOBODY: LogParty = { id: '', type: '', alternateId: undefined, displayName: undefined };
+const NOBODY = PARTY.parse({});
 
 const UUID = /^[A-Za-z0-9_-]{1,100}$/;
 

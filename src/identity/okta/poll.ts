@@ -73,7 +73,6 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
     for (let page = 1; ; page++) {
       const answer = await api.send(address, 'okta.logs.read', place, signal);
       if (answer.status === 400 && page === 1) return undefined;
-      if (answer.status !== 200) throw api.refusal(answer, place);
       const { value, next } = api.parse(answer, address, place);
       const found = parseShape(z.array(z.looseObject({})), value, place);
       const parsed = parseLogEvents(found, place);
