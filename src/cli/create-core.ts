@@ -119,7 +119,7 @@ export function createCore(
         note: (triggers) => agenda.note(triggers),
         addLater: (trigger, afterMs) => agenda.addLater(trigger, afterMs),
         late: () => [],
-        isReady: (key) => agenda.isReady(key),
+        sees: (key, since) => agenda.sees(key, since),
       },
       consul: {
         ...parts.consul,

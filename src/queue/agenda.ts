@@ -16,6 +16,7 @@ import { TurnLimit } from './turn-limit.js';
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
 const NEVER = new AbortController().signal;
+const NOTHING_FOLLOWS: Promise<unknown> = Promise.resolve();
 
 /**
  * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
@@ -58,9 +59,10 @@ export class Agenda {
     }
   }
 
-  isReady(key: Key): boolean {
+  sees(key: Key, since: number): boolean {
     const entry = this.#entries.get(formatKey(key));
-    return entry?.isRequested === true && entry.wake === undefined;
+    if (entry === undefined) return false;
+    return (entry.isRequested && entry.wake === undefined) || (entry.isRunning && entry.startedAt > since);
   }
 
   /** One run for all that ask for it before it begins. */
@@ -307,7 +309,7 @@ export class Agenda {
         if (!entry.isRequested) entry.triggers = [];
         return late;
       },
-      isReady: (key) => this.isReady(key),
+      sees: (key, since) => this.sees(key, since),
     };
     const job: Job = { key: entry.key, triggers, attempts };
     let failure: unknown;
@@ -323,7 +325,7 @@ export class Agenda {
     leave();
     if (outcome.kind === 'done') {
       entry.attempts = 0;
-      const all = Promise.all(followUps);
+      const all = followUps.length === 0 ? NOTHING_FOLLOWS : Promise.all(followUps);
       all.catch(() => {});
       for (const each of [...owners, ...waiters]) each.resolve(all);
     } else this.#again(entry, { owners, waiters, noted, isUrgent }, outcome, failure);

@@ -12,8 +12,11 @@ export interface FollowUps {
   addLater(trigger: Trigger, afterMs: number): void;
   /** The triggers of this key since the run began: a run that sees a change must know its cause. */
   late(): readonly Trigger[];
-  /** Whether a run of this key only waits for a place: it will see the present state. */
-  isReady(key: Key): boolean;
+  /**
+   * Whether a run of this key only waits for a place, or began after this time, in milliseconds since the epoch: it sees all
+   * that the state had then.
+   */
+  sees(key: Key, since: number): boolean;
 }
 
 export type AgendaHandler = (job: Job, signal: AbortSignal, followUps: FollowUps) => Promise<JobResult>;

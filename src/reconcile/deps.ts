@@ -136,7 +136,7 @@ export interface DirectoryDeps extends DirectoriesDeps, ReachedDeps, UnreadableD
 export interface SweepDeps extends ReadDeps, AclSweepDeps {
   readonly consul: Consul;
   readonly journal: Journal;
-  readonly queue: Pick<FollowUps, 'add' | 'isReady'>;
+  readonly queue: Pick<FollowUps, 'add' | 'sees'>;
 }
 
 /** The dependencies of a read of both sides. */
@@ -164,5 +164,5 @@ export const NO_FOLLOW_UPS: ReconcilerDeps['queue'] = {
   note() {},
   addLater() {},
   late: () => [],
-  isReady: () => false,
+  sees: () => false,
 };

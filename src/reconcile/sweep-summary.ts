@@ -6,7 +6,7 @@ import type { Mapping } from '../model/rule.js';
 /** The result of a complete comparison. */
 export interface SweepSummary {
   readonly destinations: number;
-  /** Of these, the ones that waited for their job and were left to it; absent for 0. */
+  /** Of these, the ones whose own job compares them; absent for 0. */
   readonly waiting?: number;
   readonly ownedEdges: number;
   readonly changes: number;

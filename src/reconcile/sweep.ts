@@ -25,13 +25,14 @@ import { reportSweep, type SweepSummary } from './sweep-summary.js';
 export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<SweepSummary> {
   const { world, queue } = deps;
   await readDifferences(deps, signal);
+  const since = deps.clock.now();
   // A failure with the KV does not keep an edge from being compared.
   const quarantines = await runSettled(() => compareQuarantines('resync', deps, signal));
   const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
 
   await countAhead(deps);
   const read = new Map(world.entries);
-  const { plans, waiting } = await planInTurns(deps, signal);
+  const { plans, waiting } = await planInTurns(since, deps, signal);
   const pending = plans.filter(hasWork);
 
   await queue.add([
@@ -39,7 +40,8 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<Sweep
     ...jwtProviderTriggers(plans, cause, deps),
     ...(await holdTriggers(cause, deps)),
     ...suppressedClaimTriggers(cause, deps),
-    ...(await pendingTriggers(cause, deps)),
+    // The others are of the run itself, or it has judged them at its beginning.
+    ...(await pendingTriggers(cause, deps)).filter(({ key }) => !queue.sees(key, since)),
     ...goneTriggers(cause, deps),
   ]);
   // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.
@@ -59,8 +61,8 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<Sweep
   return summary;
 }
 
-/** Plans all destinations but those that wait for their job and have nothing of ours to lose. */
-async function planInTurns(deps: SweepDeps, signal: AbortSignal) {
+/** Plans all destinations but those that have nothing of ours to lose and whose job plans from what was read. */
+async function planInTurns(since: number, deps: SweepDeps, signal: AbortSignal) {
   const { world, window, queue } = deps;
   let waiting = 0;
   const isLeft = (destination: ServiceName) => {
@@ -68,7 +70,7 @@ async function planInTurns(deps: SweepDeps, signal: AbortSignal) {
     const { owned, records, mapping } = world;
     const hasOurs = owned.destinations().has(serviceText(destination)) || records.of(formatKey(key)).size > 0;
     // What needs a jwt-provider is planned: only the plans of all destinations together ask for it again.
-    if (hasOurs || !queue.isReady(key) || needsUserTokens(mapping)) return false;
+    if (hasOurs || !queue.sees(key, since) || needsUserTokens(mapping)) return false;
     waiting++;
     return true;
   };

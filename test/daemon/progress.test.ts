@@ -12,7 +12,7 @@ const NO_FOLLOW_UPS: FollowUps = {
   note() {},
   addLater() {},
   late: () => [],
-  isReady: () => false,
+  sees: () => false,
 };
 
 function scene() {

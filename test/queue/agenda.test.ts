@@ -148,21 +148,22 @@ describe('the agenda', () => {
     expect(runs).toBe(0);
   });
 
-  it('says that a key is ready to run until it runs, and while a failed run waits that it is not', async () => {
+  it('says which keys wait for a place or began to run after a moment, but not while a failed run waits', async () => {
     const { opened, open } = gate();
     const { agenda, end } = agendaOf(async () => {
       await opened;
       return { kind: 'retry', afterMs: 60_000 };
     });
     void agenda.add([trigger(ORDERS, 'a')]);
-    expect([agenda.isReady(ORDERS), agenda.isReady(WEB)]).toEqual([true, false]);
+    const [before, after] = [Date.now() - 60_000, Date.now() + 60_000];
+    expect([agenda.sees(ORDERS, after), agenda.sees(WEB, before)]).toEqual([true, false]);
     await until(() => agenda.state().active === 1);
-    expect(agenda.isReady(ORDERS)).toBe(false);
+    expect([agenda.sees(ORDERS, before), agenda.sees(ORDERS, after)]).toEqual([true, false]);
     await agenda.add([trigger(ORDERS, 'b')]);
-    expect(agenda.isReady(ORDERS)).toBe(true);
+    expect(agenda.sees(ORDERS, after)).toBe(true);
     open();
     await until(() => agenda.state().delayed === 1);
-    expect(agenda.isReady(ORDERS)).toBe(false);
+    expect(agenda.sees(ORDERS, before)).toBe(false);
     await end();
   });
 

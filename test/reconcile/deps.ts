@@ -187,7 +187,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       note: (triggers) => void noted.push(...triggers),
       addLater: () => {},
       late: () => [],
-      isReady: () => false,
+      sees: () => false,
     },
     inbox: { unsettled: async () => unsettled },
     journal,

@@ -51,16 +51,29 @@ test('a complete comparison ends between two pieces of its work if it is stopped
   expect(added).toEqual([]);
 });
 
-test('a complete comparison leaves a destination that is about to run to its job, unless it may lose something', async () => {
+test('a complete comparison leaves a destination to the job that plans from what it read, unless it may lose something', async () => {
   const { deps, added } = rigOf(() => {});
   const written = entry('d1', ourSource('s0', ALLOW, 'c0'));
-  const intentions = { ...deps.consul.intentions, list: async () => [written] };
+  let now = NOW;
+  const list = async () => {
+    now += 1_000;
+    return [written];
+  };
   deps.world.rememberWritten('destination/default/default/d2', new Map([['web -> d2', '"allow"']]));
-  const isReady = (key: Key) => key.kind === 'destination' && ['d0', 'd1', 'd2'].includes(key.service);
-  const ready = { ...deps, queue: { ...deps.queue, isReady }, consul: { ...deps.consul, intentions } };
-  const summary = await sweep(ready, AbortSignal.timeout(60_000));
+  const sees = (key: Key, since: number) =>
+    since === NOW + 1_000 && key.kind === 'destination' && ['d0', 'd1', 'd2'].includes(key.service);
+  const pendingKeys = ['d0', 'left'].map((name) => `destination/default/default/${name}`);
+  const overview = async () => ({ ...(await deps.journal.overview()), pendingKeys });
+  const busy = {
+    ...deps,
+    clock: { ...deps.clock, now: () => now },
+    queue: { ...deps.queue, sees },
+    consul: { ...deps.consul, intentions: { ...deps.consul.intentions, list } },
+    journal: { ...deps.journal, overview },
+  };
+  const summary = await sweep(busy, AbortSignal.timeout(60_000));
   const names = added.flatMap(({ key }) => (key.kind === 'destination' ? key.service : []));
   expect(names).not.toContain('d0');
-  expect(names).toEqual(expect.arrayContaining(['d1', 'd2', 'd3']));
+  expect(names).toEqual(expect.arrayContaining(['d1', 'd2', 'd3', 'left']));
   expect(summary).toMatchObject({ waiting: 1 });
 });
