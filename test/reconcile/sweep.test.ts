@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest';
-import type { Key } from '../../src/model/key.js';
+import { formatKey, type Key } from '../../src/model/key.js';
 import { sweep } from '../../src/reconcile/sweep.js';
-import type { WorldState } from '../../src/state/world-state.js';
-import { ALLOW, entry, NOW, ourSource } from '../plan/scene.js';
+import { WorldState } from '../../src/state/world-state.js';
+import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
 import { fleetOf } from '../state/fleet-events.js';
 import { depsOf } from './deps.js';
 
@@ -76,4 +76,26 @@ test('a complete comparison leaves a destination to the job that plans from what
   expect(names).not.toContain('d0');
   expect(names).toEqual(expect.arrayContaining(['d1', 'd2', 'd3', 'left']));
   expect(summary).toMatchObject({ waiting: 1 });
+});
+
+test('a complete comparison queues the client of a claim whose record changed', async () => {
+  const { deps, added } = rigOf(() => {});
+  const catalog = {
+    services: [claiming('web', 'web'), claiming('web2', 'web')],
+    protocols: new Map(),
+    defaultProtocol: 'http' as const,
+  };
+  const recordOf = (name: string, modifyIndex: number) => ({
+    ...{ provider: 'main', clientId: 'web', modifyIndex },
+    service: { partition: 'default', namespace: 'default', name },
+  });
+  const world = new WorldState(mapping({ rules: [rule('orders', 'orders')], claims: 'first' }), SETTINGS);
+  world.putClaimRecords([recordOf('web', 5)]);
+  world.putDirectory('main', [client('web', ['orders'])], world.beginRead(), NOW);
+  world.putCatalog(catalog, NOW);
+  world.putEntries([], NOW);
+  const claims = { ...deps.consul.claims, list: async () => [recordOf('web2', 9)] };
+  const consul = { ...deps.consul, claims, readCatalog: async () => catalog };
+  await sweep({ ...deps, world, consul }, AbortSignal.timeout(60_000));
+  expect(added.map(({ key }) => formatKey(key))).toContain('client/main/web');
 });
