@@ -17,15 +17,22 @@ export function digestsOf({
   ]);
 }
 
+/** A client is never changed after it was parsed. A page that has not changed gives the same ones again. */
+const known = new WeakMap<OAuthClient, string>();
+
 /** Covers everything that scopemesh reads of a client, independent of the order. */
 export function digestOfClient(client: OAuthClient): string {
+  const found = known.get(client);
+  if (found !== undefined) return found;
   const { attributes, grants, grantTypes, ...rest } = client;
-  return digestOf([
-    Object.entries(rest).sort(byText),
-    Object.entries(attributes).sort(byText),
-    grants.map(({ api, name }) => [api ?? null, name]).sort(byText),
+  const digest = digestOf([
+    inTextOrder(Object.entries(rest)),
+    inTextOrder(Object.entries(attributes)),
+    inTextOrder(grants.map(({ api, name }) => [api ?? null, name])),
     [...grantTypes].sort(),
   ]);
+  known.set(client, digest);
+  return digest;
 }
 
 const UNREADABLE = 'unreadable: ';
@@ -38,6 +45,9 @@ export function isUnreadable(digest: string): boolean {
   return digest.startsWith(UNREADABLE);
 }
 
-export function byText(a: unknown, b: unknown): number {
-  return compareText(JSON.stringify(a), JSON.stringify(b));
+/** In the order of their JSON texts, each of which is made once. */
+export function inTextOrder<T>(values: Iterable<T>): T[] {
+  return Array.from(values, (value) => ({ value, text: JSON.stringify(value) }))
+    .sort((a, b) => compareText(a.text, b.text))
+    .map(({ value }) => value);
 }

@@ -4,7 +4,7 @@ import { digestOf } from '../digest.js';
 import { membersRead } from '../effects.js';
 import { KEEP_FREE, type RequestBudget } from '../request-budget.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
-import { byText, digestsOf } from './client-digest.js';
+import { digestsOf, inTextOrder } from './client-digest.js';
 import type { DocumentDirectory, Person } from './document.js';
 import type { LastReads } from './last-reads.js';
 
@@ -101,11 +101,11 @@ function changedIds(before: ReadonlyMap<string, string>, after: ReadonlyMap<stri
 function digestOfPeople(people: readonly Person[] | undefined): string {
   if (people === undefined) return '';
   return digestOf(
-    people.map(({ subject, enabled, groups }) => [subject, enabled, [...groups].sort()]).sort(byText),
+    inTextOrder(people.map(({ subject, enabled, groups }) => [subject, enabled, [...groups].sort()])),
   );
 }
 
 function digestOfAll(digests: ReadonlyMap<string, string>, people: string): string {
-  const clients = [...digests].sort(byText);
+  const clients = inTextOrder(digests);
   return `sha256:${digestOf(people === '' ? clients : [clients, people])}`;
 }
