@@ -32,7 +32,7 @@ export interface EntryWrite {
   /** Earlier writes of the entry whose answer was lost and whose request may still reach Consul. */
   readonly overtaken: readonly DraftDecision[];
   /** Begun beside the record. It must resolve before `isAsPlanned` is asked. */
-  readonly confirm?: () => Promise<void>;
+  readonly confirm?: (() => Promise<void>) | undefined;
   readonly isAsPlanned: (changes: readonly Change[]) => boolean;
   /** Whether the key has new triggers since the plan. Then the parts of a refused entry are planned again. */
   readonly isTouched: () => boolean;
@@ -82,7 +82,6 @@ export async function writeEntry(
       ]),
     );
     const reserved = write.reserve(changes);
-    const halves = split(changes);
     let isSent = false;
     const sendPart = (stop: AbortSignal) => {
       isSent = true;
@@ -102,14 +101,12 @@ export async function writeEntry(
         ],
         replaced,
         overtaken,
-        reserve: async () => {
-          await Promise.all([reserved, write.confirm?.()]);
-        },
+        reserve: reserved === undefined ? write.confirm : () => Promise.all([reserved, write.confirm?.()]),
         isAsPlanned: () => write.isAsPlanned(changes),
         // Once a part is written, the plan's entry is out of date, and nothing may follow from it.
         keeps: [
           ...(isBegun ? [] : (['stale'] as const)),
-          ...(halves.length > 1 ? (['refused'] as const) : []),
+          ...(changes.length > 1 ? (['refused'] as const) : []),
         ],
       },
       deps,
@@ -127,11 +124,10 @@ export async function writeEntry(
     if (end.kind === 'conflict') return { kind: 'again' };
     if (end.kind === 'stale') return isBegun ? { kind: 'again' } : { kind: 'stale', replaced: ids };
     if (end.kind === 'refused') {
-      if (halves.length === 1) refusal ??= end.error;
-      else {
-        parts.unshift(...halves);
+      if (changes.length > 1) {
+        parts.unshift(...split(changes));
         replaced = ids;
-      }
+      } else refusal ??= end.error;
     }
     if (parts.length === 0) break;
     if (end.kind === 'written') {
@@ -178,11 +174,11 @@ function send(
     : intentions.write(destination, current, sources, index, signal);
 }
 
-/** The narrowing changes and the rest, or else two halves. A single change stays whole. */
+/** Of two or more changes: the narrowing ones and the rest, or else two halves. */
 function split(changes: readonly Change[]): readonly (readonly Change[])[] {
   const narrowing = changes.filter(({ widens }) => !widens);
   if (narrowing.length > 0 && narrowing.length < changes.length)
     return [narrowing, changes.filter(({ widens }) => widens)];
   const middle = Math.ceil(changes.length / 2);
-  return [changes.slice(0, middle), changes.slice(middle)].filter(({ length }) => length > 0);
+  return [changes.slice(0, middle), changes.slice(middle)];
 }

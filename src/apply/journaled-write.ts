@@ -45,7 +45,7 @@ export interface JournaledWrite {
   /** Earlier writes of the same object whose answer was lost. If this write is made, none of them was and none can be. */
   readonly overtaken?: readonly DraftDecision[];
   /** Made durable beside the drafts, before the write. */
-  readonly reserve?: (() => Promise<void>) | undefined;
+  readonly reserve?: (() => Promise<unknown>) | undefined;
   /** Whether a new plan would make the same write. Asked once, after the record. */
   readonly isAsPlanned?: (() => boolean) | undefined;
   /** After which ends the drafts stay recorded, for the write that follows. Otherwise they end too. */
@@ -76,7 +76,8 @@ export async function journaledWrite(
 ): Promise<WriteEnd> {
   const { key, requests, ahead = [], overtaken = [], keeps = [] } = write;
   const drafts = [...requests.flatMap((request) => request.drafts), ...ahead];
-  await Promise.all([deps.journal.record(key, drafts, write.replaced), write.reserve?.()]);
+  const recorded = deps.journal.record(key, drafts, write.replaced);
+  await (write.reserve === undefined ? recorded : Promise.all([recorded, write.reserve()]));
   if (write.isAsPlanned?.() === false) {
     if (!keeps.includes('stale')) await withdraw(key, idsOf(drafts), deps);
     return { kind: 'stale' };
@@ -106,7 +107,7 @@ export async function journaledWrite(
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
-  await withdraw(key, idsOf(unsent), deps);
+  if (unsent.length > 0) await withdraw(key, idsOf(unsent), deps);
   if (thrown !== undefined) throw thrown.error;
   return end;
 }

@@ -23,6 +23,7 @@ export async function recordHolds(
   concerns: (subject: string) => boolean = () => true,
   decided: ReadonlySet<string> = new Set(),
 ): Promise<void> {
+  if (holds.length === 0 && record.holds.size === 0) return;
   const current = new Map(mergeHolds(holds).map((hold) => [holdKey(hold), hold]));
   const decisions: SettledDecision[] = [];
   const update = new Map<string, RecordedHold | null>();

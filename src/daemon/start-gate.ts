@@ -45,13 +45,15 @@ export function createStartGate(
   return {
     drained: written,
     soon,
-    hold: (handler) => async (job, stop, follow) => {
-      if (job.key.kind === 'directory') {
+    hold: (handler) => {
+      const afterWritten: AgendaHandler = async (job, stop, follow) => {
         held += 1;
         await written;
         held -= 1;
-      }
-      return handler(job, stop, follow);
+        return handler(job, stop, follow);
+      };
+      return (job, stop, follow) =>
+        (job.key.kind === 'directory' ? afterWritten : handler)(job, stop, follow);
     },
   };
 }

@@ -10,6 +10,7 @@ const RENEW_MS = 1_000;
 const CONFIRMED_MS = 1_000;
 /** One renewal, with all its requests. */
 const RENEWAL_MS = 5_000;
+const PROVEN = Promise.resolve();
 
 /** The time during which this replica leads. */
 export interface Term {
@@ -71,8 +72,8 @@ export class LeaseTerm implements Term {
     return !this.lost.aborted && this.#handedOver === undefined && age >= 0 && age < this.#lease.proofMs;
   }
 
-  async confirm(): Promise<void> {
-    if (!this.isHeld()) await this.#renew();
+  confirm(): Promise<void> {
+    return this.isHeld() ? PROVEN : this.#renew();
   }
 
   /** Asked in the turn in which a request to Consul is written, which may be long after `confirm`. */

@@ -88,9 +88,12 @@ export function parseKey(text: string): Key | undefined {
   return undefined;
 }
 
+/** Without any character to encode, as nearly all are. A job makes the texts of some twenty keys. */
+const UNENCODED = /^[\w.-]*$/;
+
 // encodeURIComponent leaves `~` alone, but a client id `~id` must not read as the mark.
 function encode(segment: string): string {
-  return toUriText(segment).replaceAll('~', '%7E');
+  return UNENCODED.test(segment) ? segment : toUriText(segment).replaceAll('~', '%7E');
 }
 
 function decode(segment: string): string | undefined {

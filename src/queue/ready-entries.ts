@@ -39,7 +39,8 @@ export class ReadyEntries {
   take(places: Places): { readonly entry: AgendaEntry; readonly leave: () => void } | undefined {
     for (const lane of LANES) {
       const oldest = this.#oldest(lane);
-      const hasRoom = oldest !== undefined && places.hasRoom(oldest.key, lane);
+      if (oldest === undefined) continue;
+      const hasRoom = places.hasRoom(oldest.key, lane);
       const entry = hasRoom ? oldest : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key));
       if (entry === undefined) continue;
       this.#remove(entry);

@@ -78,16 +78,18 @@ async function planAndWrite(
     const { early, isLate } = beforeWrite(planned, record.holds.values(), (subject) => changing.has(subject));
     const mayEnd = (subject: string) => !isLate(subject);
     await recordHolds(text, await journal.read(text), early, cause, deps, mayEnd, changing);
-    await recordGone(text, guarded.gone, cause, deps);
+    if (guarded.gone.length > 0) await recordGone(text, guarded.gone, cause, deps);
     if (!policyOf(mapping).writes) return end;
 
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
     const isLast = plans > MAX_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     let isAsRead = true;
-    const confirm = async () => {
-      isAsRead = await isConfirmed(guarded, basis, deps);
-    };
+    const confirm =
+      reading &&
+      (async () => {
+        isAsRead = await isConfirmed({ ...guarded, reading }, basis, deps);
+      });
     const isAsPlanned = (part: readonly Change[]) => {
       if (!isAsRead) return false;
       if (isLast) return true;

@@ -38,7 +38,7 @@ export async function readDestination(
     : world.entries.get(serviceText(destination));
   const { open: overtaken, lastApplied } = await recoverPending(key, record, entry, deps);
   // The memory may have records that are not stored yet.
-  await storeNew(key, lastApplied, deps);
+  if (lastApplied.size + world.records.of(key).size > 0) await storeNew(key, lastApplied, deps);
   return { record, entry, isFresh, overtaken };
 }
 

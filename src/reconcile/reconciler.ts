@@ -22,9 +22,10 @@ import { runSettled } from './run-settled.js';
 export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   return async (job, signal, queue) => {
     deps.revocations.begin(job);
-    const result = await run(job, { ...deps, queue }, signal);
-    if (result.kind === 'done') await adoptRequested(job.key, { ...deps, queue }, signal);
-    await lookAgain(job.key, { ...deps, queue });
+    const all = { ...deps, queue };
+    const result = await run(job, all, signal);
+    if (result.kind === 'done') await adoptRequested(job.key, all, signal);
+    await lookAgain(job.key, all);
     if (result.kind === 'done') deps.revocations.done(formatKey(job.key));
     return result;
   };

@@ -28,13 +28,14 @@ end
 export const RECORD = new Script(`
 local key, replaced = ARGV[1], tonumber(ARGV[2])
 for i = 3, 2 + replaced do redis.call('HDEL', P .. ':pending:' .. key, ARGV[i]) end
-local seq = redis.call('INCRBY', P .. ':seq', #ARGV) - #ARGV
+local seq, isPut = redis.call('INCRBY', P .. ':seq', #ARGV) - #ARGV, false
 for i = 3 + replaced, #ARGV, 2 do
   if not redis.call('ZSCORE', P .. ':settled', ARGV[i]) then
     redis.call('HSETNX', P .. ':pending:' .. key, ARGV[i], (seq + i) .. '\\n' .. ARGV[i + 1])
+    isPut = true
   end
 end
-if redis.call('EXISTS', P .. ':pending:' .. key) == 1 then
+if isPut or redis.call('EXISTS', P .. ':pending:' .. key) == 1 then
   redis.call('SADD', P .. ':pending', key)
 else
   redis.call('SREM', P .. ':pending', key)
@@ -102,6 +103,7 @@ for _ = 1, digests do
   put(P .. ':written:' .. key, ARGV[at], ARGV[at + 1])
   at = at + 2
 end
+if at > #ARGV then return { numbers, known } end
 while at < #ARGV do
   put(P .. ':holds:' .. key, ARGV[at], ARGV[at + 1])
   at = at + 2

@@ -140,14 +140,14 @@ export class BullmqJournal implements Journal {
     return !scores.includes(null);
   }
 
-  async #record(
+  #record(
     key: string,
     drafts: readonly DraftDecision[],
     replaced: readonly string[],
     redis?: Redis,
-  ): Promise<void> {
+  ): Promise<unknown> {
     const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
-    await this.#run(this.#recordScript, redis, key, replaced.length, ...replaced, ...values);
+    return this.#run(this.#recordScript, redis, key, replaced.length, ...replaced, ...values);
   }
 
   /** `redis`: of a restoration. */

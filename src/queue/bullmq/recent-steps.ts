@@ -112,7 +112,7 @@ export class RecentSteps {
 
   #forget(): void {
     const oldest = this.#clock.now() - KEPT_MS;
-    for (let [first] = this.#steps; first !== undefined; [first] = this.#steps) {
+    for (let first = this.#steps[0]; first !== undefined; first = this.#steps[0]) {
       if (first.at >= oldest && this.#decisions <= KEPT_DECISIONS) break;
       this.#decisions -= sizeOf(first.step);
       this.#steps.shift();
