@@ -10,7 +10,7 @@ import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
 import { watchGraces } from '../src/reconcile/watch-graces.js';
-import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/observe-consul.js';
+import { applyCatalog, applyClaimRecords, applyEntries } from '../src/state/observe-consul.js';
 
 /**
  * Consul needs about 45 ms to hash and to write 1 MB of intentions, while scopemesh writes thousands. A change by somebody
@@ -46,10 +46,7 @@ export async function runWatch(
   const onClaims = async () => {
     const read = deps.world.beginRead();
     const records = await deps.consul.claims.list(signal);
-    await add(
-      claimStatusTriggers(deps.world, deps.world.putClaimRecords(records, read), causeOf(deps)),
-      deps,
-    );
+    await add(applyClaimRecords(deps.world, records, causeOf(deps), read), deps);
   };
   const onAcl = async (stop: AbortSignal) => {
     await add(await observeAcl(deps, causeOf(deps), stop), deps);

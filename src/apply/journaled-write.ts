@@ -107,18 +107,18 @@ export async function journaledWrite(
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
-  if (unsent.length > 0) await withdraw(key, idsOf(unsent), deps);
+  await withdraw(key, idsOf(unsent), deps);
   if (thrown !== undefined) throw thrown.error;
   return end;
 }
 
 /** Drafts whose request was never sent end without a decision. `ids`: theirs. */
-export async function withdraw(
+export function withdraw(
   key: string,
   ids: readonly string[],
   { journal }: { readonly journal: Pick<ApplyDeps['journal'], 'record'> },
 ): Promise<void> {
-  if (ids.length > 0) await journal.record(key, [], ids);
+  return ids.length === 0 ? Promise.resolve() : journal.record(key, [], ids);
 }
 
 function idsOf(drafts: readonly DraftDecision[]): readonly string[] {

@@ -18,7 +18,7 @@ export async function withUnsentDrafts<T>(
   const unsent: UnsentDrafts = { ids: [] };
   try {
     const result = await work(unsent);
-    if (unsent.ids.length > 0) await withdraw(key, unsent.ids, { journal });
+    await withdraw(key, unsent.ids, { journal });
     return result;
   } catch (error) {
     // The first failure says more.

@@ -10,7 +10,6 @@ const RENEW_MS = 1_000;
 const CONFIRMED_MS = 1_000;
 /** One renewal, with all its requests. */
 const RENEWAL_MS = 5_000;
-const PROVEN = Promise.resolve();
 
 /** The time during which this replica leads. */
 export interface Term {
@@ -73,7 +72,7 @@ export class LeaseTerm implements Term {
   }
 
   confirm(): Promise<void> {
-    return this.isHeld() ? PROVEN : this.#renew();
+    return this.isHeld() ? Promise.resolve() : this.#renew();
   }
 
   /** Asked in the turn in which a request to Consul is written, which may be long after `confirm`. */

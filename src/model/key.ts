@@ -88,12 +88,10 @@ export function parseKey(text: string): Key | undefined {
   return undefined;
 }
 
-/** Without any character to encode, as nearly all are. A job makes the texts of some twenty keys. */
-const UNENCODED = /^[\w.-]*$/;
-
 // encodeURIComponent leaves `~` alone, but a client id `~id` must not read as the mark.
 function encode(segment: string): string {
-  return UNENCODED.test(segment) ? segment : toUriText(segment).replaceAll('~', '%7E');
+  const text = toUriText(segment);
+  return text.includes('~') ? text.replaceAll('~', '%7E') : text;
 }
 
 function decode(segment: string): string | undefined {

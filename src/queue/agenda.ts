@@ -16,7 +16,6 @@ import { TurnLimit } from './turn-limit.js';
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
 const NEVER = new AbortController().signal;
-const NOTHING_FOLLOWS: Promise<unknown> = Promise.resolve();
 
 /**
  * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
@@ -325,7 +324,7 @@ export class Agenda {
     leave();
     if (outcome.kind === 'done') {
       entry.attempts = 0;
-      const all = followUps.length === 0 ? NOTHING_FOLLOWS : Promise.all(followUps);
+      const all = Promise.all(followUps);
       all.catch(() => {});
       for (const each of [...owners, ...waiters]) each.resolve(all);
     } else this.#again(entry, { owners, waiters, noted, isUrgent }, outcome, failure);

@@ -1,6 +1,6 @@
 import { isoInstant } from '../clock.js';
 import type { FollowUps } from '../queue/follow-ups.js';
-import { applyCatalog, applyEntries, claimStatusTriggers } from '../state/observe-consul.js';
+import { applyCatalog, applyClaimRecords, applyEntries } from '../state/observe-consul.js';
 import type { ReadDeps } from './deps.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
@@ -31,9 +31,8 @@ export async function readDifferences(
   const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
   const { world } = deps;
   const { entries, catalog, records, read, now } = await readLists(deps, signal);
-  const recorded = world.putClaimRecords(records, read);
   const triggers = [
-    ...claimStatusTriggers(world, recorded, cause),
+    ...applyClaimRecords(world, records, cause, read),
     ...applyEntries(world, entries, now, cause, read),
     ...applyCatalog(world, catalog, now, cause, read),
   ];

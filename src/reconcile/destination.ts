@@ -78,7 +78,7 @@ async function planAndWrite(
     const { early, isLate } = beforeWrite(planned, record.holds.values(), (subject) => changing.has(subject));
     const mayEnd = (subject: string) => !isLate(subject);
     await recordHolds(text, await journal.read(text), early, cause, deps, mayEnd, changing);
-    if (guarded.gone.length > 0) await recordGone(text, guarded.gone, cause, deps);
+    await recordGone(text, guarded.gone, cause, deps);
     if (!policyOf(mapping).writes) return end;
 
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
@@ -88,7 +88,7 @@ async function planAndWrite(
     const confirm =
       reading &&
       (async () => {
-        isAsRead = await isConfirmed({ ...guarded, reading }, basis, deps);
+        isAsRead = await isConfirmed(guarded, basis, deps);
       });
     const isAsPlanned = (part: readonly Change[]) => {
       if (!isAsRead) return false;

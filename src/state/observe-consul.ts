@@ -1,4 +1,4 @@
-import type { Catalog } from '../model/catalog.js';
+import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { clientKey, destinationKey, formatKey, type Key } from '../model/key.js';
@@ -59,6 +59,16 @@ export function claimStatusTriggers(
     for (const destination of world.owned.holding(service)) add(keyOf(destination), losing);
   }
   return [...triggers.values()];
+}
+
+/** Applies a complete list of claim records; returns triggers for every claim whose status changed. */
+export function applyClaimRecords(
+  world: WorldState,
+  records: readonly ClaimRecord[],
+  cause: Cause,
+  read: number,
+): readonly Trigger[] {
+  return claimStatusTriggers(world, world.putClaimRecords(records, read), cause);
 }
 
 /** Applies a complete list of entries; returns triggers for changed ones. `read` must begin before the list is read. */
