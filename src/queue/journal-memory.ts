@@ -12,13 +12,9 @@ export function createJournalMemory(journal: Journal): Journal {
   const doubtful = new Set<string>();
   let isComplete = false;
 
-  const certainly = async (key: string, write: () => Promise<void>) => {
-    try {
-      await write();
-    } catch (error) {
-      doubtful.add(key);
-      throw error;
-    }
+  const doubt = (key: string, error: unknown) => {
+    doubtful.add(key);
+    return error;
   };
   /** An unknown record stays unknown until the next read. */
   const change = (key: string, next: (record: KeyRecord) => KeyRecord) => {
@@ -49,7 +45,11 @@ export function createJournalMemory(journal: Journal): Journal {
     },
 
     async record(key, drafts, replaced = []) {
-      await certainly(key, () => journal.record(key, drafts, replaced));
+      try {
+        await journal.record(key, drafts, replaced);
+      } catch (error) {
+        throw doubt(key, error);
+      }
       change(key, (record) => {
         const gone = new Set([...replaced, ...drafts.map(({ id }) => id)]);
         return { ...record, pending: [...record.pending.filter(({ id }) => !gone.has(id)), ...drafts] };
@@ -57,7 +57,11 @@ export function createJournalMemory(journal: Journal): Journal {
     },
 
     async settle(key, decisions, update) {
-      await certainly(key, () => journal.settle(key, decisions, update));
+      try {
+        await journal.settle(key, decisions, update);
+      } catch (error) {
+        throw doubt(key, error);
+      }
       change(key, ({ pending, lastApplied, holds }) => {
         const settled = new Set(decisions.map(({ id }) => id));
         return {

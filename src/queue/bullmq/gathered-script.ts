@@ -1,81 +1,97 @@
 import { SyncError } from '../../errors.js';
 import type { ScriptLink } from './redis-link.js';
-import { type Script, toLists } from './script.js';
+import { type Script, toLists, toPairs } from './script.js';
 
-type Value = string | number;
+export type Value = string | number;
 
 /** Redis answers nothing else while they run: some milliseconds. */
-const MOST_CALLS = 100;
+const MOST_STEPS = 100;
 const MOST_VALUES = 2_000;
-/** Redis refuses these at the first write of a script, so nothing of it was written. */
-const NOTHING_WRITTEN = /\b(OOM|READONLY|MISCONF|NOREPLICAS)\b/;
 
-/** Runs a script for all calls of one turn of the event loop at once, in their order. */
+/**
+ * Runs a script once for the steps of one turn of the event loop, in their order, or several times if they are many. The script
+ * gets the values of all steps. It gives the steps that failed, each with its error, and then the numbers of all steps.
+ */
 export class GatheredScript {
-  readonly script: Script;
+  readonly #script: Script;
+  readonly #first: readonly Value[];
   readonly #link: Pick<ScriptLink, 'run'>;
-  #gathered: Call[] = [];
+  #gathered: Step[] = [];
 
-  constructor(script: Script, link: Pick<ScriptLink, 'run'>) {
-    this.script = script;
+  /** `first`: values before those of the steps. */
+  constructor(script: Script, link: Pick<ScriptLink, 'run'>, ...first: readonly Value[]) {
+    this.#script = script;
+    this.#first = first;
     this.#link = link;
   }
 
-  run(...values: readonly Value[]): Promise<unknown> {
-    const call = new Call(values);
-    if (this.#gathered.push(call) === 1) setImmediate(() => this.#sendAll());
-    return call.reply;
+  /** `numbers`: how many the script gives for this step. */
+  run(values: readonly Value[], numbers = 0): Promise<readonly number[]> {
+    const step = new Step(values, numbers);
+    if (this.#gathered.push(step) === 1) setImmediate(() => this.#sendAll());
+    return step.reply;
+  }
+
+  /** Runs one step at once. `run`: how. */
+  async runAlone(
+    values: readonly Value[],
+    run: (script: Script, values: readonly Value[]) => Promise<unknown>,
+  ): Promise<void> {
+    const step = new Step(values, 0);
+    this.#answer([step], await run(this.#script, [...this.#first, ...values]));
+    await step.reply;
   }
 
   #sendAll(): void {
-    let [batch, size]: [Call[], number] = [[], 0];
-    for (const call of this.#gathered) {
-      if (batch.length === MOST_CALLS || (batch.length > 0 && size + call.values.length > MOST_VALUES)) {
+    let [batch, size]: [Step[], number] = [[], 0];
+    for (const step of this.#gathered) {
+      if (batch.length === MOST_STEPS || (batch.length > 0 && size + step.values.length > MOST_VALUES)) {
         void this.#send(batch);
         [batch, size] = [[], 0];
       }
-      batch.push(call);
-      size += call.values.length;
+      batch.push(step);
+      size += step.values.length;
     }
     this.#gathered = [];
     void this.#send(batch);
   }
 
-  async #send(calls: readonly Call[]): Promise<void> {
-    const [only] = calls;
-    if (calls.length === 1 && only !== undefined) return only.resolve(this.#alone(only));
-    const values = calls.flatMap((call) => [call.values.length, ...call.values]);
+  async #send(steps: readonly Step[]): Promise<void> {
+    const values = steps.flatMap((step) => step.values);
     try {
-      const replies = toLists(await this.#link.run(this.script.repeated, ...values));
-      for (const [index, call] of calls.entries()) this.#answer(call, toLists(replies[index]));
+      this.#answer(steps, await this.#link.run(this.#script, ...this.#first, ...values));
     } catch (error) {
-      for (const call of calls) call.reject(error);
+      for (const step of steps) step.reject(error);
     }
   }
 
-  /** One that failed runs again only if nothing of it was written: a script finds its own part as a repetition. */
-  #answer(call: Call, [isDone, reply]: readonly unknown[]): void {
-    if (isDone === 1) call.resolve(reply);
-    else if (NOTHING_WRITTEN.test(String(reply))) call.resolve(this.#alone(call));
-    else
-      call.reject(
-        new SyncError('ERR_QUEUE_UNREACHABLE', `Redis cannot be used: ${reply}`, { retriable: true }),
-      );
-  }
-
-  #alone({ values }: Call): Promise<unknown> {
-    return this.#link.run(this.script, ...values);
+  #answer(steps: readonly Step[], reply: unknown): void {
+    const [failed, found] = toLists(reply);
+    const errors = new Map(toPairs(failed).map(([number, error]) => [Number(number), error]));
+    const numbers = toLists(found).map(Number);
+    let at = 0;
+    for (const [index, step] of steps.entries()) {
+      const error = errors.get(index + 1);
+      if (error === undefined) step.resolve(numbers.slice(at, at + step.numbers));
+      else
+        step.reject(
+          new SyncError('ERR_QUEUE_UNREACHABLE', `Redis cannot be used: ${error}`, { retriable: true }),
+        );
+      at += step.numbers;
+    }
   }
 }
 
-class Call {
+class Step {
   readonly values: readonly Value[];
-  readonly reply: Promise<unknown>;
-  resolve: (reply: unknown) => void = () => {};
+  readonly numbers: number;
+  readonly reply: Promise<readonly number[]>;
+  resolve: (reply: readonly number[]) => void = () => {};
   reject: (error: unknown) => void = () => {};
 
-  constructor(values: readonly Value[]) {
+  constructor(values: readonly Value[], numbers: number) {
     this.values = values;
+    this.numbers = numbers;
     this.reply = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;

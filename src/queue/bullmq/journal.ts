@@ -5,12 +5,12 @@ import type { Runtime } from '../../runtime.js';
 import { countFor, toHoldPage, toPosition } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
-import { GatheredScript } from './gathered-script.js';
+import { GatheredScript, type Value } from './gathered-script.js';
 import * as scripts from './journal-scripts.js';
 import { namesThatBegin } from './names-that-begin.js';
-import { RecentSteps, type SettleStep } from './recent-steps.js';
+import { RecentSteps, type SettleStep, type SettleUpdate } from './recent-steps.js';
 import type { ScriptLink } from './redis-link.js';
-import { toLists, toPairs, toTexts } from './script.js';
+import { type Script, toLists, toPairs, toTexts } from './script.js';
 
 // How many settled IDs are kept: far more than a repeated step can name.
 const SETTLED_KEPT = 100_000;
@@ -24,19 +24,20 @@ const KEYS_IN_ONE_SCRIPT = 500;
 export class BullmqJournal implements Journal {
   readonly #link: ScriptLink;
   readonly #deps: Runtime;
-  readonly #subjectsKept: number;
   readonly #recent: RecentSteps;
   readonly #recordScript: GatheredScript;
+  /** A full Redis refuses no script that begins with an end of drafts, but one that begins with a new draft. */
+  readonly #replaceScript: GatheredScript;
   readonly #settleScript: GatheredScript;
   readonly #forgetLink: () => void;
 
   constructor(link: ScriptLink, deps: Runtime, subjectsKept = SUBJECTS_KEPT) {
     this.#link = link;
     this.#deps = deps;
-    this.#subjectsKept = subjectsKept;
     this.#recent = new RecentSteps(deps.clock);
     this.#recordScript = new GatheredScript(scripts.RECORD, link);
-    this.#settleScript = new GatheredScript(scripts.SETTLE, link);
+    this.#replaceScript = new GatheredScript(scripts.RECORD, link);
+    this.#settleScript = new GatheredScript(scripts.SETTLE, link, SETTLED_KEPT, subjectsKept);
     this.#forgetLink = link.whenOther((redis) => this.#restore(redis));
   }
 
@@ -83,20 +84,31 @@ export class BullmqJournal implements Journal {
     replaced: readonly string[] = [],
   ): Promise<void> {
     if (drafts.length + replaced.length === 0) return;
+    const values = [key, replaced.length, drafts.length, ...replaced];
+    for (const draft of drafts) values.push(draft.id, JSON.stringify(draft));
     // Before Redis answers: its answer may get lost.
-    this.#recent.add({ kind: 'record', key, drafts, replaced });
-    await this.#record(key, drafts, replaced);
+    this.#recent.add({ kind: 'record', drafts: drafts.length, values });
+    await (replaced.length > 0 ? this.#replaceScript : this.#recordScript).run(values);
   }
 
   async settle(key: string, decisions: readonly SettledDecision[], update: RecordUpdate = {}): Promise<void> {
-    const step: SettleStep = { kind: 'settle', key, decisions, update };
+    const step: SettleStep = {
+      kind: 'settle',
+      key,
+      ids: decisions.map(({ id }) => id),
+      update: toValues(update),
+      decisions: decisions.flatMap((decision) => [decision.id, decision.subject, JSON.stringify(decision)]),
+    };
     this.#recent.add(step);
-    const [fresh, known] = toLists(await this.#settle(key, decisions, update));
-    const numbers = toPairs(fresh);
+    const revisions = await this.#settleScript.run(settlement(step), step.ids.length);
     // A repetition: its update was made before, and may be out of date now.
-    if (decisions.length > 0 && numbers.length === 0) this.#recent.remove(step);
-    this.#recent.settled(step, toRevisions(numbers));
-    this.#recent.foundSettled(toRevisions(toPairs(known)));
+    if (decisions.length > 0 && !revisions.some((revision) => revision > 0)) this.#recent.remove(step);
+    this.#recent.settled(
+      step,
+      revisions.map((revision) => Math.max(0, revision)),
+    );
+    for (const [index, revision] of revisions.entries())
+      if (revision < 0) this.#recent.foundSettled(step.ids[index] ?? '', -revision);
   }
 
   /**
@@ -105,25 +117,29 @@ export class BullmqJournal implements Journal {
    */
   async #restore(redis: Redis): Promise<void> {
     const steps = this.#recent.all();
+    const run = (script: Script, values: readonly Value[]) => this.#link.restore(redis, script, ...values);
     let restored = 0;
     for (const step of steps) {
       if (step.kind === 'record') {
-        await this.#record(step.key, step.drafts, step.replaced, redis);
+        await this.#recordScript.runAlone(step.values, run);
         continue;
       }
-      const { key, decisions, update, revisions } = step;
+      const { key, ids, decisions, revisions } = step;
       // The caller repeats what Redis has not got.
-      if (revisions === undefined && !(await this.#isSettled(decisions, redis))) continue;
-      const values = decisions.flatMap((decision) => {
-        const revision = revisions?.get(decision.id);
-        if (revision === undefined) return [];
-        const isPublished = this.#recent.isPublished(decision.id) ? '1' : '0';
-        return [decision.id, decision.subject, JSON.stringify(decision), revision, isPublished];
+      if (revisions === undefined && !(await this.#isSettled(ids, redis))) continue;
+      const values = ids.flatMap((id, index) => {
+        const revision = revisions?.[index] ?? 0;
+        if (revision === 0) return [];
+        return [
+          ...decisions.slice(3 * index, 3 * index + 3),
+          revision,
+          this.#recent.isPublished(id) ? '1' : '0',
+        ];
       });
       if (values.length > 0)
         restored += Number(await this.#link.restore(redis, scripts.RESTORE, key, ...values));
       // Each one: what a later step wrote must not stay behind an earlier one that is made again.
-      await this.#settle(key, [], update, redis);
+      await this.#settleScript.runAlone(settlement({ ...step, ids: [], decisions: [] }), run);
     }
     if (restored === 0) return;
     this.#deps.metrics.count('scopemesh_store_restored_decisions_total', {}, restored);
@@ -134,63 +150,15 @@ export class BullmqJournal implements Journal {
   }
 
   /** Whether Redis has all of them. */
-  async #isSettled(decisions: readonly SettledDecision[], redis: Redis): Promise<boolean> {
-    const name = `${this.#link.prefix}:settled`;
-    const scores = await Promise.all(decisions.map(({ id }) => redis.zscore(name, id)));
+  async #isSettled(ids: readonly string[], redis: Redis): Promise<boolean> {
+    const scores = await Promise.all(ids.map((id) => redis.zscore(`${this.#link.prefix}:settled`, id)));
     return !scores.includes(null);
-  }
-
-  #record(
-    key: string,
-    drafts: readonly DraftDecision[],
-    replaced: readonly string[],
-    redis?: Redis,
-  ): Promise<unknown> {
-    const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
-    return this.#run(this.#recordScript, redis, key, replaced.length, ...replaced, ...values);
-  }
-
-  /** `redis`: of a restoration. */
-  #run(gathered: GatheredScript, redis: Redis | undefined, ...values: (string | number)[]): Promise<unknown> {
-    return redis === undefined
-      ? gathered.run(...values)
-      : this.#link.restore(redis, gathered.script, ...values);
-  }
-
-  #settle(
-    key: string,
-    decisions: readonly SettledDecision[],
-    update: RecordUpdate,
-    redis?: Redis,
-  ): Promise<unknown> {
-    const settled = decisions.flatMap((decision) => [
-      decision.id,
-      decision.subject,
-      JSON.stringify(decision),
-    ]);
-    const written = [...(update.lastApplied ?? [])].flatMap(([subject, digest]) => [subject, digest ?? '']);
-    const holds = [...(update.holds ?? [])].flatMap(([subject, hold]) => [
-      subject,
-      hold === null ? '' : JSON.stringify(hold),
-    ]);
-    return this.#run(
-      this.#settleScript,
-      redis,
-      key,
-      SETTLED_KEPT,
-      this.#subjectsKept,
-      decisions.length,
-      written.length / 2,
-      ...settled,
-      ...written,
-      ...holds,
-    );
   }
 
   async outbox(limit: number): Promise<readonly Decision[]> {
     const bodies = toPairs(await this.#link.run(scripts.OUTBOX, limit));
     const found = bodies.map(([revision, json]) => ({ ...parseDecision(json), revision: Number(revision) }));
-    this.#recent.foundSettled(new Map(found.map(({ id, revision }) => [id, revision])));
+    for (const { id, revision } of found) this.#recent.foundSettled(id, revision);
     return found;
   }
 
@@ -226,6 +194,18 @@ export class BullmqJournal implements Journal {
   }
 }
 
+/** The values of one step of `SETTLE`. */
+function settlement({ key, ids, decisions, update }: SettleStep): readonly Value[] {
+  return [key, ids.length, update.digests, update.holds, ...decisions, ...update.values];
+}
+
+function toValues({ lastApplied = new Map(), holds = new Map() }: RecordUpdate): SettleUpdate {
+  const values: Value[] = [];
+  for (const [subject, digest] of lastApplied) values.push(subject, digest ?? '');
+  for (const [subject, hold] of holds) values.push(subject, hold === null ? '' : JSON.stringify(hold));
+  return { digests: lastApplied.size, holds: holds.size, values };
+}
+
 /** From the reply of `RECORDS` about a key. */
 function toRecord(reply: unknown): KeyRecord {
   const [pending, written, holds] = toLists(reply);
@@ -234,10 +214,6 @@ function toRecord(reply: unknown): KeyRecord {
     lastApplied: new Map(toPairs(written)),
     holds: new Map(toPairs(holds).map(([subject, json]) => [subject, parseHold(json)])),
   };
-}
-
-function toRevisions(pairs: readonly [string, string][]): Map<string, number> {
-  return new Map(pairs.map(([id, revision]) => [id, Number(revision)]));
 }
 
 // Each pending draft is stored as its number, a line break, and the JSON.

@@ -1,35 +1,34 @@
 import type { Clock } from '../../clock.js';
-import type { DraftDecision } from '../../model/decision.js';
-import type { RecordUpdate, SettledDecision } from '../journal.js';
+import type { Value } from './gathered-script.js';
 
+/** As texts, which take less room and time than the decisions themselves. */
 export interface SettleStep {
   readonly kind: 'settle';
   readonly key: string;
-  readonly decisions: readonly SettledDecision[];
-  readonly update: RecordUpdate;
-  /** By ID. Undefined while it is unknown whether Redis has settled all of them. */
-  revisions?: ReadonlyMap<string, number>;
+  /** Of the decisions, which may repeat. */
+  readonly ids: readonly string[];
+  /** Of each decision: id, subject, JSON. */
+  readonly decisions: readonly Value[];
+  readonly update: SettleUpdate;
+  /** By index of `ids`; 0 of one that another step has settled. Undefined while it is unknown whether Redis has settled all. */
+  revisions?: readonly number[];
+}
+
+/** What else a settlement writes: `values` are subject, digest or nothing, and then subject, hold or nothing. */
+export interface SettleUpdate {
+  readonly digests: number;
+  readonly holds: number;
+  readonly values: readonly Value[];
 }
 
 export type JournalStep =
   | SettleStep
-  | {
-      readonly kind: 'record';
-      readonly key: string;
-      readonly drafts: readonly DraftDecision[];
-      readonly replaced: readonly string[];
-    };
+  | { readonly kind: 'record'; readonly drafts: number; readonly values: readonly Value[] };
 
 /** A replica that is further behind is no replica that one fails over to. */
 export const KEPT_MS = 30_000;
 /** Some megabytes. A step without a decision counts as one. */
 const KEPT_DECISIONS = 10_000;
-
-interface FoundRevisions {
-  /** Different ones. */
-  readonly decisions: number;
-  readonly revisions: Map<string, number>;
-}
 
 /** The last steps of this process, because a Redis that takes over may lack what the one before had acknowledged. */
 export class RecentSteps {
@@ -37,7 +36,9 @@ export class RecentSteps {
   readonly #steps: { readonly at: number; readonly step: JournalStep }[] = [];
   #decisions = 0;
   /** Settlements without an answer, by decision. A repetition has the same decisions. */
-  readonly #unanswered = new Map<string, Map<SettleStep, FoundRevisions>>();
+  readonly #unanswered = new Map<string, readonly SettleStep[]>();
+  /** What the outbox has of some of them, by decision. */
+  readonly #found = new Map<SettleStep, { readonly most: number; readonly revisions: Map<string, number> }>();
   readonly #published = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -59,39 +60,39 @@ export class RecentSteps {
     this.#decisions -= sizeOf(step);
   }
 
-  settled(step: SettleStep, revisions: ReadonlyMap<string, number>): void {
+  settled(step: SettleStep, revisions: readonly number[]): void {
     step.revisions = revisions;
     this.#expectNoMore(step);
   }
 
   /**
-   * Redis has these. A settlement whose answer was lost was made if Redis has all its decisions: some of them may be of
+   * Redis has this one. A settlement whose answer was lost was made if Redis has all its decisions: some of them may be of
    * another one.
    */
-  foundSettled(found: ReadonlyMap<string, number>): void {
-    for (const [id, revision] of found) {
-      for (const [step, { decisions, revisions }] of this.#unanswered.get(id) ?? []) {
-        revisions.set(id, revision);
-        if (revisions.size === decisions) this.settled(step, revisions);
-      }
+  foundSettled(id: string, revision: number): void {
+    for (const step of this.#unanswered.get(id) ?? []) {
+      const found = this.#found.get(step) ?? { most: new Set(step.ids).size, revisions: new Map() };
+      this.#found.set(step, found);
+      const { most, revisions } = found;
+      revisions.set(id, revision);
+      if (revisions.size < most) continue;
+      this.settled(
+        step,
+        step.ids.map((each) => revisions.get(each) ?? 0),
+      );
     }
   }
 
   #expect(step: SettleStep): void {
-    const ids = new Set(step.decisions.map(({ id }) => id));
-    const found = { decisions: ids.size, revisions: new Map() };
-    for (const id of ids) {
-      const steps = this.#unanswered.get(id);
-      if (steps === undefined) this.#unanswered.set(id, new Map([[step, found]]));
-      else steps.set(step, found);
-    }
+    for (const id of step.ids) this.#unanswered.set(id, [...(this.#unanswered.get(id) ?? []), step]);
   }
 
   #expectNoMore(step: SettleStep): void {
-    for (const { id } of step.decisions) {
-      const steps = this.#unanswered.get(id);
-      steps?.delete(step);
-      if (steps?.size === 0) this.#unanswered.delete(id);
+    this.#found.delete(step);
+    for (const id of step.ids) {
+      const left = this.#unanswered.get(id)?.filter((each) => each !== step) ?? [];
+      if (left.length === 0) this.#unanswered.delete(id);
+      else this.#unanswered.set(id, left);
     }
   }
 
@@ -126,5 +127,5 @@ export class RecentSteps {
 }
 
 function sizeOf(step: JournalStep): number {
-  return Math.max(1, step.kind === 'record' ? step.drafts.length : step.decisions.length);
+  return Math.max(1, step.kind === 'record' ? step.drafts : step.ids.length);
 }

@@ -10,7 +10,6 @@ export class Script {
   readonly #digest: string;
   readonly #body: string;
   #fenced: Script | undefined;
-  #repeated: Script | undefined;
 
   constructor(lua: string) {
     this.#body = lua;
@@ -27,31 +26,6 @@ if redis.call('HGET', P .. ':lease', 'epoch') ~= epoch then
 end
 ${this.#body}`);
     return this.#fenced;
-  }
-
-  /**
-   * The same script, run for each of several lists of values; before each list stands its length. Gives for each 1 and its
-   * reply, or 0 and the error of Redis. What it wrote before an error stays.
-   */
-  get repeated(): Script {
-    this.#repeated ??= new Script(`
-local function once(ARGV)
-${this.#body}
-end
-local replies, at = {}, 1
-while at <= #ARGV do
-  local values, length = {}, tonumber(ARGV[at])
-  for index = 1, length do values[index] = ARGV[at + index] end
-  local isDone, reply = pcall(once, values)
-  if isDone then
-    replies[#replies + 1] = { 1, reply }
-  else
-    replies[#replies + 1] = { 0, type(reply) == 'table' and reply.err or tostring(reply) }
-  end
-  at = at + length + 1
-end
-return replies`);
-    return this.#repeated;
   }
 
   /** `isLoaded`: this connection has sent the script before, so that its digest suffices. */
