@@ -1,6 +1,6 @@
 import type { Cause, CauseKind } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
-import type { Job } from '../model/trigger.js';
+import type { Job, Trigger } from '../model/trigger.js';
 
 /**
  * The job without rechecks that found no change and carry no evidence. Other changes of the job must not be attributed to
@@ -15,6 +15,14 @@ export function withoutSettledRechecks(
   if (known === undefined || known !== now) return job;
   const triggers = job.triggers.filter(({ isRecheck, evidence = [] }) => !isRecheck || evidence.length > 0);
   return { ...job, triggers };
+}
+
+/**
+ * The rechecks of a job that did not end. What they found may not be done yet, and the next read shows nothing new: they come
+ * again as what always counts.
+ */
+export function unendedRechecks({ triggers }: Job): readonly Trigger[] {
+  return triggers.flatMap(({ isRecheck, urgent: _, ...trigger }) => (isRecheck === true ? [trigger] : []));
 }
 
 /** Causes outside the identity provider, and a complete read, which has just returned the current state. */

@@ -1,8 +1,8 @@
-import { inFlightMs } from '../apply/lost-answers.js';
-import { isoText } from '../clock.js';
+import { lookAgain } from '../apply/look-again.js';
 import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { adoptRequested } from '../operator/adopt-requested.js';
+import { unendedRechecks } from '../plan/client-job.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
@@ -22,24 +22,19 @@ import { runSettled } from './run-settled.js';
 export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   return async (job, signal, queue) => {
     deps.revocations.begin(job);
+    const began = deps.clock.now();
     const all = { ...deps, queue };
-    const result = await run(job, all, signal);
+    let result: JobResult = { kind: 'retry', afterMs: 0 };
+    try {
+      result = await run(job, all, signal);
+    } finally {
+      if (result.kind !== 'done') queue.note(unendedRechecks(job));
+    }
     if (result.kind === 'done') await adoptRequested(job.key, all, signal);
-    await lookAgain(job.key, all);
+    await lookAgain(job.key, began, all);
     if (result.kind === 'done') deps.revocations.done(formatKey(job.key));
     return result;
   };
-}
-
-type LookDeps = Pick<ReconcilerDeps, 'journal' | 'acl' | 'clock' | 'queue'>;
-
-/** A key with a write whose answer was lost comes again once the time of its request is over. */
-async function lookAgain(key: Key, { journal, acl, clock, queue }: LookDeps): Promise<void> {
-  const text = formatKey(key);
-  const now = clock.now();
-  const { pending } = await journal.read(text);
-  const afterMs = Math.max(acl.inFlightMs(text, now), ...pending.map((draft) => inFlightMs(draft, now)));
-  if (afterMs > 0) queue.addLater({ key, cause: { kind: 'resync', receivedAt: isoText(now) } }, afterMs);
 }
 
 function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {

@@ -40,8 +40,10 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<Sweep
     ...jwtProviderTriggers(plans, cause, deps),
     ...(await holdTriggers(cause, deps)),
     ...suppressedClaimTriggers(cause, deps),
-    // The others are of the run itself, or it has judged them at its beginning.
-    ...(await pendingTriggers(cause, deps)).filter(({ key }) => !queue.sees(key, since)),
+    // Whenever the run of a destination began, what it has pending is its own, or it judged it at its beginning.
+    ...(await pendingTriggers(cause, deps)).filter(
+      ({ key }) => key.kind !== 'destination' || !queue.sees(key, Number.NEGATIVE_INFINITY),
+    ),
     ...goneTriggers(cause, deps),
   ]);
   // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.

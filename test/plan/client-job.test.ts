@@ -3,7 +3,13 @@ import { CAUSE_KINDS, type CauseKind } from '../../src/model/cause.js';
 import { clientKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
-import { hasOrder, needsRead, ordersToClose, withoutSettledRechecks } from '../../src/plan/client-job.js';
+import {
+  hasOrder,
+  needsRead,
+  ordersToClose,
+  unendedRechecks,
+  withoutSettledRechecks,
+} from '../../src/plan/client-job.js';
 import { destinationsOf, losingNames } from '../../src/plan/destinations-of-plan.js';
 import { withClientId } from '../../src/plan/evidence.js';
 import { intentionResource } from '../../src/plan/plan.js';
@@ -60,6 +66,15 @@ describe('the job of a client', () => {
     ] as const)
       expect(withoutSettledRechecks(all, known, now)).toBe(all);
   });
+});
+
+it('the rechecks of a job that did not end come again as what always counts, and are not urgent', () => {
+  const evidence = [{ provider: 'main', clients: ['web'] }];
+  const rechecks = [trigger({ isRecheck: true, urgent: true }), trigger({ isRecheck: true, evidence })];
+  expect(unendedRechecks(job(trigger({ urgent: true }), ...rechecks))).toEqual([
+    trigger(),
+    trigger({ evidence }),
+  ]);
 });
 
 describe('evidence by the internal ID of a client', () => {

@@ -157,6 +157,30 @@ describe('a process that is killed', () => {
   });
 });
 
+describe('a loss that only a recheck finds', () => {
+  beforeEach(() => createWorld());
+
+  it.each(['ERR_CONSUL_UNREACHABLE', 'ERR_CONSUL_DENIED'] as const)(
+    'closes the client also if the first try fails with %s',
+    async (code) => {
+      let failures = 0;
+      await running((consul) =>
+        withAcl(consul, ({ delete: remove }) => ({
+          delete: (...args) => {
+            if (failures++ === 0) throw new SyncError(code, 'not now', { retriable: true });
+            return remove(...args);
+          },
+        })),
+      );
+      rig.idp.change('web-app', { enabled: false });
+      await worker.add(clientKey('main', 'web-app'), 'webhook', { isRecheck: true });
+      await worker.idle();
+      expect(failures).toBeGreaterThan(1);
+      expect(await rig.objects('auth-methods')).toEqual([]);
+    },
+  );
+});
+
 describe('a mode that ends nothing', () => {
   beforeEach(() => createWorld());
 
