@@ -17,8 +17,6 @@ import { applyCatalog, applyClaimRecords, applyEntries } from '../src/state/obse
  * else must not wait longer behind these, however long the list is.
  */
 const INTENTIONS_REST: ReadPause = { times: 8, maxMs: 2_000 };
-/** While the changes are nearly all our own, whose index alone is not known. */
-const BULK_TIMES = 16;
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
 const CATALOG_REST: ReadPause = { times: 1, maxMs: 5_000 };
 /** Each client that claims a service for the first time changes the records. */
@@ -54,10 +52,14 @@ export async function runWatch(
   const onJwtProviders = async (stop: AbortSignal) => {
     await add(await observeJwtProviders(deps, causeOf(deps), stop), deps);
   };
+  let unshown = 0;
   const intentionsRest: ReadPause = {
     ...INTENTIONS_REST,
-    get times() {
-      return isBulk(deps.world) ? BULK_TIMES : INTENTIONS_REST.times;
+    // The list would show nothing but the index of our own writes, as long as there are more and more of them.
+    goesOn: () => {
+      const before = unshown;
+      unshown = deps.world.unshownWrites();
+      return isBulk(deps.world) && unshown > before;
     },
   };
   await Promise.all([

@@ -265,6 +265,18 @@ export interface Manifests {
   lacksDefaults(destination: ServiceName, signal: AbortSignal): Promise<boolean>;
 }
 
+/** What a watch tells. */
+export interface WatchListener {
+  changed(): void;
+  /** A change arrived, or a comparison showed that none was missed. Silence is no sign of life. */
+  alive(): void;
+  /**
+   * Resolves when the next read begins, which sees every change reported so far. Until then another answer would be of no
+   * use.
+   */
+  taken?(): Promise<void>;
+}
+
 /** Everything that scopemesh needs from Consul. The adapter owns its connections. */
 export interface Consul {
   readonly intentions: Intentions;
@@ -286,11 +298,7 @@ export interface Consul {
    * Calls `changed` whenever the table may have changed (and once at the start), and `alive` when a change arrived or a
    * comparison showed that none was missed: silence is no sign of life. A watch that missed one starts again. Resolves when aborted; reconnects itself and never throws for an unreachable Consul.
    */
-  watch(
-    table: WatchedTable,
-    listener: { changed(): void; alive(): void },
-    signal: AbortSignal,
-  ): Promise<void>;
+  watch(table: WatchedTable, listener: WatchListener, signal: AbortSignal): Promise<void>;
   /** Version and default policy; throws as above. */
   inspect(signal: AbortSignal): Promise<ConsulFacts>;
   /**

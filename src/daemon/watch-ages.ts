@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { Consul, WatchedTable } from '../consul/consul.js';
+import type { Consul, WatchedTable, WatchListener } from '../consul/consul.js';
 import { withLinkedSignal } from '../linked-signal.js';
 
 /** The watches of this process: when each last proved to be alive, and a way to start all again. */
@@ -15,7 +15,7 @@ export class WatchAges {
   /** Watches until the signal aborts, and begins again after each `restart`. */
   async watch(
     table: WatchedTable,
-    listener: Parameters<Consul['watch']>[1],
+    listener: WatchListener,
     consul: Pick<Consul, 'watch'>,
     signal: AbortSignal,
   ): Promise<void> {

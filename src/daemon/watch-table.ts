@@ -11,12 +11,20 @@ type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
 const RETRY_MS = 1_000;
 /** After an error that lasts, the next read waits this many times as long: an answer that is too long is read for seconds. */
 const RETRY_PAUSE = 4;
-/** How long the next read waits after one: so many times as long as that one took, but no longer than `mostMs`. */
+/** How long the next read waits after one: so many times as long as that one took, but no longer than `maxMs`. */
 export interface ReadPause {
   readonly times: number;
   /** A clock that is set forward during a read must not stop the reads. */
   readonly maxMs: number;
+  /**
+   * Whether it went on since the last question. Asked when a read ends, and after the pause again and again: as long as it
+   * says so, the next read waits on, within `maxMs`.
+   */
+  readonly goesOn?: () => boolean;
 }
+const GOES_ON_MS = 100;
+/** The first answers of the watches of one read come one after the other. */
+const FIRST_MS = 50;
 const NO_PAUSE: ReadPause = { times: 0, maxMs: 0 };
 const MAX_RETRY_MS = 10_000;
 /** How often `watchWhile` checks whether the table is needed. */
@@ -37,20 +45,46 @@ export async function watchTables(
   const outage = new Outage();
   const sleep = (ms: number) => deps.clock.sleep(ms, signal).catch(() => {});
   const notifier = createNotifier();
-  /** A change has not been read yet. Until it is, the table grows older. */
-  let isBehind = false;
+  /** Tables with a change that has not been read yet. Until it is, they grow older. */
+  const behind = new Set<WatchedTable>();
   let isReading = false;
   /** Tables that gave a sign of life during a read, which may show the contrary. */
   const proven = new Set<WatchedTable>();
-  const changed = () => {
-    isBehind = true;
+  const changed = (...changes: readonly WatchedTable[]) => {
+    for (const table of changes) behind.add(table);
     notifier.notify();
   };
+  /** Resolves when the next read begins. */
+  let begun: Promise<void>;
+  let begin = () => {};
+  const awaitNext = () => {
+    begun = new Promise((resolve) => {
+      begin = resolve;
+    });
+  };
+  awaitNext();
+  const restAfter = async (tookMs: number) => {
+    rest.goesOn?.();
+    const began = deps.clock.now();
+    if (rest.times > 0) await sleep(Math.min(rest.maxMs, rest.times * tookMs));
+    // The rounds are counted too: a clock that is set back must not stop the reads.
+    for (let left = rest.maxMs / GOES_ON_MS; left > 0; left--) {
+      if (signal.aborted || deps.clock.now() - began >= rest.maxMs || rest.goesOn?.() !== true) return;
+      await sleep(GOES_ON_MS);
+    }
+  };
   const reading = (async () => {
+    if (tables.length > 1) {
+      await notifier.wait(signal);
+      await sleep(FIRST_MS);
+      notifier.notify();
+    }
     while (!signal.aborted) {
       await notifier.wait(signal);
       if (signal.aborted) return;
-      isBehind = false;
+      behind.clear();
+      begin();
+      awaitNext();
       const began = deps.clock.now();
       // The clock may be set back during a read.
       const tookMs = () => Math.max(0, deps.clock.now() - began);
@@ -63,7 +97,7 @@ export async function watchTables(
         proven.clear();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
-        if (rest.times > 0) await sleep(Math.min(rest.maxMs, rest.times * tookMs()));
+        await restAfter(tookMs());
       } catch (error) {
         if (signal.aborted) return;
         proven.clear();
@@ -72,7 +106,7 @@ export async function watchTables(
             { tables, error: messageOf(error) },
             'a change in Consul was seen but could not be read; it is tried again',
           );
-        changed();
+        changed(...tables);
         const lasts = error instanceof SyncError && !error.retriable;
         const restMs = lasts ? Math.min(MAX_RETRY_MS, RETRY_PAUSE * tookMs()) : 0;
         await sleep(Math.max(RETRY_MS, restMs));
@@ -81,11 +115,16 @@ export async function watchTables(
   })();
   const watching = tables.map((table) => {
     const alive = () => {
-      if (isBehind) return;
+      if (behind.has(table)) return;
       if (isReading) proven.add(table);
       else ages.alive(table);
     };
-    return ages.watch(table, { changed, alive }, deps.consul, signal);
+    return ages.watch(
+      table,
+      { changed: () => changed(table), alive, taken: () => begun },
+      deps.consul,
+      signal,
+    );
   });
   await Promise.all([...watching, reading]);
 }

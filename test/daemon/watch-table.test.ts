@@ -11,6 +11,9 @@ import { aborted } from '../support/aborted.js';
 async function restsAfter(
   reads: readonly { readonly tookMs: number; readonly fails?: 'once' | 'for long' }[],
   times: number,
+  goesOn?: () => boolean,
+  /** How much the clock moves in a millisecond. */
+  pace = 1,
 ) {
   const stop = new AbortController();
   const rests: number[] = [];
@@ -20,7 +23,8 @@ async function restsAfter(
   const clock: Clock = {
     now: () => now,
     sleep: async (ms) => {
-      rests.push(ms);
+      if (!stop.signal.aborted) rests.push(ms);
+      now += pace * ms;
     },
   };
   const watch: Consul['watch'] = (_table, listener, signal) => {
@@ -37,8 +41,9 @@ async function restsAfter(
       throw new SyncError('ERR_CONSUL_INCOMPLETE', 'no', { retriable: one.fails === 'once' });
   };
   const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
-  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, { times, maxMs: 5_000 });
-  return rests.slice(0, reads.length);
+  const rest = { times, maxMs: 5_000, ...(goesOn === undefined ? {} : { goesOn }) };
+  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, rest);
+  return goesOn === undefined ? rests.slice(0, reads.length) : rests;
 }
 
 it('Reads of a table that always changes rest in proportion to their time, within a limit', async () => {
@@ -46,6 +51,86 @@ it('Reads of a table that always changes rest in proportion to their time, withi
   expect(await restsAfter([{ tookMs: 30 }, { tookMs: 500 }, { tookMs: 3_600_000 }, setBack], 2)).toEqual([
     60, 1000, 5_000, 0,
   ]);
+});
+
+it('A read waits on as long as its rest goes on, within the same limit', async () => {
+  let asked = 0;
+  const isMore = [true, true, true, false, false, true];
+  const goesOn = () => isMore[asked++] ?? false;
+  // What it says at the end of a read is about the time before.
+  expect(await restsAfter([{ tookMs: 30 }, { tookMs: 50 }], 2, goesOn)).toEqual([60, 100, 100, 100, 100]);
+  expect(await restsAfter([{ tookMs: 2_430 }], 2, () => true)).toEqual([4_860, 100, 100]);
+});
+
+it('A rest that goes on ends in time although the clock stands still', async () => {
+  let sets = 0;
+  const rests = await restsAfter([{ tookMs: 0 }], 0, () => ++sets < 1_000, 0);
+  expect(rests).toHaveLength(50);
+});
+
+it('One read covers the first answers of several tables', async () => {
+  const stop = new AbortController();
+  let reads = 0;
+  let answered = () => {};
+  const both = new Promise<void>((resolve) => {
+    answered = resolve;
+  });
+  const clock: Clock = { now: () => 0, sleep: () => both };
+  const watch: Consul['watch'] = (table, listener, signal) => {
+    listener.changed();
+    if (table === 'protocols') answered();
+    return aborted(signal).catch(() => {});
+  };
+  const read = async () => {
+    if (++reads > 1) return;
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    setImmediate(() => stop.abort());
+  };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  await watchTables(['catalog', 'protocols'], read, deps, new WatchAges(clock), stop.signal);
+  expect(reads).toBe(1);
+});
+
+it('A change of one table does not make another one older that is read with it', async () => {
+  const stop = new AbortController();
+  let now = 0;
+  const clock: Clock = { now: () => now, sleep: async () => {} };
+  const ages = new WatchAges(clock);
+  const listeners = new Map<string, { changed(): void; alive(): void }>();
+  const watch: Consul['watch'] = (table, listener, signal) => {
+    listeners.set(table, listener);
+    listener.alive();
+    return aborted(signal).catch(() => {});
+  };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  const watching = watchTables(['catalog', 'protocols'], async () => {}, deps, ages, stop.signal);
+  now = 4_000;
+  listeners.get('catalog')?.changed();
+  for (const listener of listeners.values()) listener.alive();
+  expect(ages.ages()).toEqual({ catalog: 4, protocols: 0 });
+  stop.abort();
+  await watching;
+});
+
+it('A change is taken when the read begins that sees it, and not before', async () => {
+  const stop = new AbortController();
+  const order: string[] = [];
+  const clock: Clock = { now: () => 0, sleep: async () => {} };
+  const watch: Consul['watch'] = async (_table, listener, signal) => {
+    listener.changed();
+    await listener.taken?.();
+    order.push('taken');
+    await aborted(signal).catch(() => {});
+  };
+  const read = async () => {
+    order.push('read');
+    await new Promise(setImmediate);
+    order.push('has read');
+    stop.abort();
+  };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal);
+  expect(order).toEqual(['read', 'taken', 'has read']);
 });
 
 it('A read that fails for long and takes long is tried again later, and every other one after a second', async () => {

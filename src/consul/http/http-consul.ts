@@ -29,7 +29,10 @@ export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeou
   readonly keyFetchTimeoutMs?: number | undefined;
   /** How long a blocking query waits; 30 s by default. */
   readonly watchWaitMs?: number | undefined;
-  /** How late the answer to a blocking query may be before the connection counts as dead; 10 s by default. */
+  /**
+   * How late the answer to a blocking query may be before the connection counts as dead, and a change before the watch does;
+   * 10 s by default. More than 5 s, because a watch may rest.
+   */
   readonly watchGraceMs?: number | undefined;
   /** How often a watch is compared with Consul; 30 s by default. */
   readonly watchCheckMs?: number | undefined;

@@ -1,8 +1,8 @@
 import { messageOf, SyncError } from '../../errors.js';
-import { withLinkedSignal } from '../../linked-signal.js';
+import { firstOf, withLinkedSignal } from '../../linked-signal.js';
 import { backoffMs } from '../../repeat.js';
 import type { Runtime } from '../../runtime.js';
-import type { WatchedTable } from '../consul.js';
+import type { WatchedTable, WatchListener } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
 import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
@@ -20,12 +20,6 @@ export interface WatchOptions extends Runtime {
   readonly graceMs: number;
   /** How often a watch is compared with Consul. Three times that time without `alive` means a dead watch. */
   readonly checkMs: number;
-}
-
-export interface WatchListener {
-  changed(): void;
-  /** A change arrived, or a comparison showed that none was missed. Silence is no sign of life. */
-  alive(): void;
 }
 
 const PER_SECOND = 5;
@@ -67,7 +61,7 @@ export async function watchTable(
       for (const each of paths) silent.add(each);
       listener.alive();
     };
-    const watching = watchPath(table, path, options, { changed: () => listener.changed(), alive }, stop);
+    const watching = watchPath(table, path, options, listener, alive, stop);
     return watching.catch((error: unknown) => {
       failed.abort(error);
       throw error;
@@ -107,6 +101,7 @@ async function watchPath(
   path: string,
   options: WatchOptions,
   listener: WatchListener,
+  alive: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   const { transport, clock, logger, metrics, waitMs, graceMs } = options;
@@ -138,7 +133,7 @@ async function watchPath(
       ),
     current() {
       missed = 0;
-      listener.alive();
+      alive();
     },
     missed() {
       missed += 1;
@@ -168,6 +163,17 @@ async function watchPath(
     from = undefined;
     return undefined;
   };
+  /**
+   * Before the next query: at least `restMs`, and for intentions until the listener can use another answer. While scopemesh
+   * writes intentions, a later query for another kind would answer at once, because the index of each kind moves.
+   */
+  const rest = async () => {
+    const taken = table === 'intentions' ? listener.taken?.() : undefined;
+    await Promise.all([
+      restMs > 0 ? clock.sleep(restMs, signal) : undefined,
+      taken && firstOf(signal, (either) => [taken, clock.sleep(MAX_PAUSE_MS, either)]),
+    ]);
+  };
   const watching = async () => {
     while (!signal.aborted) {
       const { signal: again } = restart;
@@ -178,9 +184,9 @@ async function watchPath(
         if (found !== undefined) {
           from = found;
           seen = { index: found, digest: undefined };
-          listener.alive();
+          alive();
           listener.changed();
-          await clock.sleep(restMs, signal);
+          await rest();
           continue;
         }
         // After a look the list itself is not known, so it is not waited for.
@@ -195,14 +201,14 @@ async function watchPath(
         // After an index went back (a restored snapshot, a new cluster), any change may have been missed.
         const isSilence = from !== undefined && index === seen?.index;
         from = seen !== undefined && index < seen.index ? undefined : index;
-        if (!isSilence) listener.alive();
+        if (!isSilence) alive();
         const isNew = index !== seen?.index;
         restMs = 0;
         if (isNew || seen?.digest === undefined) seen = { index, digest: digestOf(body) };
         if (!isNew) continue;
         listener.changed();
         restMs = Math.min(MAX_PAUSE_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
-        if (restMs > 0) await clock.sleep(restMs, signal);
+        await rest();
       } catch (error) {
         if (signal.aborted) return;
         if (again.aborted) {

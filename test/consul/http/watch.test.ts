@@ -1,69 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.js';
-import type { Consul, WatchedTable } from '../../../src/consul/consul.js';
-import type { HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
 import { silentLogger } from '../../../src/observe.js';
 import { aborted } from '../../support/aborted.js';
 import { connect, type Exchange, startFaultServer } from './fault-server.js';
+import { closeAll, closers, instantClock, observe, withIndexes } from './watch-rig.js';
 
-const closers: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-const MIN_CHECK_MS = 24_000;
-
-/** A clock whose sleeps end at once, and are written down. A sleep until a comparison never ends. */
-function instantClock(): Clock & { readonly slept: number[] } {
-  let now = 0;
-  const slept: number[] = [];
-  return {
-    slept,
-    now: () => now,
-    sleep: async (ms, signal) => {
-      signal?.throwIfAborted();
-      if (ms >= MIN_CHECK_MS) return aborted(signal);
-      slept.push(ms);
-      now += ms;
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-  };
-}
-
-interface Observed {
-  readonly consul: Consul;
-  readonly seen: readonly string[];
-  readonly events: string[];
-  /** Resolves once the watch has ended. */
-  readonly ended: Promise<void>;
-  stop(): void;
-}
-
-async function observe(
-  table: WatchedTable,
-  answer: (exchange: Exchange, count: number, stop: () => void) => void,
-  options: Partial<HttpConsulOptions> = {},
-): Promise<Observed> {
-  const stopping = new AbortController();
-  const stop = () => stopping.abort(new Error('stopped'));
-  let count = 0;
-  const server = await startFaultServer((exchange) => answer(exchange, ++count, stop));
-  closers.push(server.close);
-  const consul = connect(server.address, options);
-  closers.push(() => consul.close());
-  const events: string[] = [];
-  const listener = { changed: () => events.push('changed'), alive: () => events.push('alive') };
-  const ended = consul.watch(table, listener, stopping.signal);
-  return { consul, seen: server.seen, events, ended, stop };
-}
-
-/** Answers one index after the other, then aborts the watch. */
-const withIndexes = (indexes: readonly string[]) => (exchange: Exchange, count: number, stop: () => void) => {
-  const index = indexes[count - 1];
-  if (index === undefined) stop();
-  else exchange.reply(200, {}, { 'X-Consul-Index': index });
-};
+afterEach(closeAll);
 
 const indexOf = (target: string) => new URL(target.slice(4), 'http://consul').searchParams.get('index');
 
@@ -121,6 +63,39 @@ describe('a watch', () => {
     );
     await ended;
     expect(clock.slept).toEqual([800, 800, 800]);
+  });
+
+  it.each([
+    ['only once its listener can use another answer', 'intentions', ['taken']],
+    ['at once', 'catalog', []],
+  ] as const)('asks again %s, of %s', async (_, table, between) => {
+    // The longest rest never ends.
+    const clock = { ...instantClock(), sleep: (_: number, signal?: AbortSignal) => aborted(signal) };
+    const order: string[] = [];
+    const answer: typeof replies = (...args) => {
+      order.push('asked');
+      replies(...args);
+    };
+    const replies = withIndexes(['10', '11']);
+    const taken = async () => {
+      for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+      order.push('taken');
+    };
+    const { ended } = await observe(table, answer, { clock }, taken);
+    await ended;
+    expect(order).toEqual(['asked', ...between, 'asked', ...between, 'asked']);
+  });
+
+  it('asks again after two seconds, whatever its listener does', async () => {
+    const clock = instantClock();
+    const { ended } = await observe(
+      'intentions',
+      withIndexes(['10']),
+      { clock },
+      () => new Promise(() => {}),
+    );
+    await ended;
+    expect(clock.slept).toEqual([2_000]);
   });
 
   it('rests no longer than two seconds, however long the answer is', async () => {

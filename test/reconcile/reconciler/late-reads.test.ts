@@ -138,7 +138,8 @@ describe('what became known while a read was under way stays, although the read 
     }));
     world.setMapping({ ...world.mapping, claims: 'first' });
     const queue = { ...deps.queue, add: async () => looked() };
-    const sleep = (_: number, signal?: AbortSignal) => aborted(signal);
+    // Only the wait for the first answers ends.
+    const sleep = (ms: number, signal?: AbortSignal) => (ms === 50 ? Promise.resolve() : aborted(signal));
     const clock = { now: () => NOW, sleep };
     const watching = runWatch({ ...deps, queue, clock }, 1_000, new WatchAges(clock), stop.signal);
     await new Promise(setImmediate);
