@@ -13,14 +13,21 @@ export type WatchPorts = PollDeps & { readonly rechecks: Rechecks };
  * begin after `first`.
  */
 export function watchProvider(
-  parts: BackoffParts & { readonly settings: ProviderSettings },
+  parts: Omit<BackoffParts, 'directory' | 'source'> & {
+    readonly settings: Pick<ProviderSettings, 'name' | 'pollMs' | 'fullReadMs' | 'webhookSecrets'>;
+  },
   deps: WatchPorts,
   signal: AbortSignal,
   first: Promise<void> = Promise.resolve(),
 ): readonly Promise<void>[] {
   const { settings, poll, signals } = parts;
   const { name, pollMs, fullReadMs } = settings;
+  // No directory is read before `first`, so a read that a poll has queued by then is the one of the start.
+  let isReadQueued = false;
   const isPaused = () => (parts.pausedUntil() ?? 0) > deps.clock.now();
+  const onFullRead = () => {
+    isReadQueued = true;
+  };
   const pushed: readonly Channel[] = [
     ...(settings.webhookSecrets.length > 0 ? (['webhook'] as const) : []),
     ...(signals !== undefined && signals.poll === undefined ? (['signals'] as const) : []),
@@ -28,12 +35,18 @@ export function watchProvider(
   return [
     // Without a log to poll, the directory is read completely at the poll interval.
     first.then(() =>
-      runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
+      runFullReads(
+        name,
+        poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs,
+        deps,
+        signal,
+        isReadQueued,
+      ),
     ),
     runRechecks(name, isPaused, deps, signal),
     ...(poll === undefined
       ? []
-      : [runPoll(poll, { intervalMs: pollMs, otherChannels: pushed }, deps, signal)]),
+      : [runPoll(poll, { intervalMs: pollMs, otherChannels: pushed, onFullRead }, deps, signal)]),
     ...(signals?.poll === undefined
       ? []
       : [
@@ -44,6 +57,8 @@ export function watchProvider(
             signal,
           ),
         ]),
-    ...subscriptionsOf(parts).map((each) => runSubscription(each.subscription, each.name, deps, signal)),
+    ...subscriptionsOf({ ...parts, provider: name }).map((each) =>
+      runSubscription(each.subscription, each.name, deps, signal),
+    ),
   ];
 }

@@ -93,7 +93,7 @@ export async function readProviderHealth(
     deps.rechecks.count(provider),
   ]);
   const subscriptions = await Promise.all(
-    subscriptionsOf(parts).map(async ({ name }) => {
+    subscriptionsOf({ ...parts, provider }).map(async ({ name }) => {
       const renewal = await readRenewal(name, keyValues);
       return { name, renewedAt: renewal?.renewedAt ?? null, expiresAt: renewal?.expiresAt ?? null };
     }),

@@ -28,6 +28,8 @@ export interface PollOptions {
   readonly otherChannels?: readonly Channel[];
   /** The channel of these events; `poll` by default. */
   readonly channel?: Channel;
+  /** Called when a complete comparison with the directory is queued for what this log may have left out. */
+  readonly onFullRead?: () => void;
 }
 
 const PollStatus = z.object({
@@ -64,12 +66,12 @@ export async function runPoll(
           metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
           await deps.rejectedEvents.record(provider, error, { kind: 'poll', receivedAt });
         }
-        if (gap) {
+        if (gap)
           logger.warn({ provider }, 'events may be lost: scopemesh compares everything with the directory');
-          await requestFullRead(provider, deps, 'log');
-        } else if (from === undefined) {
-          // A change after the first complete read and before this first cursor is in neither.
-          await requestFullRead(provider, deps);
+        // A change after the first complete read and before a first cursor is in neither.
+        if (gap || from === undefined) {
+          await requestFullRead(provider, deps, gap ? 'log' : undefined);
+          options.onFullRead?.();
         }
         await keyValues.set(name, cursor);
         const { missed, newGaps } = await gaps.check(fresh);
@@ -135,18 +137,24 @@ function statusName(name: string): string {
   return `polled/${name}`;
 }
 
-/** Queues a complete comparison with the directory, at the start and then at each interval. */
+/**
+ * Queues a complete comparison with the directory, at the start and then at each interval. `isQueued`: the one of the start
+ * waits in the queue already.
+ */
 export async function runFullReads(
   provider: string,
   intervalMs: number,
   deps: FullReadDeps & { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
+  isQueued = false,
 ): Promise<void> {
+  let isDone = isQueued;
   await repeat(
     intervalMs,
     async () => {
       try {
-        await requestFullRead(provider, deps);
+        if (!isDone) await requestFullRead(provider, deps);
+        isDone = false;
         return 'done';
       } catch (error) {
         if (!signal.aborted)

@@ -88,10 +88,13 @@ export async function runSubscription(
 
 /** Every subscription of a provider, with its name. */
 export function subscriptionsOf({
-  directory: { provider },
+  provider,
   subscription,
   signals,
-}: ProviderParts): readonly { readonly name: string; readonly subscription: EventSubscription }[] {
+}: Pick<ProviderParts, 'subscription' | 'signals'> & { readonly provider: string }): readonly {
+  readonly name: string;
+  readonly subscription: EventSubscription;
+}[] {
   return [
     ...(subscription === undefined ? [] : [{ name: provider, subscription }]),
     ...(signals?.subscription === undefined
