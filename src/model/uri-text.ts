@@ -6,7 +6,7 @@ const PLAIN = /^[\w.!~*'()-]*$/;
  * `encodeURIComponent` throws, becomes U+FFFD.
  */
 export function toUriText(text: string): string {
-  // Nearly every name: the encoding takes many times as long as this look.
-  if (PLAIN.test(text)) return text;
+  // Nearly every place, and nearly every name: the encoding takes many times as long as these looks.
+  if (text === 'default' || PLAIN.test(text)) return text;
   return encodeURIComponent(text.toWellFormed());
 }

@@ -124,9 +124,8 @@ export function toHold(change: Change, reason: Hold['reason'], detail: string): 
 
 /** `intention/<partition>/<namespace>/<destination>/<source>`, the order of decisions. */
 export function intentionSubject(destination: ServiceName, source: string): string {
-  return ['intention', destination.partition, destination.namespace, destination.name, source]
-    .map(encodeSegment)
-    .join('/');
+  const { partition, namespace, name } = destination;
+  return `intention/${encodeSegment(partition)}/${encodeSegment(namespace)}/${encodeSegment(name)}/${encodeSegment(source)}`;
 }
 
 export function claimSubject(client: ClientId, serviceName: string): string {
@@ -165,5 +164,6 @@ export function intentionResource(destination: ServiceName, source: string): Res
 }
 
 function encodeSegment(text: string): string {
-  return toUriText(text).replaceAll('%3A', ':').replaceAll('%2C', ',');
+  const encoded = toUriText(text);
+  return encoded === text ? text : encoded.replaceAll('%3A', ':').replaceAll('%2C', ',');
 }
