@@ -19,17 +19,19 @@ export interface CheckpointsDeps extends Runtime {
 const EVERY_MS = 60_000;
 const SIGNED = 'relay/signed';
 
-/** Signs the end of the chain every minute with changes, and at a clean stop. */
+/**
+ * Signs the end of the chain every minute with changes, and at a clean stop. The first time at once: leaders that change more
+ * often than once a minute would leave none.
+ */
 export class Checkpoints {
   readonly #deps: CheckpointsDeps;
   /** `log size` of the last checkpoint; undefined until it is read. */
   #signed: string | undefined;
-  #signedAt: number;
+  #signedAt = Number.NEGATIVE_INFINITY;
   #hasFailed = false;
 
   constructor(deps: CheckpointsDeps) {
     this.#deps = deps;
-    this.#signedAt = deps.clock.now();
   }
 
   /** Signs if a minute has passed. Never throws: the next call tries again. */
