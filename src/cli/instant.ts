@@ -14,6 +14,13 @@ export function parseInstant(text: string): string {
   return new Date(instant).toISOString();
 }
 
+/** The same, of what a log can tell already. */
+export function parsePastInstant(text: string): string {
+  const instant = parseInstant(text);
+  if (Date.parse(instant) <= systemClock.now()) return instant;
+  throw new InvalidArgumentError('it is in the future; give an instant that has passed, or leave it out.');
+}
+
 /** The instant that a question to the trail is about; by default now. */
 export async function instantIn(trail: Pick<Trail, 'extent'>, at: string | undefined): Promise<string> {
   return at ?? nowIn(trail, isoInstant(systemClock));

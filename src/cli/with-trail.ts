@@ -3,7 +3,7 @@ import { configError, messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
 import type { DocumentedCommand } from './documented-command.js';
 import { hasDecisionLog } from './has-decision-log.js';
-import { parseInstant } from './instant.js';
+import { parsePastInstant } from './instant.js';
 import { printable } from './terminal/screen.js';
 
 /** The options of every question to the trail. */
@@ -28,7 +28,7 @@ export function withAt(command: DocumentedCommand): DocumentedCommand {
     command.option(
       '--at <when>',
       'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d); default: now',
-      parseInstant,
+      parsePastInstant,
     ),
   );
 }

@@ -1,7 +1,7 @@
 import { accessDiff, type DiffKind, type EdgeDiff } from '../../trail/access-diff.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { instantIn, parseInstant } from '../instant.js';
+import { instantIn, parsePastInstant } from '../instant.js';
 import { accessText } from '../terminal/access-text.js';
 import { type Colors, printable } from '../terminal/screen.js';
 import { citation, edgeName, printLimits } from '../terminal/trail-text.js';
@@ -18,8 +18,8 @@ export function addAccess(program: DocumentedCommand, cli: Cli): void {
     .description(
       'Shows from the decision log the edges that came, went, widened or narrowed between two instants.',
     )
-    .argument('<from>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
-    .argument('[to]', 'the same; default: now', parseInstant)
+    .argument('<from>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parsePastInstant)
+    .argument('[to]', 'the same; default: now', parsePastInstant)
     .endHelp(`
 Examples:
   scopemesh access diff 1d

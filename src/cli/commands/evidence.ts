@@ -8,7 +8,7 @@ import { collectEvidence } from '../../trail/evidence/evidence-report.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { instantIn, parseInstant } from '../instant.js';
+import { instantIn, parsePastInstant } from '../instant.js';
 import { writePrivateFiles } from '../private-files.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
@@ -30,11 +30,11 @@ export function addEvidence(program: DocumentedCommand, cli: Cli): void {
         'was held, approved and rejected, the exceptions, and whether the log is intact: as a page for print, as CSV ' +
         'and as JSON. The same log gives the same bytes.',
     )
-    .requiredOption('--from <when>', 'an instant (2026-01-01T00:00:00Z) or an age (90d)', parseInstant)
+    .requiredOption('--from <when>', 'an instant (2026-01-01T00:00:00Z) or an age (90d)', parsePastInstant)
     .option(
       '--to <when>',
       'an instant or an age; default: now, or where the local index of a topic ends',
-      parseInstant,
+      parsePastInstant,
     )
     .requiredOption('--out <directory>', 'where the files are written; it is created')
     .option('--key <file...>', 'the public key of the log; default: trail-key.pub in state.directory')

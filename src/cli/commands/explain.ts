@@ -20,7 +20,7 @@ import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
-import { parseInstant } from '../instant.js';
+import { parsePastInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
@@ -71,7 +71,7 @@ export function addExplain(program: DocumentedCommand, cli: Cli): void {
     .option(
       '--at <when>',
       'answer for a past instant (2026-01-31T12:00:00Z) or age (2h, 30d), from the decision log',
-      parseInstant,
+      parsePastInstant,
     )
     .option('--from-topic', 'with --at: read the whole Kafka topic first')
     .option('--json', 'print one JSON document')
