@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest';
 import { lookAgain } from '../../src/apply/look-again.js';
 import { destinationKey } from '../../src/model/key.js';
+import type { Trigger } from '../../src/model/trigger.js';
 import { draft } from '../conformance/journal.js';
 
 const BEGAN = Date.parse('2026-01-01T00:00:00.000Z');
 const SECOND = 1_000;
+const ORDERS = destinationKey('orders');
 
 /** When the key comes again, in seconds, after a run with a draft that was recorded so many seconds before it began. */
 async function againAfter(recordedBefore: number | undefined, tookMs: number, aclMs = 0) {
@@ -17,9 +19,15 @@ async function againAfter(recordedBefore: number | undefined, tookMs: number, ac
     journal: { read: async () => ({ pending, lastApplied: new Map(), holds: new Map() }) },
     acl: { inFlightMs: () => aclMs },
     clock: { now: () => BEGAN + tookMs },
-    queue: { addLater: (_: unknown, afterMs: number) => void later.push(afterMs / SECOND) },
+    queue: {
+      addLater(trigger: Trigger, afterMs: number) {
+        const receivedAt = new Date(BEGAN + tookMs).toISOString();
+        expect(trigger).toEqual({ key: ORDERS, cause: { kind: 'resync', receivedAt } });
+        later.push(afterMs / SECOND);
+      },
+    },
   };
-  await lookAgain(destinationKey('orders'), BEGAN, deps);
+  await lookAgain(ORDERS, BEGAN, deps);
   return later;
 }
 
