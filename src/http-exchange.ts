@@ -19,8 +19,6 @@ export interface HttpExchangeOptions {
   readonly endless?: { readonly quietMs: number; readonly longestMs: number } | undefined;
 }
 
-const EMPTY = new Uint8Array(0);
-
 /**
  * One request and its whole answer, as a handler for undici's dispatcher. `Pool.request` does the same with a stream and an
  * AbortController per request, which cost as much as everything else.
@@ -33,7 +31,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   readonly #options: HttpExchangeOptions;
   /** With room to grow: each kept chunk would be an object, and a hostile server sends them byte by byte. */
-  #body = EMPTY;
+  #body = new Uint8Array(0);
   #size = 0;
   #headers: Record<string, string | undefined> = {};
   #controller: Dispatcher.DispatchController | undefined;

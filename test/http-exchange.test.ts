@@ -64,7 +64,7 @@ test('memory for an answer doubles as it grows, and never beyond the limit', () 
   const { exchange, controller } = begun(10);
   for (let byte = 0; byte < 10; byte++) exchange.onResponseData(controller, Buffer.alloc(1));
   vi.unstubAllGlobals();
-  expect(sizes).toEqual([1, 2, 4, 8, 10]);
+  expect(sizes).toEqual([0, 1, 2, 4, 8, 10]);
 });
 
 test('an informational answer is not the answer', async () => {

@@ -54,15 +54,8 @@ export async function watchTables(
     for (const table of changes) behind.add(table);
     notifier.notify();
   };
-  /** Resolves when the next read begins. */
-  let begun: Promise<void>;
-  let begin = () => {};
-  const awaitNext = () => {
-    begun = new Promise((resolve) => {
-      begin = resolve;
-    });
-  };
-  awaitNext();
+  /** Of the next read: those that wait for its begin. */
+  let begins = createNotifier();
   const restAfter = async (tookMs: number) => {
     rest.goesOn?.();
     const began = deps.clock.now();
@@ -83,8 +76,8 @@ export async function watchTables(
       await notifier.wait(signal);
       if (signal.aborted) return;
       behind.clear();
-      begin();
-      awaitNext();
+      begins.notify();
+      begins = createNotifier();
       const began = deps.clock.now();
       // The clock may be set back during a read.
       const tookMs = () => Math.max(0, deps.clock.now() - began);
@@ -119,12 +112,8 @@ export async function watchTables(
       if (isReading) proven.add(table);
       else ages.alive(table);
     };
-    return ages.watch(
-      table,
-      { changed: () => changed(table), alive, taken: () => begun },
-      deps.consul,
-      signal,
-    );
+    const listener = { changed: () => changed(table), alive, taken: () => begins.wait(signal) };
+    return ages.watch(table, listener, deps.consul, signal);
   });
   await Promise.all([...watching, reading]);
 }

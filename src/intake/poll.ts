@@ -148,13 +148,13 @@ export async function runFullReads(
   signal: AbortSignal,
   isQueued = false,
 ): Promise<void> {
-  let isDone = isQueued;
+  let isDue = !isQueued;
   await repeat(
     intervalMs,
     async () => {
       try {
-        if (!isDone) await requestFullRead(provider, deps);
-        isDone = false;
+        if (isDue) await requestFullRead(provider, deps);
+        isDue = true;
         return 'done';
       } catch (error) {
         if (!signal.aborted)

@@ -12,9 +12,13 @@ export function createJournalMemory(journal: Journal): Journal {
   const doubtful = new Set<string>();
   let isComplete = false;
 
-  const doubt = (key: string, error: unknown) => {
-    doubtful.add(key);
-    return error;
+  const certainly = async (key: string, write: () => Promise<void>) => {
+    try {
+      await write();
+    } catch (error) {
+      doubtful.add(key);
+      throw error;
+    }
   };
   /** An unknown record stays unknown until the next read. */
   const change = (key: string, next: (record: KeyRecord) => KeyRecord) => {
@@ -45,11 +49,7 @@ export function createJournalMemory(journal: Journal): Journal {
     },
 
     async record(key, drafts, replaced = []) {
-      try {
-        await journal.record(key, drafts, replaced);
-      } catch (error) {
-        throw doubt(key, error);
-      }
+      await certainly(key, () => journal.record(key, drafts, replaced));
       change(key, (record) => {
         const gone = new Set([...replaced, ...drafts.map(({ id }) => id)]);
         return { ...record, pending: [...record.pending.filter(({ id }) => !gone.has(id)), ...drafts] };
@@ -57,11 +57,7 @@ export function createJournalMemory(journal: Journal): Journal {
     },
 
     async settle(key, decisions, update) {
-      try {
-        await journal.settle(key, decisions, update);
-      } catch (error) {
-        throw doubt(key, error);
-      }
+      await certainly(key, () => journal.settle(key, decisions, update));
       change(key, ({ pending, lastApplied, holds }) => {
         const settled = new Set(decisions.map(({ id }) => id));
         return {

@@ -70,11 +70,9 @@ async function planInTurns(since: number, deps: SweepDeps, signal: AbortSignal) 
   const isLeft = (destination: ServiceName) => {
     const key = destinationKey(destination.name, destination.namespace, destination.partition);
     const { owned, records, mapping } = world;
+    const hasOurs = owned.destinations().has(serviceText(destination)) || records.of(formatKey(key)).size > 0;
     // What needs a jwt-provider is planned: only the plans of all destinations together ask for it again.
-    if (!queue.sees(key, since) || needsUserTokens(mapping)) return false;
-    // So is what has something of ours.
-    if (owned.destinations().has(serviceText(destination)) || records.of(formatKey(key)).size > 0)
-      return false;
+    if (hasOurs || !queue.sees(key, since) || needsUserTokens(mapping)) return false;
     waiting++;
     return true;
   };

@@ -2,7 +2,7 @@ import { messageOf } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
 import { Outage, repeat } from '../../repeat.js';
 import type { Runtime } from '../../runtime.js';
-import type { Consul } from '../consul.js';
+import type { Consul, WatchListener } from '../consul.js';
 import type { ManifestDirectory } from './manifest-directory.js';
 import { INTENTIONS_PREFIX } from './own-entries.js';
 
@@ -13,7 +13,7 @@ const CHECK_MS = 5_000;
 export async function watchManifests(
   files: ManifestDirectory,
   consul: Pick<Consul, 'watch'>,
-  listener: Parameters<Consul['watch']>[1],
+  listener: WatchListener,
   { clock, logger }: Runtime,
   signal: AbortSignal,
 ): Promise<void> {
