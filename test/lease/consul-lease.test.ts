@@ -97,3 +97,44 @@ it('behind a leader that lives checks its store every five seconds, and always b
   expect((await standby.acquire(never)).kind).toBe('leads');
   expect(checks).toHaveLength(6);
 });
+
+it('a leader whose lock is free gives up if its key names a newer epoch of the same store', async () => {
+  let now = 1_000_000;
+  const lock = memoryLock();
+  const lease = new ConsulLease({
+    lock: { ...lock, read: lock.read, renewSession: async () => false },
+    fence: createMemoryFence(),
+    self: () => ({ replica: 'a', host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's' }),
+    check: async () => undefined,
+    ttlSeconds: 10,
+    clock: { ...systemClock, now: () => now },
+  });
+  const acquired = await lease.acquire(never);
+  const epoch = acquired.kind === 'leads' ? acquired.leader.epoch : 0;
+  const written = Object(JSON.parse(lock.value ?? ''));
+  // The session ended, another replica led and left, and the store lost its epoch in a failover.
+  lock.session = undefined;
+  lock.value = JSON.stringify({ ...written, replica: 'b', epoch: epoch + 1 });
+  now += 5_000;
+  expect(await lease.renew(epoch, never)).toBe(false);
+  expect(lock.session).toBeUndefined();
+});
+
+it('a leader whose session ended, and whose key nobody else took, goes on with a new session', async () => {
+  let now = 1_000_000;
+  const lock = memoryLock();
+  const lease = new ConsulLease({
+    lock: { ...lock, read: lock.read, renewSession: async () => false },
+    fence: createMemoryFence(),
+    self: () => ({ replica: 'a', host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's' }),
+    check: async () => undefined,
+    ttlSeconds: 10,
+    clock: { ...systemClock, now: () => now },
+  });
+  const acquired = await lease.acquire(never);
+  const epoch = acquired.kind === 'leads' ? acquired.leader.epoch : 0;
+  lock.session = undefined;
+  now += 5_000;
+  expect(await lease.renew(epoch, never)).toBe(true);
+  expect(lock.session).toBe('session 2');
+});

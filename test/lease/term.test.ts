@@ -6,22 +6,26 @@ import { silentLogger } from '../../src/observe.js';
 
 const leader = { replica: 'a', host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's', epoch: 1 };
 
-it('a renewal that takes too long is a timeout that is tried again, and does not end the term', async () => {
+/** A term on a clock that only the test moves. `elapsedMs`: how long it took to get the lease. */
+function termOf({ proofMs = 2_000, renew, elapsedMs = 0 }: Partial<Lease> & { elapsedMs?: number } = {}) {
+  const clock = { ...systemClock, at: 10_000, now: () => clock.at };
   const lease: Lease = {
-    proofMs: 0,
+    proofMs,
     silentMs: 0,
     acquire: async () => ({ kind: 'leads', leader, before: undefined }),
-    renew: () => Promise.reject(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
+    renew: renew ?? (async () => true),
     release: async () => {},
   };
-  const runtime = { clock: systemClock, logger: silentLogger };
-  const term = new LeaseTerm(
-    lease,
-    { leader, before: undefined },
-    new AbortController().signal,
-    Date.now(),
-    runtime,
-  );
+  const provenAt = clock.at;
+  clock.at += elapsedMs;
+  const runtime = { clock, logger: silentLogger };
+  const stop = new AbortController().signal;
+  return { clock, term: new LeaseTerm(lease, { leader, before: undefined }, stop, provenAt, runtime) };
+}
+
+it('a renewal that takes too long is a timeout that is tried again, and does not end the term', async () => {
+  const timeout = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+  const { term } = termOf({ proofMs: 0, renew: () => Promise.reject(timeout) });
   await expect(term.confirm()).rejects.toMatchObject({
     name: 'SyncError',
     code: 'ERR_TIMEOUT',
@@ -31,58 +35,81 @@ it('a renewal that takes too long is a timeout that is tried again, and does not
 });
 
 it('is not held for longer because it took a while to get the lease', () => {
-  let now = 10_000;
-  const lease: Lease = {
-    proofMs: 2_000,
-    silentMs: 0,
-    acquire: async () => ({ kind: 'leads', leader, before: undefined }),
-    renew: async () => true,
-    release: async () => {},
-  };
-  const runtime = { clock: { ...systemClock, now: () => now }, logger: silentLogger };
-  const askedAt = now;
-  now += 1_500;
-  const term = new LeaseTerm(
-    lease,
-    { leader, before: undefined },
-    new AbortController().signal,
-    askedAt,
-    runtime,
-  );
+  const { clock, term } = termOf({ elapsedMs: 1_500 });
   expect(term.isHeld()).toBe(true);
-  now += 500;
+  clock.at += 500;
   expect(term.isHeld()).toBe(false);
 });
 
 it('lets a request go that begins soon after a slow confirmation, and none that waited for long', async () => {
-  let now = 10_000;
-  const lease: Lease = {
-    proofMs: 2_000,
-    silentMs: 0,
-    acquire: async () => ({ kind: 'leads', leader, before: undefined }),
+  const { clock, term } = termOf({
     async renew() {
-      now += 3_000;
+      clock.at += 3_000;
       return true;
     },
-    release: async () => {},
-  };
-  const runtime = { clock: { ...systemClock, now: () => now }, logger: silentLogger };
-  const term = new LeaseTerm(
-    lease,
-    { leader, before: undefined },
-    new AbortController().signal,
-    now,
-    runtime,
-  );
+  });
   expect(term.mayWrite()).toBe(true);
-  now += 2_000;
+  clock.at += 2_000;
   expect(term.mayWrite()).toBe(false);
   await term.confirm();
-  now += 999;
+  clock.at += 999;
   expect(term.mayWrite()).toBe(true);
-  now += 1;
+  clock.at += 1;
   expect(term.mayWrite()).toBe(false);
-  await term.confirm();
+});
+
+it('writes nothing after it handed over, however fresh its proof is', async () => {
+  const { term } = termOf();
   await term.handOver();
+  expect(term.isHeld()).toBe(false);
+  expect(term.mayWrite()).toBe(false);
+  // The proof has ended, and the confirmation alone would let a request go.
+  const slow = termOf({
+    async renew() {
+      slow.clock.at += 3_000;
+      return true;
+    },
+  });
+  slow.clock.at += 2_000;
+  await slow.term.confirm();
+  expect(slow.term.mayWrite()).toBe(true);
+  await slow.term.handOver();
+  expect(slow.term.mayWrite()).toBe(false);
+});
+
+it('proves nothing by a clock that was set back', async () => {
+  const { clock, term } = termOf();
+  clock.at -= 1;
+  expect(term.isHeld()).toBe(false);
+  expect(term.mayWrite()).toBe(false);
+  await term.confirm();
+  expect(term.mayWrite()).toBe(true);
+  clock.at -= 1;
+  expect(term.mayWrite()).toBe(false);
+});
+
+it('is lost for good when a renewal finds another leader', async () => {
+  const { clock, term } = termOf({ renew: async () => false });
+  clock.at += 2_000;
+  await expect(term.confirm()).rejects.toMatchObject({ code: 'ERR_LEASE_LOST' });
+  expect(term.lost.aborted).toBe(true);
+  clock.at -= 2_000;
+  expect(term.isHeld()).toBe(false);
+  expect(term.mayWrite()).toBe(false);
+});
+
+it('lets no request go after a loss, however soon after a confirmation', async () => {
+  const answers = [true, false];
+  const { clock, term } = termOf({
+    async renew() {
+      clock.at += 3_000;
+      return answers.shift() ?? false;
+    },
+  });
+  clock.at += 2_000;
+  await term.confirm();
+  const losing = term.confirm();
+  clock.at -= 3_000;
+  await expect(losing).rejects.toMatchObject({ code: 'ERR_LEASE_LOST' });
   expect(term.mayWrite()).toBe(false);
 });

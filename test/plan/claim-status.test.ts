@@ -246,6 +246,12 @@ describe('with first claims', () => {
     expect(standingOf(both)).toMatchObject({ kind: 'claimed' });
     expect(standingOf(both, 'api')).toMatchObject({ kind: 'refused', reason: 'ClaimTaken' });
   });
+  test('the record is of one service: not of a service with its name in another namespace or partition', () => {
+    for (const place of [{ namespace: 'other' }, { partition: 'other' }]) {
+      const records = record('web').map((each) => ({ ...each, service: { ...named('web'), ...place } }));
+      expect(standingOf({ ...first, records })).toMatchObject({ kind: 'refused', reason: 'ClaimTaken' });
+    }
+  });
   test('a record that cannot be read gives no access, is not replaced and is not deleted', () => {
     const records = record('web').map((each) => ({
       ...each,

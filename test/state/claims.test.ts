@@ -185,6 +185,41 @@ describe('the records of claims', () => {
   });
 });
 
+describe('the reads of claim records', () => {
+  const record = (service: string): ClaimRecord => ({
+    provider: 'main',
+    clientId: 'web',
+    service: named(service),
+    modifyIndex: 1,
+  });
+
+  test('never override a newer one, whether they show the record or not', () => {
+    const { claims } = claimsOf({ claims: 'first' });
+    claims.applyRecord(WEB, record('web'), 5);
+    for (const older of [[record('thief')], []]) {
+      expect([...claims.applyRecords(older, 4)]).toEqual([]);
+      expect(claims.records).toEqual([record('web')]);
+    }
+    claims.applyRecord(WEB, record('thief'), 4);
+    expect(claims.records).toEqual([record('web')]);
+    claims.applyRecords([record('shop')], 6);
+    expect(claims.records).toEqual([record('shop')]);
+    claims.applyRecord(WEB, record('web'), 5);
+    claims.applyRecords([record('web')], 5);
+    expect(claims.records).toEqual([record('shop')]);
+  });
+
+  test('apply a list again that came before the newer read of one record', () => {
+    const { claims } = claimsOf({ claims: 'first' });
+    const list = [record('web')];
+    claims.applyRecord(WEB, record('shop'), 2);
+    claims.applyRecords(list, 1);
+    expect(claims.records).toEqual([record('shop')]);
+    claims.applyRecords(list, 3);
+    expect(claims.records).toEqual(list);
+  });
+});
+
 describe('a new configuration', () => {
   test('concerns every service of the catalog, every remembered claim and every status', () => {
     const { claims, show, judge } = claimsOf();

@@ -7,6 +7,8 @@ export interface TcpProxy {
   target: number;
   /** How long every piece of data waits, each way; 0 at first. Its order is kept. */
   delayMs: number;
+  /** How many pieces of data wait now. */
+  readonly waiting: number;
   /** How many connections came, also those that found no server behind. */
   readonly connections: number;
   /** Breaks every connection and lets none come through until `mend`. */
@@ -21,10 +23,17 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     new Transform({
       transform(chunk, _encoding, done) {
         if (self.delayMs === 0) done(null, chunk);
-        else setTimeout(() => done(null, chunk), self.delayMs);
+        else {
+          waiting++;
+          setTimeout(() => {
+            waiting--;
+            done(null, chunk);
+          }, self.delayMs);
+        }
       },
     });
   let connections = 0;
+  let waiting = 0;
   const server = createServer((near) => {
     connections++;
     const far = connect(self.target, '127.0.0.1');
@@ -51,6 +60,9 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     port: address.port,
     target,
     delayMs: 0,
+    get waiting() {
+      return waiting;
+    },
     get connections() {
       return connections;
     },

@@ -109,6 +109,20 @@ it('a service account that a whole list lacks makes the read incomplete if it ex
   expect(await failureOf(directory.readAll(signal))).toBeInstanceOf(IncompleteRead);
 });
 
+it('a list of service accounts without the own account makes the read incomplete', async () => {
+  const directory = rig.open({ serviceAccountRoles: true });
+  await directory.readAll(signal);
+  rig.keycloak.fault = (url, response) => {
+    const isList = url.pathname.endsWith('/users') && url.searchParams.get('first') !== null;
+    if (!isList || url.searchParams.get('username') === null) return false;
+    const shown = url.searchParams.get('first') === '0' ? [rig.keycloak.account('svc-0')] : [];
+    return sent(() => json(response, 200, shown));
+  };
+  expect(await failureOf(directory.readAll(signal))).toMatchObject({
+    message: expect.stringContaining('the account of scopemesh is not in the list'),
+  });
+});
+
 describe('A list of pages', () => {
   const read = (pages: (first: number, max: number, request: number) => readonly string[]) => {
     let request = 0;

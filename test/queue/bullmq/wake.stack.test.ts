@@ -43,8 +43,8 @@ it('a standby hears of events again after a firewall dropped its silent connecti
     // What is on its way in this connection stays there, and so does all that follows.
     way.delayMs = 100_000;
     await speaker.publish([trigger('a', '1')]);
+    await until('the first message waits in the old connection', () => way.waiting > 0);
     ping();
-    await new Promise((resolve) => setImmediate(resolve));
     way.delayMs = 0;
     await until('the standby hears', async () => {
       await speaker.publish([trigger('a', '2')]);

@@ -90,6 +90,15 @@ describe('an invalid set', () => {
     );
   });
 
+  it('is refused if a byte order mark hides its issuer until the signature is verified', async () => {
+    const { iss: own, ...rest } = claims();
+    const text = (iss: unknown) => new TextEncoder().encode(`\uFEFF${JSON.stringify({ iss, ...rest })}`);
+    expect(await receiver.push(sign(text(own)))).toMatchObject({ orders: [expect.anything()] });
+    await expect(receiver.push(sign(text('https://other.example')))).rejects.toMatchObject({
+      answer: { err: 'invalid_issuer' },
+    });
+  });
+
   it('has no subject if that is no readable text, or is too long', async () => {
     const deep = `${'{"user":'.repeat(4_500)}{}${'}'.repeat(4_500)}`;
     for (const subject of ['{"format":{"toString":1}}', '{"user":{"format":{"toString":1}}}', deep]) {
