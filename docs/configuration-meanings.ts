@@ -124,7 +124,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'guards.breakGlass.never':
     'Services that no break-glass grant has as its source or its destination. `guards.protected` counts too.',
   'guards.approvers':
-    'How many different persons an approval (of a held change, or of the end of a quarantine) and a break-glass grant need: 1 or 2.',
+    'How many different persons an approval (of a held change, or of the end of a quarantine) and a break-glass grant need: 1 or 2. All names that come with the token file count as one person; a second one has a token of `http.tokens`.',
   queue:
     'Where scopemesh keeps jobs, the journal of writes and small facts. `embedded`: SQLite files in `state.directory`, for one process. `bullmq`: Redis.',
   'queue.kind': 'The kind of queue.',

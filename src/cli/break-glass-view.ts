@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BreakGlass } from '../model/break-glass.js';
+import { parsePrincipalText } from '../model/cause.js';
 import { BREAK_GLASS_STATES } from '../plan/break-glass.js';
 import type { BreakGlassView } from '../plan/break-glass-view.js';
 
@@ -48,9 +49,9 @@ export function fromBreakGlassView(view: BreakGlassView): BreakGlass {
     ...(path === null ? {} : { path }),
     forMs: forSeconds * 1000,
     askedAt: Date.parse(askedAt ?? ''),
-    askedBy: { id: askedBy },
+    askedBy: parsePrincipalText(askedBy),
     ...(openedAt === null ? {} : { openedAt: Date.parse(openedAt) }),
-    ...(approvedBy === null ? {} : { approvedBy: { id: approvedBy } }),
+    ...(approvedBy === null ? {} : { approvedBy: parsePrincipalText(approvedBy) }),
     ...(state === 'ended' && until !== null ? { endedAt: Date.parse(until) } : {}),
     ...(isAdopted ? { isAdopted } : {}),
   };

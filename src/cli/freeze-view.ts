@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parsePrincipalText } from '../model/cause.js';
 import { FREEZE_KINDS, type Freeze } from '../model/freeze.js';
 
 const FreezeView = z.object({
@@ -21,6 +22,6 @@ export function parseFreeze(body: unknown): Freeze | undefined {
     since: Date.parse(since),
     ...(until === null ? {} : { until: Date.parse(until) }),
     ...(reason === null ? {} : { reason }),
-    ...(by === null ? {} : { by: { id: by } }),
+    ...(by === null ? {} : { by: parsePrincipalText(by) }),
   };
 }

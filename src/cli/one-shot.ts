@@ -6,7 +6,7 @@ import { messageOf, SyncError } from '../errors.js';
 import { guardConsul } from '../lease/guarded-consul.js';
 import { type CommandTerm, leadOnce } from '../lease/lead-once.js';
 import { ledOnOtherMachine } from '../lease/refusals.js';
-import { type Cause, systemUser } from '../model/cause.js';
+import { type Cause, localPerson } from '../model/cause.js';
 import { commandOf } from '../operator/deps.js';
 import { policyOf } from '../plan/mode.js';
 import type { SettledDecision } from '../queue/journal.js';
@@ -79,7 +79,7 @@ export async function withOneShot<T>(
         await recordEqualEdges(deps);
       });
     await reread();
-    const cause = commandOf(systemUser(cli.context.user), deps);
+    const cause = commandOf(localPerson(cli.context.user), deps);
     return await use({
       deps,
       cause,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.js';
+import { principalText } from '../model/cause.js';
 import { type Decision, HOLD_REASONS, type HoldReason } from '../model/decision.js';
 import { holdKey } from '../plan/holds.js';
 import type { Cli } from './cli.js';
@@ -94,7 +95,10 @@ export async function holdsIn(decisions: AsyncIterable<Decision> | Iterable<Deci
     if (holds === undefined) continue;
     const before = holds.get(reason);
     if (type.endsWith('.rejected') && before !== undefined)
-      holds.set(reason, { ...before, rejectedBy: principal?.id ?? 'unknown' });
+      holds.set(reason, {
+        ...before,
+        rejectedBy: principal === undefined ? 'unknown' : principalText(principal),
+      });
     // The end of a hold does not say which one ended. One that begins at the same moment takes its place.
     else if (outcome === 'applied' || reason === 'HoldEnded')
       for (const [each, hold] of holds) if (hold.since < time) holds.delete(each);

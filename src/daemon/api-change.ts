@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { messageOf } from '../errors.js';
-import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
+import { localPerson, type Principal, tokenHolder } from '../model/cause.js';
 import { jsonIn } from '../model/json-in.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
 import { type ApiAccess, type Caller, sendRefusal } from './api-access.js';
 
-/** What every request that changes something sends. `user`: of the operating system, as a command on this machine reports it. */
+/** What every request that changes something sends. `user`: with the token file, the name that the command reports. */
 export const ChangeBody = z.strictObject({
   user: z
     .string()
@@ -84,5 +84,5 @@ function faultOf(error: z.ZodError | undefined): string | undefined {
 /** Undefined if the body does not fit the caller. */
 function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
   if (caller.kind === 'holder') return user === undefined ? tokenHolder(caller.name) : undefined;
-  return user === undefined ? undefined : systemUser(user);
+  return user === undefined ? undefined : localPerson(user);
 }

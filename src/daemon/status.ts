@@ -11,6 +11,7 @@ import type { Metrics } from '../observe.js';
 import { readBreakGlass } from '../operator/break-glass.js';
 import { readFreeze, toFreezeView } from '../operator/freezes.js';
 import { type BreakGlassView, toBreakGlassView } from '../plan/break-glass-view.js';
+import { rejecterOf } from '../plan/guards/approval.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
 import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
@@ -157,7 +158,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     // The fingerprint has a meaning only for scopemesh.
     holds: journal.holds.map(({ fingerprint: _, ...hold }) => ({
       ...hold,
-      rejectedBy: deps.window.rejections.of(hold.subject)?.by.id ?? null,
+      rejectedBy: rejecterOf(deps.window.rejections.of(hold.subject)),
     })),
     closures: isReconciling
       ? [...deps.world.view(now).clientBlocks].map(([text, block]) => ({

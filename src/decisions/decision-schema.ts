@@ -114,9 +114,11 @@ export const CLOUD_EVENT = z.object({
       .describe('The person whose access it is, by the sub of their tokens, and the group that gives it.'),
     scopes: z.array(z.string()).exactOptional(),
     principal: z
-      .object({ id: z.string(), ip: z.string().exactOptional() })
+      .object({ id: z.string(), ip: z.string().exactOptional(), note: z.string().exactOptional() })
       .exactOptional()
-      .describe('Who caused the change at the identity provider, if the provider reports it.'),
+      .describe(
+        'Who caused the change at the identity provider, if the provider reports it, or by a command. What note says is not proven.',
+      ),
     cause: z.object({
       kind: z.enum(CAUSE_KINDS),
       eventId: z.string().exactOptional(),

@@ -54,6 +54,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
             principal: {
               id: toPlainText(principal.id),
               ...(principal.ip === undefined ? {} : { ip: principal.ip }),
+              ...(principal.note === undefined ? {} : { note: toPlainText(principal.note) }),
             },
           }),
       reason: decision.reason,

@@ -13,15 +13,45 @@ export const CAUSE_KINDS = [
 ] as const;
 export type CauseKind = (typeof CAUSE_KINDS)[number];
 
-/** Who caused an identity provider change, if the identity provider reports it. */
+/** Who caused a change: at the identity provider, if the provider reports it, or by a command. */
 export interface Principal {
   readonly id: string;
   readonly ip?: string;
+  /** What a principal says of itself. Nothing proves it. */
+  readonly note?: string;
 }
 
-/** The user of the operating system who runs a command where the store is. */
-export function systemUser(name: string): Principal {
-  return { id: `os:${name}` };
+const LOCAL = 'local';
+
+/**
+ * A person with the token file, or with the state itself. The name that a command reports is a note: whoever reads the file
+ * can send any name, so all of them count as one person.
+ */
+export function localPerson(note: string): Principal {
+  return { id: LOCAL, note };
+}
+
+/** As texts and views show a principal. */
+export function principalText({ id, note }: Principal): string {
+  return note === undefined ? id : `${id} (${note})`;
+}
+
+/** The reverse of `principalText`. */
+export function parsePrincipalText(text: string): Principal {
+  const note = /^local \((.*)\)$/s.exec(text)?.[1];
+  return note === undefined ? { id: text } : localPerson(note);
+}
+
+/**
+ * Whether two principals may be one person: all local ones are, and one name at two places counts as one person, such as
+ * `token:ana` and a local Ana.
+ */
+export function isSamePerson(a: Principal, b: Principal): boolean {
+  return a.id === b.id || nameOf(a) === nameOf(b);
+}
+
+function nameOf({ id, note }: Principal): string {
+  return (note ?? id.slice(id.indexOf(':') + 1)).trim().toLowerCase();
 }
 
 /** Who holds a token of `http.tokens`. */

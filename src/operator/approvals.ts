@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isoInstant } from '../clock.js';
-import type { Principal } from '../model/cause.js';
+import { type Principal, principalText } from '../model/cause.js';
 import { definedFields } from '../model/defined-fields.js';
 import { leftObjectsKey, parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -12,11 +12,12 @@ import { safeParse } from '../safe-parse.js';
 import { whyUndecided } from '../state/orphaned-acl.js';
 import { type OperatorDeps, stampOf } from './deps.js';
 import { type ApprovalDeps, countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
+import { StoredPrincipal } from './stored-principal.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
 const Stored = z.object({
   verdict: z.enum(['approved', 'rejected']),
-  by: z.object({ id: z.string() }),
+  by: StoredPrincipal,
   at: z.string(),
   fingerprint: z.string(),
   /** ID of the `held` decision. A hold that ended and began again has another one. */
@@ -87,7 +88,7 @@ export async function ruleOnHold(
         outcome: 'refused',
         reason: hold.reason,
         cause: { ...cause, principal: by },
-        detail: `${by.id} rejected this removal; the edge stays as it is`,
+        detail: `${principalText(by)} rejected this removal; the edge stays as it is`,
       },
       stampOf(deps),
     );

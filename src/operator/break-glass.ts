@@ -1,12 +1,12 @@
 import { settleFound } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import type { BreakGlass } from '../model/break-glass.js';
-import type { Cause, Principal } from '../model/cause.js';
+import { type Cause, isSamePerson, type Principal, principalText } from '../model/cause.js';
 import type { Outcome, Reason, Verb } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import { destinationKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { breakGlassState, isSamePerson } from '../plan/break-glass.js';
+import { breakGlassState } from '../plan/break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { freezeText } from '../plan/freeze.js';
 import { serviceText } from '../plan/world.js';
@@ -123,7 +123,7 @@ export function approveBreakGlass(
       ...definedFields({ client }),
       ...{ openedAt: now, remindedAt: now, approvedBy: by },
     };
-    const detail = `${found.askedBy.id} asked, ${by.id} approved: ${found.reason}`;
+    const detail = `${principalText(found.askedBy)} asked, ${principalText(by)} approved: ${found.reason}`;
     await settle(glass, { ...OPENED, before: found, after: glass, cause: commandOf(by, deps), detail }, deps);
     return withNote(glass, deps);
   });
@@ -139,7 +139,7 @@ function whyNotApproved(
   if (state === 'open') return 'this break-glass grant is open already';
   if (state !== 'asked') return 'this break-glass grant is over; ask again';
   if (isSamePerson(found.askedBy, by))
-    return `${found.askedBy.id} asked for this break-glass grant, so another person must approve it`;
+    return `${principalText(found.askedBy)} asked for this break-glass grant, so another person must approve it`;
   return refusalOf(found, deps);
 }
 
@@ -153,7 +153,7 @@ export function endBreakGlass(
   return inTurnOf(id, deps, async (found, now) => {
     if (breakGlassState(found, deps.world.mapping, now) === 'ended')
       return { kind: 'refused', why: 'this break-glass grant is over already' };
-    const why = { cause: commandOf(by, deps), detail: `${by.id}: ${reason}` };
+    const why = { cause: commandOf(by, deps), detail: `${principalText(by)}: ${reason}` };
     return { kind: 'done', glass: await settleEnd(found, now, why, deps) };
   });
 }

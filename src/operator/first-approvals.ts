@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Principal } from '../model/cause.js';
+import { isSamePerson, type Principal, principalText } from '../model/cause.js';
 import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { isSamePerson } from '../plan/break-glass.js';
 import { safeParse } from '../safe-parse.js';
 import { commandOf, type OperatorDeps, stampOf } from './deps.js';
+import { StoredPrincipal } from './stored-principal.js';
 
 export type ApprovalDeps = Pick<
   OperatorDeps,
@@ -26,7 +26,7 @@ interface Approved {
   readonly resource: Resource;
 }
 
-const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
+const Stored = z.object({ of: z.string(), by: StoredPrincipal });
 
 /**
  * Counts the persons who approve, for `guards.approvers`. `of` identifies what they approve: an approval of something else
@@ -56,17 +56,13 @@ async function count(approved: Approved, by: Principal, deps: ApprovalDeps): Pro
       outcome: 'observed',
       reason: 'FirstApproval',
       cause: commandOf(by, deps),
-      detail: `${by.id} approved this; another person must approve it too`,
+      detail: `${principalText(by)} approved this; another person must approve it too`,
     },
     stampOf(deps),
   );
   // First, so that no approval counts without its decision.
   await deps.journal.settle(key, [decision]);
-  const isFirst = await deps.keyValues.replace(
-    approvalName(subject),
-    text,
-    JSON.stringify({ of, by: { id: by.id } }),
-  );
+  const isFirst = await deps.keyValues.replace(approvalName(subject), text, JSON.stringify({ of, by }));
   deps.onSettled();
   // Another process recorded an approval in between.
   return isFirst ? { kind: 'first' } : count(approved, by, deps);
@@ -80,7 +76,7 @@ export async function forgetFirstApproval(
 }
 
 export function sameText(by: Principal): string {
-  return `${by.id} approved this already, and guards.approvers is 2: another person must approve it too`;
+  return `${principalText(by)} approved this already, and guards.approvers is 2: another person must approve it too`;
 }
 
 function approvalName(subject: string): string {

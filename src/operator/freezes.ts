@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { holdTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
-import type { Cause, Principal } from '../model/cause.js';
+import { type Cause, type Principal, principalText } from '../model/cause.js';
 import type { Freeze } from '../model/freeze.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isOver, longestFreeze } from '../plan/freeze.js';
 import { commandOf, type OperatorDeps, stampOf } from './deps.js';
+import { StoredPrincipal } from './stored-principal.js';
 
 /*
  * A freeze is kept in the journal, in one step with its decision: no crash separates them, and each leader reads it before
@@ -41,7 +42,7 @@ const Stored = z.object({
   since: z.number(),
   until: z.number().exactOptional(),
   reason: z.string().exactOptional(),
-  by: z.object({ id: z.string() }).exactOptional(),
+  by: StoredPrincipal.exactOptional(),
 });
 
 /** Before the first plan of a process. */
@@ -174,7 +175,8 @@ async function settle(
   const stored = after === undefined ? null : JSON.stringify(after);
   await deps.journal.settle(keyOf(owner), [decision], { lastApplied: new Map([[subject, stored]]) });
   deps.onSettled();
-  const fields = { kind, until: toFreezeView(after)?.until, by: cause.principal?.id, reason };
+  const by = cause.principal && principalText(cause.principal);
+  const fields = { kind, until: toFreezeView(after)?.until, by, reason };
   if (after === undefined) deps.logger.info(fields, 'a freeze ended; what it held is planned now');
   else deps.logger.warn(fields, 'a freeze began: only revocations pass until it ends');
 }
@@ -188,7 +190,7 @@ export function toFreezeView(freeze: Freeze | undefined) {
     since: new Date(since).toISOString(),
     until: until === undefined ? null : new Date(until).toISOString(),
     reason: reason ?? null,
-    by: by?.id ?? null,
+    by: by === undefined ? null : principalText(by),
   };
 }
 

@@ -6,13 +6,13 @@ import { breakGlassAccess } from '../plan/break-glass.js';
 import { isSourceName } from '../plan/claim-status.js';
 import { isPlainServiceName } from '../plan/pattern.js';
 import { safeParse } from '../safe-parse.js';
+import { StoredPrincipal } from './stored-principal.js';
 
 export const METHOD = /^[A-Z]{1,32}$/;
 const MAX_METHODS = 20;
 const place = () => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
 const name = () => z.string().max(512);
 const instant = () => z.number().int().min(0).max(8.64e15);
-const principal = () => z.object({ id: z.string().regex(/^\P{Cc}{1,512}$/u) });
 
 /** What a person asks for. */
 export const REQUEST_FIELDS = {
@@ -36,9 +36,9 @@ const Stored = z.strictObject({
     .max(366 * 86_400_000),
   duringFreeze: z.boolean(),
   askedAt: instant(),
-  askedBy: principal(),
+  askedBy: StoredPrincipal,
   openedAt: instant().exactOptional(),
-  approvedBy: principal().exactOptional(),
+  approvedBy: StoredPrincipal.exactOptional(),
   endedAt: instant().exactOptional(),
   remindedAt: instant().exactOptional(),
   isAdopted: z.literal(true).exactOptional(),

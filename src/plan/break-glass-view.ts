@@ -1,4 +1,5 @@
 import type { BreakGlass } from '../model/break-glass.js';
+import { principalText } from '../model/cause.js';
 import type { Mapping } from '../model/rule.js';
 import { breakGlassState, endOf } from './break-glass.js';
 
@@ -24,9 +25,9 @@ export function toBreakGlassView(
     forSeconds: glass.forMs / 1000,
     duringFreeze,
     askedAt: instant(glass.askedAt),
-    askedBy: glass.askedBy.id,
+    askedBy: principalText(glass.askedBy),
     openedAt: instant(glass.openedAt),
-    approvedBy: glass.approvedBy?.id ?? null,
+    approvedBy: glass.approvedBy === undefined ? null : principalText(glass.approvedBy),
     until: instant(glass.endedAt ?? end),
     isAdopted: glass.isAdopted === true,
   };

@@ -1,4 +1,5 @@
 import type { BreakGlass } from '../model/break-glass.js';
+import { isSamePerson, principalText } from '../model/cause.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { union } from './access.js';
@@ -78,20 +79,6 @@ export function sourceOf({ source, partition, namespace }: BreakGlass): ServiceN
   return { partition, namespace, name: source };
 }
 
-/**
- * Whether two principals may be one person. One name at two places, such as `os:ana` and `token:ana`, counts as one person.
- */
-export function isSamePerson(a: { readonly id: string }, b: { readonly id: string }): boolean {
-  return nameOf(a.id) === nameOf(b.id);
-}
-
-function nameOf(id: string): string {
-  return id
-    .slice(id.indexOf(':') + 1)
-    .trim()
-    .toLowerCase();
-}
-
 /** In the records of edges, beside the scopes: no scope has this form (`toGrantText`). */
 export function toBreakGlassText(id: string): string {
   return JSON.stringify(['break-glass', id, '']);
@@ -104,6 +91,9 @@ export function parseBreakGlassText(text: string): string | undefined {
 
 /** Why an edge is open, for a person. */
 export function breakGlassText({ id, reason, askedBy, approvedBy }: BreakGlass, until: number): string {
-  const who = approvedBy === undefined ? askedBy.id : `${askedBy.id} asked, ${approvedBy.id} approved`;
+  const who =
+    approvedBy === undefined
+      ? principalText(askedBy)
+      : `${principalText(askedBy)} asked, ${principalText(approvedBy)} approved`;
   return `break-glass grant ${id} until ${new Date(until).toISOString()} (${who}): ${reason}`;
 }

@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { principalText } from '../model/cause.js';
 import type { Freeze, FreezeSchedule } from '../model/freeze.js';
 
 /**
@@ -37,7 +38,7 @@ export function freezeText({ kind, until, reason, by }: Freeze): string {
   const end = until === undefined ? 'until scopemesh freeze end' : `until ${new Date(until).toISOString()}`;
   return kind === 'scheduled'
     ? `guards.freeze lets only revocations pass ${end}`
-    : `${by?.id ?? 'a person'} started a freeze, which lets only revocations pass ${end}: ${reason ?? 'no reason given'}`;
+    : `${by === undefined ? 'a person' : principalText(by)} started a freeze, which lets only revocations pass ${end}: ${reason ?? 'no reason given'}`;
 }
 
 function toCron(schedule: string, timezone: string): Cron {

@@ -94,7 +94,8 @@ export function parseRelease(text: string | undefined): StoredRelease | undefine
   const { by, decidedAt, upTo }: Partial<Record<string, unknown>> = { ...value };
   if (typeof decidedAt !== 'string' || typeof upTo !== 'string') return undefined;
   if (typeof by !== 'object' || by === null || !('id' in by) || typeof by.id !== 'string') return undefined;
-  return { by: { id: by.id }, decidedAt, upTo };
+  const note = 'note' in by && typeof by.note === 'string' ? { note: by.note } : {};
+  return { by: { id: by.id, ...note }, decidedAt, upTo };
 }
 
 /**

@@ -39,7 +39,7 @@ export function byKey(
 function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, client }: Trigger): string {
   return JSON.stringify([
     cause.kind,
-    cause.principal?.id ?? null,
+    cause.principal ?? null,
     evidence,
     order ?? null,
     fullRead ?? false,

@@ -1,3 +1,4 @@
+import { principalText } from '../model/cause.js';
 import type { Decision, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import type { Residual } from '../model/residual.js';
@@ -83,6 +84,6 @@ export function isPossiblyOpen({ access, possible }: TrailEdge): boolean {
 }
 
 export function cite({ id, time, reason, principal, cause, detail }: Decision): Citation {
-  const by = (principal ?? cause.principal)?.id;
-  return { id, time, reason, ...definedFields({ principal: by, detail }) };
+  const by = principal ?? cause.principal;
+  return { id, time, reason, ...definedFields({ principal: by && principalText(by), detail }) };
 }

@@ -103,7 +103,7 @@ describe('a removal that the limit holds because of earlier ones', () => {
     await cli.run(['reject', hold?.decisionId ?? ''], { user: 'bob' });
     await cli.run(['apply', '--yes']);
     cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 100 } } });
-    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ rejectedBy: 'os:bob' }]);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ rejectedBy: 'local (bob)' }]);
   });
 
   it('is planned once the identity provider reports it', async () => {

@@ -6,6 +6,7 @@ import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { addOpenapi } from '../../src/daemon/openapi.js';
 import { addParkedApi } from '../../src/daemon/parked-api.js';
+import { principalText } from '../../src/model/cause.js';
 import { Secret } from '../../src/model/secret.js';
 import { silentLogger } from '../../src/observe.js';
 import type { Rulings } from '../../src/operator/rulings.js';
@@ -54,7 +55,7 @@ async function ask({
   const hold = { subject: 's', decisionId: '1', since: '', fingerprint: '' };
   const rulings: Rulings = {
     async onHold(id, verdict, by, override) {
-      ruled.push(`${verdict} ${id} ${by.id}${override === true ? ' override' : ''}`);
+      ruled.push(`${verdict} ${id} ${principalText(by)}${override === true ? ' override' : ''}`);
       if (id === 'gone') return { kind: 'unknown' };
       if (id === 'foreign')
         return { kind: 'unsuitable', hold: { ...hold, reason: 'ForeignSource', detail: 'remove it' } };
@@ -65,7 +66,7 @@ async function ask({
       return { kind: 'ruled', hold: limited };
     },
     async release({ provider, clientId }, by) {
-      ruled.push(`release ${provider} ${clientId} ${by.id}`);
+      ruled.push(`release ${provider} ${clientId} ${principalText(by)}`);
       if (clientId === 'free') return { kind: 'unknown' };
       return { kind: 'ruled', hold: { subject: clientId } };
     },
@@ -139,22 +140,25 @@ describe('the API', () => {
     expect(await ask({})).toEqual({
       status: 200,
       body: { id: '1', subject: 's' },
-      ruled: ['approve 1 os:alice'],
+      ruled: ['approve 1 local (alice)'],
     });
     expect((await ask({ url: '/api/holds/unread/approve' })).body).toEqual({
       id: 'unread',
       subject: 's',
       waits: 'the directory is unread',
     });
-    expect((await ask({ url: '/api/holds/1/reject' })).ruled).toEqual(['reject 1 os:alice']);
+    expect((await ask({ url: '/api/holds/1/reject' })).ruled).toEqual(['reject 1 local (alice)']);
     const url = '/api/quarantines/main/a%2Fb/release';
-    expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b os:alice'] });
+    expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b local (alice)'] });
   });
 
   it('releases a client with the longest possible ID', async () => {
     const clientId = 'ä'.repeat(255);
     const url = `/api/quarantines/main/${encodeURIComponent(clientId)}/release`;
-    expect(await ask({ url })).toMatchObject({ status: 200, ruled: [`release main ${clientId} os:alice`] });
+    expect(await ask({ url })).toMatchObject({
+      status: 200,
+      ruled: [`release main ${clientId} local (alice)`],
+    });
   });
 
   it('answers 404 for an unknown hold, and 409 for one that a person cannot decide', async () => {
@@ -192,7 +196,7 @@ describe('the API', () => {
     });
     expect(await ask({ url, body: '{"user":"alice","override":true}' })).toMatchObject({
       status: 200,
-      ruled: ['approve rejected os:alice override'],
+      ruled: ['approve rejected local (alice) override'],
     });
   });
 

@@ -127,7 +127,7 @@ it('a burst of 500 changes in a freeze: revocations at once, grants at its end u
   await until('the other leads', () => leads(standby), PATIENCE);
   await standby.ready();
   expect(await statusOf(standby)).toMatchObject({
-    freeze: { kind: 'started', reason: 'release 42', by: 'os:alice' },
+    freeze: { kind: 'started', reason: 'release 42', by: 'local (alice)' },
     holdCounts: { Frozen: SECOND.length },
   });
   expect(await open()).toEqual([]);

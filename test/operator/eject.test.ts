@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { AclObject, AclRole, AclSnapshot, Stored } from '../../src/model/acl.js';
-import { systemUser } from '../../src/model/cause.js';
+import { localPerson } from '../../src/model/cause.js';
 import { ejectAcl, forgetWritten } from '../../src/operator/eject.js';
 import { planAclEjection } from '../../src/plan/acl/plan-acl-ejection.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const NEVER = new AbortController().signal;
-const cause = { kind: 'command', receivedAt: '2026-01-01T00:00:00Z', principal: systemUser('ada') } as const;
+const cause = { kind: 'command', receivedAt: '2026-01-01T00:00:00Z', principal: localPerson('ada') } as const;
 
 function snapshotOf(role: Partial<AclRole>, isAltered = false): AclSnapshot {
   const object = {

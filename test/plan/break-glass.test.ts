@@ -1,14 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BreakGlass } from '../../src/model/break-glass.js';
+import { isSamePerson, localPerson } from '../../src/model/cause.js';
 import type { Access } from '../../src/model/intention.js';
 import { covers, union } from '../../src/plan/access.js';
-import {
-  breakGlassState,
-  isSamePerson,
-  parseBreakGlassText,
-  toBreakGlassText,
-} from '../../src/plan/break-glass.js';
+import { breakGlassState, parseBreakGlassText, toBreakGlassText } from '../../src/plan/break-glass.js';
 import { toGrantText } from '../../src/plan/grant-text.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { clientText } from '../../src/plan/world.js';
@@ -284,7 +280,10 @@ describe('the state of a break-glass grant', () => {
     expect(state({ approvedBy: { id: 'os:bob' } }, two)).toBe('open');
     expect(breakGlassState(unopened, on(two), NOW - 1)).toBe('asked');
     expect(breakGlassState(unopened, on(two), NOW)).toBe('ended');
-    expect(isSamePerson({ id: 'os:ana' }, { id: 'oidc: ANA' })).toBe(true);
+    expect(isSamePerson({ id: 'oidc: ANA' }, { id: 'token:ana' })).toBe(true);
+    expect(isSamePerson(localPerson('ana'), localPerson('bob'))).toBe(true);
+    expect(isSamePerson(localPerson('ana'), { id: 'token:Ana' })).toBe(true);
+    expect(isSamePerson(localPerson('ana'), { id: 'token:bob' })).toBe(false);
   });
 
   test('has a text that no scope has', () => {

@@ -67,7 +67,7 @@ export function auditedTrail(): readonly Decision[] {
       outcome: 'refused',
       action: 'none',
       reason: 'RevocationLimit',
-      principal: { id: 'os:alice' },
+      principal: { id: 'local', note: 'alice' },
       before: READ,
       after: null,
     },

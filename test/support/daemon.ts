@@ -74,8 +74,12 @@ export interface Daemon {
   send(event: SignableEvent): Promise<number>;
   tell(type: string, clientId: string): Promise<void>;
   get(path: string): Promise<{ readonly status: number; readonly text: string }>;
-  /** As a command on this machine does, with the token of the state directory. */
-  post(path: string, body: object): Promise<{ readonly status: number; readonly text: string }>;
+  /** With a token of `http.tokens`, or, as a command on this machine does, with that of the state directory. */
+  post(
+    path: string,
+    body: object,
+    token?: string,
+  ): Promise<{ readonly status: number; readonly text: string }>;
   status(): Promise<Status>;
   /** One sample of what `/metrics` shows, with gauges of now. */
   metric(line: string): Promise<number | undefined>;
@@ -226,11 +230,11 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
     async get(path) {
       return send(admin + path);
     },
-    async post(path, body) {
-      const token = await readApiToken(config);
+    async post(path, body, held) {
+      const token = held ?? (await readApiToken(config)).reveal();
       return send(admin + path, {
         method: 'POST',
-        headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       });
     },

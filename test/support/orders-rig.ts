@@ -4,6 +4,12 @@ import { until } from './until.js';
 export const READ = 'GET+HEAD /v1/orders and below';
 export const WRITE = 'POST /v1/orders and below';
 export const BOTH = 'GET+HEAD+POST /v1/orders and below';
+/** Who may decide with a token of `http.tokens`. */
+export const BOB = 'bobs-token-of-thirty-two-characters';
+export const HTTP = {
+  listen: '127.0.0.1:0',
+  tokens: [{ name: 'bob', token: BOB, approve: 'on' }],
+};
 export const EDGE = 'intention/default/default/orders/web';
 
 /** `web` claims `web-app`, which may read orders; another client keeps the directory from ever being empty. */

@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.js';
+import { rejecterOf } from '../../plan/guards/approval.js';
 import { holdKey } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
@@ -166,7 +167,7 @@ async function knownHolds({ journal, window }: OneShot['deps']): Promise<KnownHo
   return new Map(
     holds.map((hold) => [
       holdKey(hold),
-      { ...hold, rejectedBy: window.rejections.of(hold.subject)?.by.id ?? null },
+      { ...hold, rejectedBy: rejecterOf(window.rejections.of(hold.subject)) },
     ]),
   );
 }

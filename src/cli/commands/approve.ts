@@ -1,6 +1,6 @@
 import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
-import { type Principal, systemUser } from '../../model/cause.js';
+import { localPerson, type Principal } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { fieldOf } from '../../model/field-of.js';
@@ -126,7 +126,7 @@ async function ruleOn(
   config: Config,
   cli: Cli,
 ): Promise<Ruled> {
-  const by = systemUser(cli.context.user);
+  const by = localPerson(cli.context.user);
   // No decision ID has a slash.
   const slash = id.indexOf('/');
   if (slash > 0) {

@@ -1,4 +1,4 @@
-import { systemUser } from '../../model/cause.js';
+import { localPerson } from '../../model/cause.js';
 import type { Freeze } from '../../model/freeze.js';
 import {
   endFreeze,
@@ -124,8 +124,8 @@ async function withFreeze(
     (deps) =>
       use({
         status: () => readFreeze(deps),
-        start: (request) => startFreeze(request, systemUser(user), deps),
-        end: async (reason) => leftAfter(await endFreeze(reason, systemUser(user), deps)),
+        start: (request) => startFreeze(request, localPerson(user), deps),
+        end: async (reason) => leftAfter(await endFreeze(reason, localPerson(user), deps)),
       }),
     changes,
   );

@@ -1,10 +1,11 @@
+import { principalText } from '../../model/cause.js';
 import type { DecidedPerson, Decision, Outcome } from '../../model/decision.js';
 import { type Colors, printable } from './screen.js';
 
 /** One line: time, outcome, action, source -> destination, reason, client or person, scopes. */
 export function decisionText(decision: Decision, colors: Colors): string {
   const { client, person, scopes = [], detail, principal } = decision;
-  const by = principal === undefined ? '' : `by ${principal.id}`;
+  const by = principal === undefined ? '' : `by ${principalText(principal)}`;
   const parts = [
     colors.dim(decision.time),
     colors[COLOR[decision.outcome]](decision.outcome.padEnd(8)),

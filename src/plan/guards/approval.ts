@@ -1,3 +1,4 @@
+import { principalText } from '../../model/cause.js';
 import type { GuardVerdict, Loss, LossGuard, Rejection } from './guard.js';
 
 /** A ruling of a person has priority over the other guards of losses: an approved loss passes, and a rejected one is held. */
@@ -17,6 +18,11 @@ export const approval: LossGuard = ({ losses }, { rulings }) => {
   return verdicts;
 };
 
+/** As views show who rejected a removal; null if nobody did. */
+export function rejecterOf(rejection: Rejection | undefined): string | null {
+  return rejection === undefined ? null : principalText(rejection.by);
+}
+
 export function rejectedText({ by, at }: Rejection): string {
-  return `${by.id} rejected this removal at ${at}`;
+  return `${principalText(by)} rejected this removal at ${at}`;
 }

@@ -1,3 +1,4 @@
+import { principalText } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { type Citation, cite } from '../edge.js';
 
@@ -46,10 +47,11 @@ function endOf(later: Decision | undefined): Pick<HeldChange, 'end' | 'by' | 'en
   const { outcome } = later;
   const end = outcome === 'refused' ? 'rejected' : outcome === 'applied' ? 'made' : 'ended';
   const by = end === 'rejected' ? later.principal : end === 'made' ? approverOf(later) : undefined;
-  return { end, ...(by === undefined ? {} : { by: by.id }), endedBy: cite(later) };
+  return { end, ...(by === undefined ? {} : { by: principalText(by) }), endedBy: cite(later) };
 }
 
 /** Without an approval the principal is that of the cause. */
 function approverOf({ principal, cause }: Decision): Decision['principal'] {
-  return principal?.id === cause.principal?.id ? undefined : principal;
+  const textOf = (each: Decision['principal']) => each && principalText(each);
+  return textOf(principal) === textOf(cause.principal) ? undefined : principal;
 }

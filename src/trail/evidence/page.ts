@@ -1,3 +1,4 @@
+import { principalText } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import type { Citation } from '../edge.js';
 import { barChart } from './bar-chart.js';
@@ -264,10 +265,15 @@ function signedText({ log, first, last, signed }: Integrity['logs'][number]): st
 
 function appendix({ decisions }: EvidenceReport, cited: ReadonlyMap<string, Decision>): string {
   const rows = [...cited.values()].map(({ id, time, subject, outcome, reason, principal, cause }) => {
-    const by = (principal ?? cause.principal)?.id ?? '–';
-    const cells = [time, subject, outcome, reason, by, cause.kind].map(
-      (cell) => `<td>${breakableHtml(cell)}</td>`,
-    );
+    const by = principal ?? cause.principal;
+    const cells = [
+      time,
+      subject,
+      outcome,
+      reason,
+      by === undefined ? '–' : principalText(by),
+      cause.kind,
+    ].map((cell) => `<td>${breakableHtml(cell)}</td>`);
     return `<tr id="d-${escapeHtml(id)}"><td><code>${escapeHtml(id)}</code></td>${cells.join('')}</tr>`;
   });
   const more = decisions.length - cited.size;

@@ -40,7 +40,9 @@ describe('the command that approves a hold', () => {
     await cli.run(['apply', '--yes']);
     for (const args of [['apply', '--yes'], ['plan']])
       expect((await cli.run(args)).out).toContain(`scopemesh approve --override ${id}`);
-    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: 'os:bob' }]);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([
+      { decisionId: id, rejectedBy: 'local (bob)' },
+    ]);
   });
 
   it('is gone from decisions list and tail once the hold has ended', async () => {
@@ -94,7 +96,10 @@ describe('approve and reject without a daemon', () => {
     const removal = (await decisions()).find(
       ({ data }) => data.action === 'revoke' && data.outcome === 'applied',
     );
-    expect(removal?.data).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'os:carol' } });
+    expect(removal?.data).toMatchObject({
+      reason: 'ClientDeleted',
+      principal: { id: 'local', note: 'carol' },
+    });
 
     cli.idp(web, bot);
     await cli.run(['apply', '--yes']);
@@ -118,7 +123,7 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
     const reported = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
     expect(reported.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
-    expect(reported[1]?.data).toMatchObject({ principal: { id: 'os:alice' } });
+    expect(reported[1]?.data).toMatchObject({ principal: { id: 'local', note: 'alice' } });
   });
 
   it('an approval of a rejected removal is refused with who rejected it, and passes with --override', async () => {
@@ -127,7 +132,7 @@ describe('approve and reject without a daemon', () => {
     const refused = await cli.run(['approve', id], { user: 'carol' });
     expect(refused).toMatchObject({
       status: 1,
-      err: expect.stringMatching(/os:bob rejected this removal at \S+; .*--override/),
+      err: expect.stringMatching(/local \(bob\) rejected this removal at \S+; .*--override/),
     });
     await cli.run(['apply', '--yes']);
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
@@ -145,7 +150,7 @@ describe('approve and reject without a daemon', () => {
     expect(approved.status).toBe(1);
     expect(approved.json()).toMatchObject({
       approved: [{ id: botId }],
-      errors: [{ id: webId, message: expect.stringContaining('os:bob rejected this removal') }],
+      errors: [{ id: webId, message: expect.stringContaining('local (bob) rejected this removal') }],
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });

@@ -152,7 +152,7 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
     await cli.run(['apply', '--yes']);
     expect(await sourcesOf('orders')).toMatchObject([foreign, { Name: 'bot' }]);
     const last = await cli.run(['decisions', 'list', '--limit', '20']);
-    expect(last.out).toMatch(/revoke {2}web -> orders {2}ClientDeleted .*by os:carol/);
+    expect(last.out).toMatch(/revoke {2}web -> orders {2}ClientDeleted .*by local \(carol\)/);
   });
 
   it('an unsafe Redis is refused with what to set', async () => {

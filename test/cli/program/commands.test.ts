@@ -143,7 +143,7 @@ describe('apply', () => {
       expect(event).toMatchObject({
         specversion: '1.0',
         type: 'dev.scopemesh.intention.created',
-        data: { outcome: 'applied', cause: { kind: 'command' }, principal: { id: 'os:alice' } },
+        data: { outcome: 'applied', cause: { kind: 'command' }, principal: { id: 'local', note: 'alice' } },
       });
   });
 
@@ -311,7 +311,7 @@ describe('decisions', () => {
     await cli.run(['apply', '--yes']);
     const { out } = await cli.run(['decisions', 'list', '--subject', 'intention/default/default/orders/web']);
     expect(out).toMatch(
-      /^\S+Z {2}applied {3}grant {3}web -> orders {2}ScopeGranted {2}main\/web-app {2}orders:read {2}by os:alice\n$/,
+      /^\S+Z {2}applied {3}grant {3}web -> orders {2}ScopeGranted {2}main\/web-app {2}orders:read {2}by local \(alice\)\n$/,
     );
   });
 

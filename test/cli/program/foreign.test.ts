@@ -89,7 +89,9 @@ describe('a foreign source where scopemesh would write its own', () => {
         const found = decisions.filter(({ data }) => data.reason === 'Adopted');
         return found.length > 0 && found;
       });
-      expect(adoptions).toMatchObject([{ data: { outcome: 'applied', principal: { id: 'os:alice' } } }]);
+      expect(adoptions).toMatchObject([
+        { data: { outcome: 'applied', principal: { id: 'local', note: 'alice' } } },
+      ]);
     } finally {
       stop.abort();
       await running;

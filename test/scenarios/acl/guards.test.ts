@@ -57,7 +57,7 @@ describe('the mass guard', () => {
       { subject: `acl-auth-method/${roleOf('svc-00')}`, outcome: 'applied' },
       40,
     );
-    expect(gone).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'os:alice' } });
+    expect(gone).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'local', note: 'alice' } });
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     await until('nine holds', async () => (await holds('RevocationLimit')).length === 9);
     expect(await methods()).toBe(19);

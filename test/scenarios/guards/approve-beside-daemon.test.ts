@@ -5,6 +5,7 @@ import type { CommandLine } from '../../support/command-line.js';
 import { bot, guards, type HeldRemovals, held, startHeldRemovals, web } from '../../support/held-removals.js';
 import { startIdp } from '../../support/idp.js';
 import type { Mesh } from '../../support/mesh.js';
+import { BOB } from '../../support/orders-rig.js';
 import { until } from '../../support/until.js';
 
 let removals: HeldRemovals;
@@ -32,7 +33,7 @@ describe('approve and reject beside a running daemon', () => {
     origin = `http://127.0.0.1:${port}`;
     cli.configure({
       guards: limits,
-      http: { listen: `127.0.0.1:${port}` },
+      http: { listen: `127.0.0.1:${port}`, tokens: [{ name: 'bob', token: BOB, approve: 'on' }] },
       providers: [
         {
           name: 'main',
@@ -82,7 +83,7 @@ describe('approve and reject beside a running daemon', () => {
     const removal = await until('its decision is published', async () =>
       (await decisions()).find(({ data }) => data.action === 'revoke' && data.outcome === 'applied'),
     );
-    expect(removal.data).toMatchObject({ principal: { id: 'os:carol' } });
+    expect(removal.data).toMatchObject({ principal: { id: 'local', note: 'carol' } });
   });
 
   it('plan gets the command that approves a hold from the daemon, before the decision is published', async () => {
@@ -101,7 +102,7 @@ describe('approve and reject beside a running daemon', () => {
     expect((await cli.run(['reject', id], { user: 'bob' })).status).toBe(0);
     expect(await cli.run(['approve', id])).toMatchObject({
       status: 1,
-      err: expect.stringMatching(/os:bob rejected this removal at \S+: .*--override/),
+      err: expect.stringMatching(/local \(bob\) rejected this removal at \S+: .*--override/),
     });
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
     expect((await cli.run(['approve', id, '--override'])).status).toBe(0);
@@ -122,13 +123,22 @@ describe('approve and reject beside a running daemon', () => {
     const { id } = asked.json().grant as { id: string };
     expect(await cli.run(['approve', id], { user: 'ana' })).toMatchObject({
       status: 1,
-      err: expect.stringContaining('os:ana asked for this break-glass grant, so another person must approve'),
+      err: expect.stringContaining(
+        'local (ana) asked for this break-glass grant, so another person must approve',
+      ),
     });
     expect(await mesh.access('billing')).toBeUndefined();
-    expect((await cli.run(['approve', id], { user: 'bob' })).status).toBe(0);
+    expect((await cli.run(['approve', id], { user: 'bob' })).status).toBe(1);
+    expect(await mesh.access('billing')).toBeUndefined();
+    const approved = await fetch(`${origin}/api/holds/${id}/approve`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${BOB}` },
+      body: '{}',
+    });
+    expect(approved.status).toBe(200);
     await until('the edge', async () => (await mesh.access('billing'))?.bot === 'allow');
     expect((await cli.run(['grant', 'list', '--json'])).json()).toMatchObject({
-      grants: [{ id, state: 'open', askedBy: 'os:ana', approvedBy: 'os:bob' }],
+      grants: [{ id, state: 'open', askedBy: 'local (ana)', approvedBy: 'token:bob' }],
     });
   });
 
@@ -227,7 +237,7 @@ describe('approve and reject beside a running daemon', () => {
     });
     expect(about.map(({ data }) => [data.reason, data.principal])).toEqual([
       ['ClientQuarantined', undefined],
-      ['QuarantineEnded', { id: 'os:alice' }],
+      ['QuarantineEnded', { id: 'local', note: 'alice' }],
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Daemon, DaemonOptions, Rig } from '../../support/daemon.js';
-import { EDGE, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { BOB, EDGE, HTTP, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 
 const OTHER = EDGE.replace('web', 'other');
 const HOUR = 3_600_000;
@@ -10,7 +10,10 @@ let daemon: Daemon;
 afterEach(() => rig.close());
 
 async function running(guards: object = {}, options: DaemonOptions = {}): Promise<void> {
-  rig = await ordersRig({ ...options, file: { guards: { breakGlass: { longest: '4h' }, ...guards } } });
+  rig = await ordersRig({
+    ...options,
+    file: { http: HTTP, guards: { breakGlass: { longest: '4h' }, ...guards } },
+  });
   daemon = await rig.start();
   await isOpen(rig, READ);
   await daemon.idle();
@@ -36,7 +39,7 @@ describe('a break-glass grant', () => {
     const { status, body } = await ask({ methods: ['GET'], path: '/v1/orders' });
     expect([status, body]).toMatchObject([
       200,
-      { grant: { state: 'open', askedBy: 'os:ana' }, heldBy: null },
+      { grant: { state: 'open', askedBy: 'local (ana)' }, heldBy: null },
     ]);
     await isOpen(rig, 'GET /v1/orders and below', 'other');
     await daemon.stop();
@@ -52,7 +55,7 @@ describe('a break-glass grant', () => {
     await rig.decided({ subject: OTHER, reason: 'BreakGlassEnded' });
     await rig.decided({ subject: `break-glass/${body.grant.id}`, reason: 'BreakGlassEnded' });
     const [edge] = await decisions(OTHER);
-    expect(edge).toMatchObject({ reason: 'BreakGlass', principal: { id: 'os:ana' } });
+    expect(edge).toMatchObject({ reason: 'BreakGlass', principal: { id: 'local', note: 'ana' } });
     expect((await decisions(`break-glass/${body.grant.id}`))[0]).toMatchObject({
       id: body.grant.id,
       type: 'dev.scopemesh.break-glass.created',
@@ -81,20 +84,22 @@ describe('a break-glass grant', () => {
       status: 409,
       text: expect.stringContaining('another person'),
     });
-    expect((await approve('bob')).status).toBe(200);
+    expect((await approve('bob')).status).toBe(409);
+    const path = `/api/holds/${body.grant.id}/approve`;
+    expect((await daemon.post(path, {}, BOB)).status).toBe(200);
     await isOpen(rig, 'allow', 'other');
     await rig.decided({ subject: OTHER, reason: 'BreakGlass' });
     const [edge] = await decisions(OTHER);
     expect(edge).toMatchObject({
-      principal: { id: 'os:bob' },
-      detail: expect.stringContaining('os:ana asked'),
+      principal: { id: 'token:bob' },
+      detail: expect.stringContaining('local (ana) asked'),
     });
     expect(await decisions(`break-glass/${body.grant.id}`)).toMatchObject([
-      { reason: 'BreakGlassAsked', principal: { id: 'os:ana' } },
+      { reason: 'BreakGlassAsked', principal: { id: 'local', note: 'ana' } },
       {
         reason: 'BreakGlass',
-        principal: { id: 'os:bob' },
-        after: { askedBy: 'os:ana', approvedBy: 'os:bob' },
+        principal: { id: 'token:bob' },
+        after: { askedBy: 'local (ana)', approvedBy: 'token:bob' },
       },
     ]);
     expect((await approve('carl')).status).toBe(409);

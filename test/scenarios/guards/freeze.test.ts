@@ -36,7 +36,7 @@ describe('a freeze that a person starts', () => {
     await give('other', 'orders:read');
     expect(await access('other')).toBeUndefined();
     expect(await daemon.status()).toMatchObject({
-      freeze: { kind: 'started', until: null, reason: 'release 42', by: 'os:alice' },
+      freeze: { kind: 'started', until: null, reason: 'release 42', by: 'local (alice)' },
       holdCounts: { Frozen: 1 },
     });
     await daemon.stop();
@@ -56,8 +56,12 @@ describe('a freeze that a person starts', () => {
       ['config.updated', 'applied', 'FreezeEnded'],
     ]);
     const [began, ended] = (await rig.decisions()).filter(({ subject }) => subject === FREEZE);
-    expect(began).toMatchObject({ principal: { id: 'os:alice' }, detail: 'release 42', before: null });
-    expect(ended).toMatchObject({ principal: { id: 'os:bob' }, detail: 'released', after: null });
+    expect(began).toMatchObject({
+      principal: { id: 'local', note: 'alice' },
+      detail: 'release 42',
+      before: null,
+    });
+    expect(ended).toMatchObject({ principal: { id: 'local', note: 'bob' }, detail: 'released', after: null });
     expect(await about(EDGE.replace('web', 'other'))).toEqual([
       ['intention.held', 'held', 'Frozen'],
       ['intention.released', 'observed', 'HoldEnded'],

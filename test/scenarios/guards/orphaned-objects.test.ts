@@ -91,7 +91,7 @@ describe('objects of clients that no Description names and no read shows, beyond
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await methods()).toBe(2);
     const { out } = await cli.run(['decisions', 'list', '--json']);
-    expect(out).toContain('"principal":{"id":"os:carol"}');
+    expect(out).toContain('"principal":{"id":"local","note":"carol"}');
     // The rejected one stays, and only an override changes that.
     expect(await cli.run(['approve', second])).toMatchObject({
       status: 1,
@@ -116,7 +116,7 @@ describe('objects of clients that no Description names and no read shows, beyond
     await until('one is removed', async () => (await methods()) === 2);
     await until('one hold', async () => held(await cli.run(['plan', '--json'])).length === 1);
     expect(held(await cli.run(['plan', '--json']))).toMatchObject([
-      { decisionId: second, rejectedBy: 'os:bob' },
+      { decisionId: second, rejectedBy: 'local (bob)' },
     ]);
     expect(await methods()).toBe(2);
   });

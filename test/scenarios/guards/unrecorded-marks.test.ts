@@ -96,7 +96,7 @@ describe('sources that the owner of one destination marked', () => {
     const { status } = await daemon.post(`/api/holds/${first?.decisionId}/approve`, { user: 'alice' });
     expect(status).toBe(200);
     const removed = await rig.decided({ subject: first?.subject ?? '', outcome: 'applied' });
-    expect(removed).toMatchObject({ action: 'revoke', principal: { id: 'os:alice' } });
+    expect(removed).toMatchObject({ action: 'revoke', principal: { id: 'local', note: 'alice' } });
     await daemon.idle();
     expect(Object.keys((await rig.mesh.access('evil')) ?? {})).toHaveLength(1);
     expect(await heldAs('MarkUnrecorded')).toBe(1);

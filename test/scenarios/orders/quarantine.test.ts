@@ -63,7 +63,7 @@ describe('a quarantine', () => {
       ['client.released', 'applied', 'QuarantineEnded'],
     ]);
     expect(await rig.decided({ type: 'dev.scopemesh.client.released' })).toMatchObject({
-      principal: { id: 'os:alice' },
+      principal: { id: 'local', note: 'alice' },
       action: 'grant',
       resource: { kind: 'client', name: 'web-app' },
       client: { provider: 'main', clientId: 'web-app' },

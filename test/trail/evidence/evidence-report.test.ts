@@ -66,9 +66,9 @@ it('the evidence of break-glass names the person who asked and the one who appro
       principal: { id: by },
     });
   const decisions = [
-    of('d01', 'BreakGlassAsked', 'os:ana', 'INC-1'),
-    of('d02', 'BreakGlass', 'os:bob', 'os:ana asked, os:bob approved: INC-1'),
-    of('d03', 'BreakGlassEnded', 'os:eve', 'os:eve: done'),
+    of('d01', 'BreakGlassAsked', 'token:ana', 'INC-1'),
+    of('d02', 'BreakGlass', 'token:bob', 'token:ana asked, token:bob approved: INC-1'),
+    of('d03', 'BreakGlassEnded', 'token:eve', 'token:eve: done'),
   ];
   await (await trailOf(join(other.directory, 'state'), decisions)).close();
   const directory = join(other.directory, 'evidence');
@@ -82,15 +82,22 @@ it('the evidence of break-glass names the person who asked and the one who appro
     {
       what: expect.stringContaining('break-glass grant'),
       decisions: [
-        { id: 'd01', reason: 'BreakGlassAsked', principal: 'os:ana' },
-        { id: 'd02', reason: 'BreakGlass', principal: 'os:bob', detail: expect.stringMatching(/ana.*bob/) },
-        { id: 'd03', reason: 'BreakGlassEnded', principal: 'os:eve' },
+        { id: 'd01', reason: 'BreakGlassAsked', principal: 'token:ana' },
+        {
+          id: 'd02',
+          reason: 'BreakGlass',
+          principal: 'token:bob',
+          detail: expect.stringMatching(/ana.*bob/),
+        },
+        { id: 'd03', reason: 'BreakGlassEnded', principal: 'token:eve' },
       ],
     },
   ]);
-  expect(read('exceptions.csv')).toContain('"BreakGlassAsked","os:ana","INC-1"');
-  expect(read('exceptions.csv')).toContain('"BreakGlass","os:bob","os:ana asked, os:bob approved: INC-1"');
-  expect(/<section id="exceptions">.*?<\/section>/s.exec(read('report.html'))?.[0]).toContain('os:bob');
+  expect(read('exceptions.csv')).toContain('"BreakGlassAsked","token:ana","INC-1"');
+  expect(read('exceptions.csv')).toContain(
+    '"BreakGlass","token:bob","token:ana asked, token:bob approved: INC-1"',
+  );
+  expect(/<section id="exceptions">.*?<\/section>/s.exec(read('report.html'))?.[0]).toContain('token:bob');
   other.close();
 });
 
@@ -154,7 +161,7 @@ describe('the evidence of a small trail', () => {
 
   it('says what was held, and who approved or rejected it', () => {
     expect(evidence().held).toMatchObject([
-      { hold: { id: 'd07' }, end: 'rejected', by: 'os:alice', endedBy: { id: 'd08' } },
+      { hold: { id: 'd07' }, end: 'rejected', by: 'local (alice)', endedBy: { id: 'd08' } },
       { hold: { id: 'd09', reason: 'ForeignSource' }, end: 'pending' },
     ]);
   });

@@ -3,7 +3,7 @@ import type { Decision } from '../../../src/model/decision.js';
 import { toHeldChanges } from '../../../src/trail/evidence/held-changes.js';
 import { decision } from '../../support/decisions.js';
 
-const alice = { id: 'os:alice' };
+const alice = { id: 'local', note: 'alice' };
 const mallory = { id: 'mallory' };
 const byIdp = { kind: 'webhook', receivedAt: '2026-03-01T09:00:00.000Z', principal: mallory } as const;
 const hold = decision({ outcome: 'held', reason: 'RevocationLimit', principal: mallory, cause: byIdp });
@@ -23,7 +23,7 @@ describe('a held change', () => {
   it('is made by the person who approved it', () => {
     expect(ended(hold, approved)).toMatchObject({
       end: 'made',
-      by: 'os:alice',
+      by: 'local (alice)',
       endedBy: { id: approved.id },
     });
   });
@@ -31,7 +31,7 @@ describe('a held change', () => {
   it('is not made by another change of the same edge: only its release ends it', () => {
     expect(ended(hold, other)).toMatchObject({ end: 'pending' });
     expect(ended(hold, other, released)).toMatchObject({ end: 'ended', endedBy: { id: released.id } });
-    expect(ended(hold, other, approved)).toMatchObject({ end: 'made', by: 'os:alice' });
+    expect(ended(hold, other, approved)).toMatchObject({ end: 'made', by: 'local (alice)' });
   });
 
   it('names nobody if it was made or ended without an approval', () => {
