@@ -198,7 +198,7 @@ export const METRICS = {
   ],
   scopemesh_provider_paused_seconds: [
     'gauge',
-    'Seconds until scopemesh sends requests again after a rate limit of the identity provider, by provider.',
+    'Seconds since the identity provider began to limit the rate or to refuse the credentials; 0 if it answers.',
     ['provider'],
   ],
   scopemesh_rechecks: ['gauge', 'Rechecks that are scheduled after events, by provider.', ['provider']],

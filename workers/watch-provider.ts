@@ -1,5 +1,5 @@
 import type { ProviderSettings } from '../config/config.js';
-import type { BackoffParts } from '../src/identity/rate-limit-backoff.js';
+import type { BackoffParts } from '../src/identity/backoff.js';
 import type { Channel } from '../src/intake/channel-activity.js';
 import { type PollDeps, runFullReads, runPoll, signalsPollName } from '../src/intake/poll.js';
 import { runRechecks } from '../src/intake/recheck.js';
@@ -24,7 +24,7 @@ export function watchProvider(
   const { name, pollMs, fullReadMs } = settings;
   // No directory is read before `first`, so a read that a poll has queued by then is the one of the start.
   let isReadQueued = false;
-  const isPaused = () => (parts.pausedUntil() ?? 0) > deps.clock.now();
+  const isPaused = () => (parts.pause()?.until ?? 0) > deps.clock.now();
   const onFullRead = () => {
     isReadQueued = true;
   };

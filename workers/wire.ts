@@ -18,6 +18,7 @@ import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
 import type { WebhookSender } from '../src/decisions/webhook.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
+import { withBackoff } from '../src/identity/backoff.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { withConfirmedLosses } from '../src/identity/confirmed-losses.js';
 import { createEntra } from '../src/identity/entra/entra.js';
@@ -25,7 +26,6 @@ import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
 import { createOkta } from '../src/identity/okta/okta.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
-import { withRateLimitBackoff } from '../src/identity/rate-limit-backoff.js';
 import { createRequestBudget, type RequestBudget, withBulkReads } from '../src/identity/request-budget.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
@@ -86,10 +86,10 @@ export function openProvider(
   const parts = openParts(settings, wantsPeople, { ...runtime, budget });
   const confirmed = withConfirmedLosses(parts.directory, runtime);
   const directory = withConcurrencyLimit(withBulkReads(confirmed, budget), runtime.clock);
-  const pausing = { settings, ...withRateLimitBackoff({ ...parts, directory }, runtime.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;
+  const pausing = { settings, ...withBackoff({ ...parts, directory }, runtime.clock, pollMs) };
   if (ssf === undefined) return pausing;
-  // Outside of the rate limit backoff: a pause of the transmitter must not stop directory reads, and the reverse.
+  // Outside of the backoff: a pause of the transmitter must not stop directory reads, and the reverse.
   return withSignals(pausing, createSsf({ ...ssf, ...runtime, provider, issuer, insecure, pollMs }));
 }
 

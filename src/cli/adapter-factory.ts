@@ -4,7 +4,7 @@ import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { Trail } from '../decisions/trail.js';
 import type { WebhookSender } from '../decisions/webhook.js';
-import type { BackoffParts } from '../identity/rate-limit-backoff.js';
+import type { BackoffParts } from '../identity/backoff.js';
 import type { GroupRules } from '../model/login.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Config, ProviderSettings } from '../../config/config.js';
 import { SSF_DELIVERIES } from '../../config/providers/ssf.js';
 import type { Clock } from '../clock.js';
+import type { BackoffParts, Pause } from '../identity/backoff.js';
 import type { AccessCheck } from '../identity/directory.js';
-import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import { type Activity, type ChannelActivity, isSilent } from '../intake/channel-activity.js';
 import { pollName, readPollStatus, signalsPollName } from '../intake/poll.js';
 import { readRenewal, subscriptionsOf } from '../intake/subscription.js';
@@ -52,8 +52,14 @@ export const ProviderHealth = z.object({
     clients: z.number().nullable(),
     requests: z.number().nullable(),
   }),
-  /** How long scopemesh still waits because the provider limits the rate. */
-  pausedSeconds: z.number(),
+  /** The provider refuses everything: since when, and how long until the next request. Null if it answers. */
+  pause: z
+    .object({
+      why: z.enum(['rate-limit', 'credentials']),
+      sinceSeconds: z.number(),
+      remainingSeconds: z.number(),
+    })
+    .nullable(),
   /** Rechecks that are due after events. */
   rechecks: z.number(),
 });
@@ -98,8 +104,8 @@ export async function readProviderHealth(
       return { name, renewedAt: renewal?.renewedAt ?? null, expiresAt: renewal?.expiresAt ?? null };
     }),
   );
-  const pausedSeconds = Math.max(0, ((parts.pausedUntil() ?? 0) - now) / 1000);
-  metrics.gauge('scopemesh_provider_paused_seconds', pausedSeconds, { provider });
+  const pause = toPauseView(parts.pause(), now);
+  metrics.gauge('scopemesh_provider_paused_seconds', pause?.sinceSeconds ?? 0, { provider });
   metrics.gauge('scopemesh_rechecks', rechecks, { provider });
   const ends = subscriptions.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
   if (ends.length > 0) {
@@ -135,8 +141,18 @@ export async function readProviderHealth(
       clients: read?.clients ?? null,
       requests: read?.requests ?? null,
     },
-    pausedSeconds,
+    pause,
     rechecks,
+  };
+}
+
+function toPauseView(pause: Pause | undefined, now: number): ProviderHealth['pause'] {
+  if (pause === undefined) return null;
+  const seconds = (ms: number) => Math.max(0, ms) / 1000;
+  return {
+    why: pause.why,
+    sinceSeconds: seconds(now - pause.since),
+    remainingSeconds: seconds(pause.until - now),
   };
 }
 

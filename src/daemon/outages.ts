@@ -1,4 +1,4 @@
-import { messageOf, SyncError } from '../errors.js';
+import { messageOf, RefusedCredentials, SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Logger } from '../observe.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
@@ -86,6 +86,8 @@ function pauseFor(error: SyncError, key: Key): number | undefined {
     // Without a complete directory nothing is decided, so it does not wait for the next regular read.
     case 'ERR_DIRECTORY_DENIED':
     case 'ERR_DIRECTORY_INCOMPLETE':
+      // The fault is the provider's, whichever client is read.
+      if (error instanceof RefusedCredentials) return Math.max(PAUSE_MS, error.retryAfterMs ?? 0);
       return key.kind === 'provider' || key.kind === 'directory' ? UNREADABLE_PAUSE_MS : undefined;
     default:
       return undefined;

@@ -1,8 +1,8 @@
 import * as oauth from 'openid-client';
 import type { Clock } from '../clock.js';
-import { configError, messageOf, SyncError } from '../errors.js';
+import { configError, messageOf, RefusedCredentials, SyncError } from '../errors.js';
 import { abortable } from './abortable.js';
-import type { HttpClient } from './http-client.js';
+import { type HttpAnswer, type HttpClient, refusalOf } from './http-client.js';
 import { denied } from './read-errors.js';
 
 /** Access tokens for an identity provider's own API, by client credentials (RFC 6749, section 4.4). */
@@ -23,6 +23,8 @@ export interface AccessTokenOptions {
   readonly remedy: string;
   readonly http: HttpClient;
   readonly clock: Clock;
+  /** The error for a 429; `refusalOf` by default. */
+  readonly refusal?: (answer: HttpAnswer, place: string) => SyncError;
 }
 
 interface CachedToken {
@@ -103,6 +105,11 @@ function fetchOver(
     };
     try {
       const answer = await options.http.request(new URL(address), placeOf(options), request, signal);
+      // Whatever its body is: a gateway limits the rate too.
+      if (answer.status === 429) {
+        const place = placeOf(options);
+        throw options.refusal?.(answer, place) ?? refusalOf(answer, place, options.clock);
+      }
       const type = answer.headers['content-type'];
       return new Response(answer.body.byteLength === 0 ? null : answer.body, {
         status: answer.status,
@@ -131,17 +138,24 @@ const ERROR_CODES: ReadonlySet<string> = new Set([
   'temporarily_unavailable',
 ]);
 
+/** The same client gets no token for any other scope either. */
+const OF_CLIENT: ReadonlySet<string> = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'invalid_dpop_proof',
+  'use_dpop_nonce',
+]);
+
 // The library's errors contain the response, and so text of the identity provider. Only error codes are taken from them.
 function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   const place = placeOf(options);
   // Our own client authentication failed, for example because a file is missing.
   if (error instanceof Error && error.cause instanceof SyncError) return error.cause;
-  if (error instanceof oauth.ResponseBodyError && error.status === 429) {
-    return new SyncError('ERR_DIRECTORY_RATE_LIMITED', `${place}: answered 429`, { retriable: true });
-  }
   if (error instanceof oauth.ResponseBodyError && error.status < 500) {
     const reason = ERROR_CODES.has(error.error) ? error.error : 'an unknown error';
-    return denied(place, `the identity provider refuses the client (${reason}); ${options.remedy}`);
+    const why = `the identity provider refuses the client (${reason}); ${options.remedy}`;
+    if (!OF_CLIENT.has(reason)) return denied(place, why);
+    return new RefusedCredentials('ERR_DIRECTORY_DENIED', `${place}: ${why}`, { retriable: false });
   }
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';

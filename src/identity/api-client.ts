@@ -6,11 +6,12 @@ import {
   createHttpClient,
   type HttpAnswer,
   type HttpRequest,
+  MAX_PAUSE_MS,
   parseJson,
   providerNow,
   refusalOf,
 } from './http-client.js';
-import type { RequestBudget } from './request-budget.js';
+import { isWithoutLimit, type RequestBudget } from './request-budget.js';
 
 /** What the API of every provider is given. */
 export interface ApiOptions extends Pick<Runtime, 'clock' | 'metrics'> {
@@ -47,8 +48,6 @@ export interface RateLimitReset {
   readonly minMs: number;
 }
 
-const MAX_WAIT_MS = 3_600_000;
-
 /** What the APIs of all providers have in common: authorization, the meaning of answers, and rate limits. */
 export function createApiClient(options: ApiOptions, reset?: RateLimitReset) {
   const { provider, clock, budget } = options;
@@ -66,10 +65,12 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset) {
   const refusal = (answer: HttpAnswer, place: string): SyncError => {
     const error = refusalOf(answer, place, clock);
     if (answer.status !== 429 || error.retryAfterMs !== undefined || reset === undefined) return error;
+    // Too many requests at the same moment: the reset is that of another limit.
+    if (isWithoutLimit(answer)) return error;
     const seconds = answer.headers[reset.header];
     if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return error;
     const waitMs = Number(seconds) * 1000 - providerNow(answer, clock);
-    const retryAfterMs = Math.min(Math.max(waitMs, reset.minMs), MAX_WAIT_MS);
+    const retryAfterMs = Math.min(Math.max(waitMs, reset.minMs), MAX_PAUSE_MS);
     return new SyncError(error.code, error.message, { retriable: true, retryAfterMs });
   };
   return {
@@ -77,7 +78,7 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset) {
     api,
     /** Access tokens by client credentials, requested over the same connections. */
     byTokens(login: Omit<AccessTokenOptions, 'provider' | 'clock' | 'http'>): Authorize {
-      const source = createAccessTokenSource({ ...login, provider, clock, http });
+      const source = createAccessTokenSource({ ...login, provider, clock, http, refusal });
       sources.push(source);
       return bearer(source);
     },

@@ -31,8 +31,8 @@ export function withConcurrencyLimit(
   const slots = new ReadSlots(directory.provider, clock, busyMs);
   return {
     ...directory,
-    read: (by, value, signal, forOrder = false) =>
-      slots.run(() => directory.read(by, value, signal, forOrder), `${by} ${value}`, forOrder, signal),
+    read: (by, value, signal, proof) =>
+      slots.run(() => directory.read(by, value, signal, proof), `${by} ${value}`, proof === 'order', signal),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { OAuthClient } from '../model/client.js';
 import type { ClientReference } from '../model/key.js';
 import type { Members } from '../model/members.js';
+import type { ReadProof } from '../model/trigger.js';
 
 /** A complete read. There is no partial one. */
 export interface DirectorySnapshot {
@@ -36,14 +37,13 @@ export interface Directory {
    */
   readAll(signal: AbortSignal, isUrgent?: boolean): Promise<DirectorySnapshot>;
   /**
-   * One client. Undefined only if a healthy identity provider says that it does not exist. A read with `forOrder` runs even
-   * while the identity provider limits the rate; adapters may ignore it.
+   * One client. Undefined only if a healthy identity provider says that it does not exist. Adapters may ignore `proof`.
    */
   read(
     by: ClientReference,
     value: string,
     signal: AbortSignal,
-    forOrder?: boolean,
+    proof?: ReadProof,
   ): Promise<OAuthClient | undefined>;
   /**
    * The subjects (`sub` in tokens) of the enabled members of each group or role: complete, or an error as for `readAll`. A

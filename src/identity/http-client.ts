@@ -2,7 +2,6 @@ import { Agent, errors } from 'undici';
 import type { Clock } from '../clock.js';
 import { codeOf, IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import { type HttpAnswer, HttpExchange } from '../http-exchange.js';
-import { definedFields } from '../model/defined-fields.js';
 import { jsonInBytes } from '../model/json-in.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
@@ -120,14 +119,17 @@ export function parseJson(answer: HttpAnswer, place: string): unknown {
   return value;
 }
 
+/** The longest pause that an identity provider can impose: a wrong header must not stop the reads for hours. */
+export const MAX_PAUSE_MS = 60_000;
+
 /** The error for an answer with an unexpected status. It never quotes the body, which is untrusted. */
 export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): SyncError {
   const { status } = answer;
   const message = `${place}: answered ${status}`;
   if (status === 401) return new RefusedCredentials('ERR_DIRECTORY_DENIED', message, { retriable: false });
   if (status === 403) return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
-  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock));
-  const after = definedFields({ retryAfterMs });
+  const statedMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock));
+  const after = statedMs === undefined ? {} : { retryAfterMs: Math.min(statedMs, MAX_PAUSE_MS) };
   if (status === 429)
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', message, { retriable: true, ...after });
   if (status >= 500 || status === 408) {

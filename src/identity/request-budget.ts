@@ -63,7 +63,7 @@ export function createRequestBudget({
     const limit = statedLimit(answer, clock);
     if (limit !== undefined) stated.set(place, limit);
     else stated.delete(place);
-    if (answer.status !== 429 || limit !== undefined) return;
+    if (answer.status !== 429 || limit !== undefined || isWithoutLimit(answer)) return;
     const now = clock.now();
     const afterMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock)) ?? WINDOW_MS;
     const windowMs = Math.min(Math.max(afterMs, MIN_WINDOW_MS), MAX_WAIT_MS);
@@ -178,6 +178,14 @@ const PREFIXES = ['x-rate-limit-', 'x-ratelimit-', 'ratelimit-'];
 const MAX_SECONDS = 1_000_000_000;
 /** Microsoft Graph sends it only above 80 percent of its limit (https://learn.microsoft.com/graph/throttling). */
 const GRAPH_USAGE = 'x-ms-throttle-limit-percentage';
+
+/**
+ * Whether a 429 names no limit: Okta's two first headers are 0 if too many requests are under way at once, whatever the limit
+ * of a minute is (developer.okta.com/docs/reference/rl-best-practices). Others may have sent them.
+ */
+export function isWithoutLimit({ headers }: HttpAnswer): boolean {
+  return PREFIXES.some((prefix) => toCount(headers[`${prefix}limit`]) === 0);
+}
 
 /** Undefined if the answer states no limit. */
 function statedLimit(answer: HttpAnswer, clock: Clock): StatedLimit | undefined {

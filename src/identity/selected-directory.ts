@@ -17,9 +17,9 @@ export function selectDirectory(directory: Directory, selection: Selection | und
         unreadable: snapshot.unreadable.filter(isSelected),
       };
     },
-    async read(by, value, signal, forOrder) {
+    async read(by, value, signal, proof) {
       if (by === 'clientId' && !isSelected({ clientId: value })) return undefined;
-      const client = await directory.read(by, value, signal, forOrder);
+      const client = await directory.read(by, value, signal, proof);
       return client !== undefined && isSelected(client) ? client : undefined;
     },
   };

@@ -43,6 +43,12 @@ export interface Trigger {
   readonly order?: RevocationOrder;
 }
 
+/**
+ * What proves that a client must be read now, even while its identity provider limits the rate: an order, or evidence in an
+ * event that the identity provider proved.
+ */
+export type ReadProof = 'order' | 'evidence';
+
 /** The queued work for a key: every trigger since its last run, oldest first. */
 export interface Job {
   readonly key: Key;

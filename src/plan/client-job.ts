@@ -1,6 +1,6 @@
 import type { Cause, CauseKind } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
-import type { Job, Trigger } from '../model/trigger.js';
+import type { Job, ReadProof, Trigger } from '../model/trigger.js';
 
 /**
  * The job without rechecks that found no change and carry no evidence. Other changes of the job must not be attributed to
@@ -48,6 +48,11 @@ export function ordersToClose(job: Job): boolean {
   return job.triggers.some(
     ({ order }) => order?.kind === 'client-disabled' || order?.kind === 'client-deleted',
   );
+}
+
+export function proofOf(job: Job): ReadProof | undefined {
+  if (hasOrder(job)) return 'order';
+  return job.triggers.some(({ evidence = [] }) => evidence.length > 0) ? 'evidence' : undefined;
 }
 
 /** Whether the job has an order for the client. An order about a session does not affect the client. */

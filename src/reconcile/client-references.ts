@@ -3,7 +3,7 @@ import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { hasOrder } from '../plan/client-job.js';
+import { hasOrder, proofOf } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import type { ClientDeps } from './deps.js';
@@ -21,7 +21,7 @@ export async function resolveReference(
     key.by === 'internalId' ? deps.world.directories.clientIdOf(key.provider, key.value) : undefined;
   const read = async () => {
     try {
-      return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
+      return (await directory.read(key.by, key.value, signal, proofOf(job)))?.clientId;
     } catch (error) {
       countFailure(key.provider, error, deps);
       // The client's own key reports it. If the record's client is unknown, only an order is tried again.

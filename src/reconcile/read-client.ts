@@ -5,7 +5,7 @@ import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
 import { releaseIfRotated } from '../operator/quarantines.js';
-import { hasOrder, ordersToClose } from '../plan/client-job.js';
+import { hasOrder, ordersToClose, proofOf } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
@@ -69,7 +69,7 @@ async function read(
   const begun = world.beginRead();
   let client: OAuthClient | undefined;
   try {
-    client = await deps.clientReads.run(() => directory.read('clientId', id.clientId, signal, hasOrder(job)));
+    client = await deps.clientReads.run(() => directory.read('clientId', id.clientId, signal, proofOf(job)));
   } catch (error) {
     if (error instanceof ClientUnreadable) {
       world.putUnreadable(id, error.why, begun);

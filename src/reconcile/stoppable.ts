@@ -24,8 +24,7 @@ export function stoppable({ directories, jwksUris, writePlaces }: Stoppable, sto
     return {
       provider: directory.provider,
       readAll: (signal, isUrgent) => end(signal, (either) => directory.readAll(either, isUrgent)),
-      read: (by, value, signal, forOrder) =>
-        end(signal, (either) => directory.read(by, value, either, forOrder)),
+      read: (by, value, signal, proof) => end(signal, (either) => directory.read(by, value, either, proof)),
       ...(readMembers && {
         readMembers: (groups, signal, admitted) =>
           end(signal, (either) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RejectedEvent as Rejected, type RejectedEvent, SyncError } from '../../src/errors.js';
-import { withRateLimitBackoff } from '../../src/identity/rate-limit-backoff.js';
+import { withBackoff } from '../../src/identity/backoff.js';
 import { createRejectedEvents } from '../../src/intake/rejected-events.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { serviceText } from '../../src/plan/world.js';
@@ -69,7 +69,7 @@ describe('a clock that is set back by an hour', () => {
   it('ends a pause that an identity provider asked for, instead of making it an hour longer', async () => {
     let now = NOW;
     let isLimited = true;
-    const parts = withRateLimitBackoff(
+    const parts = withBackoff(
       {
         directory: {
           provider: 'main',
@@ -86,6 +86,7 @@ describe('a clock that is set back by an hour', () => {
         },
       },
       { now: () => now, sleep: async () => {} },
+      30_000,
     );
     await expect(parts.directory.readAll(signal)).rejects.toThrow('429');
     isLimited = false;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { retryThroughOutages } from '../../src/daemon/outages.js';
-import { type ErrorCode, IncompleteRead, SyncError } from '../../src/errors.js';
+import { type ErrorCode, IncompleteRead, RefusedCredentials, SyncError } from '../../src/errors.js';
 import { clientKey, destinationKey, type Key, providerKey } from '../../src/model/key.js';
 import { silentLogger } from '../../src/observe.js';
 import type { AgendaHandler } from '../../src/queue/follow-ups.js';
@@ -55,6 +55,19 @@ describe('a job', () => {
     expect(await run(CLIENT)).toEqual({ kind: 'retry', afterMs: 20_004 });
     expect(await run(CLIENT)).toEqual({ kind: 'retry', afterMs: 20_004 });
     expect(await run(clientKey('second', 'web-app'))).toEqual({ kind: 'retry', afterMs: 1_000 });
+  });
+
+  it('of a client whose provider refuses our credentials waits for them, and is not counted as failed', async () => {
+    const refuse = (retryAfterMs?: number): AgendaHandler => {
+      const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+      return () =>
+        Promise.reject(
+          new RefusedCredentials('ERR_DIRECTORY_DENIED', 'invalid_client', { retriable: false, ...wait }),
+        );
+    };
+    expect(await rig(refuse()).run(CLIENT)).toEqual({ kind: 'retry', afterMs: 1_000 });
+    expect(await rig(refuse(8_000)).run(CLIENT)).toEqual({ kind: 'retry', afterMs: 8_000 });
+    await expect(rig(failing('ERR_DIRECTORY_DENIED')).run(CLIENT)).rejects.toThrow('away');
   });
 
   it('waits as long as a directory asks it to', async () => {

@@ -1,6 +1,7 @@
 import { ClientSecretPost } from 'openid-client';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { RefusedCredentials } from '../../src/errors.js';
 import { createAccessTokenSource } from '../../src/identity/access-token.js';
 import type { HttpAnswer } from '../../src/identity/http-client.js';
 
@@ -54,6 +55,35 @@ describe('a failed request for an access token', () => {
         retriable: true,
       });
     expect(await refusal(429, ill)).toMatchObject({ code: 'ERR_DIRECTORY_RATE_LIMITED' });
+  });
+
+  it.each(['the token endpoint', 'a gateway before it'])(
+    'waits as long as %s states, up to a minute',
+    async (who) => {
+      const text = who.startsWith('a gateway') ? '<html>' : '{"error":"too_many_requests"}';
+      const limited = (after: string) =>
+        sourceAt((url) =>
+          url.pathname === '/token'
+            ? {
+                status: 429,
+                headers: { 'content-type': 'text/html', 'retry-after': after },
+                body: new TextEncoder().encode(text),
+              }
+            : answer(200, { issuer: ISSUER, token_endpoint: `${ISSUER}/token` }),
+        ).get(signal);
+      const code = 'ERR_DIRECTORY_RATE_LIMITED';
+      await expect(limited('7')).rejects.toMatchObject({ code, retryAfterMs: 7_000 });
+      await expect(limited('3600')).rejects.toMatchObject({ code, retryAfterMs: 60_000 });
+      await expect(limited('Fri, 01 Jan 2100 00:00:00 GMT')).rejects.toMatchObject({ retryAfterMs: 60_000 });
+      await expect(limited('Thu, 01 Jan 1970 00:00:00 GMT')).rejects.toMatchObject({ retryAfterMs: 0 });
+    },
+  );
+
+  it('is a fault of the client itself, or of the scope that it asks for', async () => {
+    for (const error of ['invalid_client', 'unauthorized_client', 'invalid_dpop_proof'])
+      expect(await refusal(400, { error })).toBeInstanceOf(RefusedCredentials);
+    for (const error of ['invalid_scope', 'access_denied', 'invalid_target', 'anything'])
+      expect(await refusal(400, { error })).not.toBeInstanceOf(RefusedCredentials);
   });
 
   it('quotes neither the answer of the endpoint nor the request', async () => {

@@ -45,7 +45,7 @@ beforeEach(() => {
 });
 
 const read = (client: string, forOrder = false) => {
-  const reading = directory.read('clientId', client, stop.signal, forOrder);
+  const reading = directory.read('clientId', client, stop.signal, forOrder ? 'order' : undefined);
   // Who cares awaits it.
   reading.catch(() => {});
   return reading;

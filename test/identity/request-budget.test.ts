@@ -90,6 +90,21 @@ describe('A complete read of more requests than a minute allows', () => {
     expect(await sendMany(140)).toBe(140);
   });
 
+  it('learns nothing from a 429 that names no limit: others had too many requests under way', async () => {
+    const busy = async (): Promise<HttpAnswer> => {
+      const headers = {
+        'x-rate-limit-limit': '0',
+        'x-rate-limit-remaining': '0',
+        'x-rate-limit-reset': String(now / 1000 + 60),
+      };
+      return { status: 429, headers, body: new Uint8Array() };
+    };
+    expect((await budget.bulk(() => budget.send(PLACE, busy, signal), 1 / 2)).status).toBe(429);
+    const startedAt = now;
+    await budget.bulk(() => sendMany(200), 1 / 2);
+    expect(now).toBe(startedAt);
+  });
+
   it('ends though others use up the whole limit again and again', async () => {
     headersOf = () => ({
       'x-ratelimit-limit': '10',

@@ -36,7 +36,7 @@ function watching(cursor: string | undefined, first?: Promise<void>) {
   };
   const poll = { provider: 'main', poll: async () => ({ events: [], cursor: 'next', gap: false }) };
   const settings = { name: 'main', pollMs: HOUR_MS, fullReadMs: 5 * HOUR_MS, webhookSecrets: [] };
-  const loops = watchProvider({ settings, poll, pausedUntil: () => undefined }, deps, stop.signal, first);
+  const loops = watchProvider({ settings, poll, pause: () => undefined }, deps, stop.signal, first);
   const end = async () => {
     stop.abort();
     await Promise.all(loops);

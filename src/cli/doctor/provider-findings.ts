@@ -68,6 +68,7 @@ export async function providerFindings(
         )
       : webhookFinding(name, health, clock.now()),
   );
+  findings.push(...pauseFindings(name, health));
   findings.push(...(await clockFindings(settings, clock.now, signal)));
   return findings;
 }
@@ -84,6 +85,17 @@ function webhookFinding(name: string, known: KnownHealth, now: number): Finding 
   if (lastEventAt === null) return notice(id, `${isSet}; last event: never`, remedy);
   const age = durationText((now - Date.parse(lastEventAt)) / 1000);
   return ok(id, `provider ${name} sends its events to ${url}; last event: ${age} ago`);
+}
+
+/** The daemon meets limits that the few requests of doctor do not. */
+function* pauseFindings(name: string, known: KnownHealth): Iterable<Finding> {
+  const pause = known?.find(({ provider }) => provider === name)?.pause ?? null;
+  if (pause?.why !== 'rate-limit') return;
+  yield error(
+    `provider.${name}.paused`,
+    `provider ${name} has limited the rate of the daemon's requests for ${durationText(pause.sinceSeconds)}: scopemesh sees changes late, unless a signed event reports them`,
+    'let everything behind the same address and credentials send less, make poll and fullRead longer, or ask for a higher limit',
+  );
 }
 
 function* clientFindings(

@@ -44,7 +44,7 @@ export function printProviders(
 }
 
 function* factsOf(health: ProviderHealth, now: number): Iterable<readonly [name: string, text: string]> {
-  const { provider, webhook, poll, signals, subscriptions, directory, pausedSeconds, rechecks } = health;
+  const { provider, webhook, poll, signals, subscriptions, directory, pause, rechecks } = health;
   const ago = (instant: string | null) => (instant === null ? 'never' : `${age(instant, now)} ago`);
   const lag = (seconds: number | null) =>
     seconds === null ? '' : `, received after ${seconds.toFixed(1)} s`;
@@ -77,8 +77,13 @@ function* factsOf(health: ProviderHealth, now: number): Iterable<readonly [name:
       : `read completely ${ago(directory.readAt)}: ${directory.clients} clients, ${directory.requests} requests`,
   ];
   if (rechecks !== 0) yield ['rechecks', `${rechecks} waiting`];
-  if (pausedSeconds !== 0)
-    yield ['paused', `for ${Math.ceil(pausedSeconds)} s, because the provider limits the rate`];
+  if (pause !== null) {
+    const why = pause.why === 'credentials' ? 'refuses the credentials' : 'limits the rate';
+    yield [
+      'paused',
+      `for ${length(pause.sinceSeconds * 1000)}, because the provider ${why}; asked again in ${Math.ceil(pause.remainingSeconds)} s`,
+    ];
+  }
 }
 
 function end(instant: string, now: number): string {

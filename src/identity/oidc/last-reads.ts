@@ -32,9 +32,9 @@ export function noteReads(directory: DocumentDirectory) {
       if (isAsked) complete = digestsOf(snapshot);
       return snapshot;
     },
-    async read(by, value, signal, forOrder) {
+    async read(by, value, signal, proof) {
       try {
-        const client = await directory.read(by, value, signal, forOrder);
+        const client = await directory.read(by, value, signal, proof);
         note(value, client === undefined ? NONE : digestOfClient(client));
         return client;
       } catch (error) {

@@ -1,4 +1,4 @@
-import { SyncError } from '../../errors.js';
+import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { AccessCheck } from '../directory.js';
 import type { OktaApi, OktaScope } from './api.js';
 
@@ -94,6 +94,8 @@ async function tryRead(
       answer.status === 401 || /insufficient_scope/.test(answer.headers['www-authenticate'] ?? '');
     return isAboutToken ? 'no token' : 'refused';
   } catch (error) {
+    // Refused credentials are an error, and not a missing permission.
+    if (error instanceof RefusedCredentials) throw error;
     if (error instanceof SyncError && error.code === 'ERR_DIRECTORY_DENIED') return 'no token';
     throw error;
   }

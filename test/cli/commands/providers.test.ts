@@ -68,7 +68,7 @@ describe('scopemesh providers', () => {
       signals: null,
       subscriptions: [],
       directory: { clients: 1, requests: 1 },
-      pausedSeconds: 0,
+      pause: null,
       rechecks: 1,
       poll: { missedSignals: 0 },
     });
@@ -106,7 +106,7 @@ describe('scopemesh providers', () => {
         { name: 'signals/main', renewedAt: '2026-01-01T02:59:00Z', expiresAt: null },
       ],
       directory: { readAt: null, ageSeconds: null, clients: null, requests: null },
-      pausedSeconds: 0,
+      pause: null,
       rechecks: 0,
     };
     let out = '';

@@ -119,6 +119,17 @@ describe('a rate limit', () => {
     });
   });
 
+  it('for too many requests at the same moment states no wait, whatever the reset says', async () => {
+    const directory = directoryOf();
+    await directory.readAll(signal);
+    world.server.isBusy = true;
+    world.server.resetSeconds = 60;
+    await expect(directory.readAll(signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_RATE_LIMITED',
+      retryAfterMs: undefined,
+    });
+  });
+
   it('fails the whole read if it occurs in the middle', async () => {
     for (let at = 0; at < 5; at++) world.addClient({}, ['orders:read']);
     const directory = directoryOf();
@@ -164,6 +175,16 @@ describe('checkAccess', () => {
     });
     world.server.hasRole = false;
     expect(await check()).toMatchObject({ 'okta.apps.read': true, READ_ONLY_ADMIN: false });
+  });
+
+  it('fails with the reason if Okta refuses the app itself, which is no missing permission', async () => {
+    world.server.tokens.wantsDpop = true;
+    await expect(check()).rejects.toThrow(/invalid_dpop_proof.*DPoP/);
+    world.server.tokens.wantsDpop = false;
+    const { privateKey } = takeRsaPair();
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const credentials = { ...world.server.credentials, privateKey: new Secret(pem) };
+    await expect(check({ credentials })).rejects.toThrow('invalid_client');
   });
 
   it('fails if Okta cannot be reached, because that says nothing about permissions', async () => {

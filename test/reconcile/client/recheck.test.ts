@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../../src/model/client.js';
 import { clientKey } from '../../../src/model/key.js';
-import type { Trigger } from '../../../src/model/trigger.js';
+import type { ReadProof, Trigger } from '../../../src/model/trigger.js';
 import { reconcileClient } from '../../../src/reconcile/client.js';
 import { client, NOW } from '../../plan/scene.js';
 import { depsOf, worldWithTwo } from '../deps.js';
@@ -17,10 +17,10 @@ async function looksAgain(found: OAuthClient, ...triggers: readonly Partial<Trig
     eventId: 'e1',
     receivedAt: new Date(NOW - 30_000).toISOString(),
   } as const;
-  const asked: (boolean | undefined)[] = [];
+  const asked: (ReadProof | undefined)[] = [];
   const { deps, added, noted } = depsOf(world, {
-    read: async (_by, _value, _signal, forOrder) => {
-      asked.push(forOrder);
+    read: async (_by, _value, _signal, proof) => {
+      asked.push(proof);
       return found;
     },
   });
@@ -41,7 +41,7 @@ describe('a client that is looked at again', () => {
   test('and found as it was is left at that', async () => {
     const { added, asked, result, noted } = await looksAgain(same, {}, { urgent: true });
     expect(result).toEqual({ kind: 'done' });
-    expect(asked).toEqual([false]);
+    expect(asked).toEqual([undefined]);
     expect(added).toEqual([]);
     // Otherwise the next decision there, with any cause, would name this event.
     expect(noted).toEqual([]);

@@ -7,8 +7,14 @@ let rig: Rig;
 let daemon: Daemon;
 afterEach(() => rig.close());
 
-it('a provider that limits the rate gets no request before the time that it named, except for orders', async () => {
-  rig = await ordersRig({ provider: { poll: '1s', fullRead: '1s' } });
+const paused = () =>
+  until('a pause', async () => {
+    const { providers } = await daemon.status();
+    return providers.find(({ pause }) => pause !== null)?.pause ?? undefined;
+  });
+
+it('a provider that limits the rate gets no request for a poll interval, except for orders and proven changes', async () => {
+  rig = await ordersRig({ provider: { poll: '30s', fullRead: '30s' } });
   daemon = await rig.start();
   await isOpen(rig, READ);
   await daemon.idle();
@@ -16,23 +22,21 @@ it('a provider that limits the rate gets no request before the time that it name
   let asked = 0;
   rig.idp.fault = () => {
     asked++;
-    return { status: 429, headers: { 'retry-after': '60' }, json: {} };
+    return { status: 429, headers: { 'retry-after': '3600' }, json: {} };
   };
-  rig.clock.advance(1_500);
+  rig.clock.advance(40_000);
   await until('the first 429', () => asked > 0);
-  const paused = await until('a pause', async () => {
-    const { providers } = await daemon.status();
-    return providers.find(({ pausedSeconds }) => pausedSeconds > 50);
-  });
-  expect(paused.pausedSeconds).toBeLessThanOrEqual(60);
-  expect(await daemon.metric('scopemesh_provider_paused_seconds{provider="main"}')).toBeGreaterThan(50);
+  expect(await paused()).toMatchObject({ why: 'rate-limit' });
+  expect((await paused()).remainingSeconds).toBeLessThanOrEqual(30);
 
   // What was under way when the first 429 came may still have asked.
   const before = asked;
-  expect(before).toBeLessThanOrEqual(2);
+  expect(before).toBeLessThanOrEqual(3);
   for (let second = 0; second < 20; second++) rig.clock.advance(1_000);
-  await daemon.tell('client.updated', 'web-app');
-  await until('refused jobs', async () => (await daemon.status()).queue.delayed > 0);
+  await until(
+    'a pause of 20 s',
+    async () => ((await daemon.metric('scopemesh_provider_paused_seconds{provider="main"}')) ?? 0) >= 20,
+  );
   expect(asked).toBe(before);
 
   // An order is carried out all the same: the client is asked for, and closed where it cannot be read.
@@ -42,6 +46,25 @@ it('a provider that limits the rate gets no request before the time that it name
   await isClosed(rig);
 
   rig.idp.fault = undefined;
-  rig.clock.advance(70_000);
+  rig.clock.advance(40_000);
   await isOpen(rig, READ);
+  expect((await daemon.status()).providers[0]?.pause).toBeNull();
+});
+
+it('after one 429 that asks for an hour, a signed event about a removed scope closes at once', async () => {
+  rig = await ordersRig({ provider: { poll: '30s', fullRead: '30s' } });
+  daemon = await rig.start();
+  await isOpen(rig, READ);
+  await daemon.idle();
+  let refused = 0;
+  rig.idp.fault = () => {
+    if (refused > 0) return undefined;
+    refused++;
+    return { status: 429, headers: { 'retry-after': '3600' }, json: {} };
+  };
+  rig.clock.advance(40_000);
+  await paused();
+  rig.idp.put('web-app');
+  await daemon.tell('client.updated', 'web-app');
+  await isClosed(rig);
 });

@@ -40,6 +40,8 @@ export class OktaServer {
   pageLimit = 200;
   /** Requests that are let through before the rate limit strikes; undefined: no limit. */
   remaining: number | undefined;
+  /** Whether the org has too many requests under way at once: another kind of 429, which states no limit. */
+  isBusy = false;
   /** When the limit's window ends, in seconds from now. */
   resetSeconds = 30;
   fault: Fault = () => false;
@@ -153,13 +155,14 @@ export class OktaServer {
 
   /** Every answer tells the limit (developer.okta.com/docs/reference/rl-best-practices). */
   #limit(): { readonly isOver: boolean; readonly headers: Record<string, string> } {
-    const isOver = this.remaining === 0;
+    const isOver = this.isBusy || this.remaining === 0;
     if (this.remaining !== undefined && this.remaining > 0) this.remaining--;
     return {
       isOver,
       headers: {
-        'x-rate-limit-limit': '600',
-        'x-rate-limit-remaining': String(this.remaining ?? 599),
+        // Both are always 0 in this 429.
+        'x-rate-limit-limit': this.isBusy ? '0' : '600',
+        'x-rate-limit-remaining': this.isBusy ? '0' : String(this.remaining ?? 599),
         'x-rate-limit-reset': String(Math.floor(this.#now() / 1000) + this.resetSeconds),
         date: new Date(this.#now()).toUTCString(),
       },
