@@ -18,6 +18,7 @@ import type { Inbox } from '../queue/inbox.js';
 import { createJournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { StoreParts } from '../queue/store-parts.js';
+import type { Party } from '../queue/turns.js';
 import { WriteLimit } from '../queue/write-limit.js';
 import { ReadsUnderWay } from '../read/reads-under-way.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
@@ -93,7 +94,9 @@ export function createCore(
   const world = createWorld(config);
   const writes = new WriteLimit({ ...WRITES, first: firstWrites }, runtime.clock);
   const limits = { writes, reads: READS, urgent: URGENT, durable: DURABLE };
-  const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
+  const isKnown = ({ provider, client }: Party) =>
+    !world.hasDirectory(provider) || world.client({ provider, clientId: client }) !== undefined;
+  const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF }, isKnown);
   return {
     agenda,
     writes,

@@ -29,8 +29,8 @@ export type Group = 'writes' | `reads of ${string}`;
 export class Places {
   readonly #limits: AgendaLimits;
   readonly #running = new Map<Group, number>();
+  readonly #ordinary = new Map<Group, number>();
   #inUse = 0;
-  #urgentWrites = 0;
   /** Reads beside those in a place of their provider alone, which leave the places of urgent keys free. */
   #unreservedReads = 0;
 
@@ -47,27 +47,29 @@ export class Places {
     const extra = { ordered: 2 * urgent, losing: urgent, urgent, ordinary: 0 }[lane];
     if (groupOf(key) !== 'writes') return this.#unreservedReads < extra + reads;
     // When the limit falls, the ordinary writes that run already take no place of the urgent ones.
-    return this.#of('writes') < extra + writes.now || this.#urgentWrites < extra;
+    const running = this.#of('writes');
+    return running < extra + writes.now || running - this.#ordinaryOf('writes') < extra;
   }
 
-  /** Whether the key's provider has a place that no other provider can fill. */
-  hasOwnRoom(key: Key): boolean {
+  /**
+   * Whether there is a place that nothing else can fill. Each provider has some. What is not urgent has one: revocations and
+   * events that keep coming must not hold back grants and complete comparisons for ever.
+   */
+  hasOwnRoom(key: Key, lane: Lane): boolean {
     const group = groupOf(key);
+    if (lane === 'ordinary' && this.#ordinaryOf(group) === 0) return true;
     return group !== 'writes' && this.#of(group) < this.#limits.urgent;
   }
 
-  /** Takes a place, which may be one of the key's provider alone; returns what gives it back. */
+  /** Takes a place, which may be one that nothing else can fill; returns what gives it back. */
   enter(key: Key, isOwn: boolean, lane: Lane): () => void {
     const group = groupOf(key);
-    const urgent = group === 'writes' && lane !== 'ordinary' ? 1 : 0;
     const unreserved = group === 'writes' || isOwn ? 0 : 1;
-    this.#add(group, 1);
+    this.#add(group, 1, lane);
     this.#unreservedReads += unreserved;
-    this.#urgentWrites += urgent;
     return () => {
-      this.#add(group, -1);
+      this.#add(group, -1, lane);
       this.#unreservedReads -= unreserved;
-      this.#urgentWrites -= urgent;
       if (group === 'writes') this.#limits.writes.completed();
     };
   }
@@ -80,8 +82,13 @@ export class Places {
     return this.#running.get(group) ?? 0;
   }
 
-  #add(group: Group, count: number): void {
+  #ordinaryOf(group: Group): number {
+    return this.#ordinary.get(group) ?? 0;
+  }
+
+  #add(group: Group, count: number, lane: Lane): void {
     this.#running.set(group, this.#of(group) + count);
+    if (lane === 'ordinary') this.#ordinary.set(group, this.#ordinaryOf(group) + count);
     this.#inUse += count;
   }
 }

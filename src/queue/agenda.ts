@@ -12,6 +12,7 @@ import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob, runOwned } from './run-job.js';
 import { TurnLimit } from './turn-limit.js';
+import type { IsKnown } from './turns.js';
 
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
@@ -20,7 +21,7 @@ const NEVER = new AbortController().signal;
 /**
  * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
  * that caused it, in the same turn. A run takes all triggers of its key, and a key has at most one run at a time. Urgent
- * keys go first and have places of their own. A failed run is tried again with growing delays. A crash forgets the
+ * keys go first and have places of their own; providers and clients take turns. A failed run is tried again with growing delays. A crash forgets the
  * agenda: the durable queue has every trigger from outside that is not settled, and a start compares everything.
  */
 export class Agenda {
@@ -29,7 +30,7 @@ export class Agenda {
   readonly #places: Places;
   readonly #entries = new Map<string, Entry>();
   readonly #durable = new DurableJobs();
-  readonly #ready = new ReadyEntries();
+  readonly #ready: ReadyEntries;
   readonly #turn = new TurnLimit(() => this.#next());
   #handler: AgendaHandler | undefined;
   #lost = NEVER;
@@ -39,9 +40,10 @@ export class Agenda {
   #isStopped = false;
   #idle: (() => void) | undefined;
 
-  constructor(limits: AgendaLimits, deps: RunDeps) {
+  constructor(limits: AgendaLimits, deps: RunDeps, isKnown: IsKnown = () => true) {
     this.#limits = limits;
     this.#places = new Places(limits);
+    this.#ready = new ReadyEntries(isKnown);
     this.#deps = deps;
     // Every wait listens to it: more than ten is no leak.
     setMaxListeners(0, this.#closing.signal);

@@ -1,14 +1,17 @@
 import type { Trigger } from '../model/trigger.js';
 import type { AgendaEntry } from './agenda-entry.js';
 import { type Group, groupOf, LANES, type Lane, type Places } from './agenda-places.js';
+import { type IsKnown, Turns } from './turns.js';
 
 /**
- * The entries that wait for a place. Within a lane the oldest goes first, whatever its kind, and the others wait for it:
- * a loss of many clients is known as a whole before the first destination closes. Only reads of another provider go
- * before it: a provider that does not answer keeps no other one waiting.
+ * The entries that wait for a place. Within a lane the writes, or the reads of a provider, with the oldest entry go first, and
+ * the others wait for them: a loss of many clients is known as a whole before the first destination closes. Only reads of
+ * another provider go before them: a provider that does not answer keeps no other one waiting. Which of these writes or
+ * reads is the next is by turns.
  */
 export class ReadyEntries {
-  readonly #lanes: Readonly<Record<Lane, Map<Group, Set<AgendaEntry>>>> = {
+  readonly #isKnown: IsKnown;
+  readonly #lanes: Readonly<Record<Lane, Map<Group, Turns>>> = {
     ordered: new Map(),
     losing: new Map(),
     urgent: new Map(),
@@ -18,44 +21,57 @@ export class ReadyEntries {
   readonly #since = new Map<AgendaEntry, number>();
   #count = 0;
 
+  constructor(isKnown: IsKnown) {
+    this.#isKnown = isKnown;
+  }
+
   get size(): number {
     return this.#since.size;
   }
 
   /**
-   * A destination that waits already goes behind the others of its lane. A client keeps its place there: otherwise
+   * A destination that waits already goes behind what waits of the other kind. A client keeps its place there: otherwise
    * repeated events about it could delay it for as long as others wait.
    */
   put(entry: AgendaEntry): void {
     const lane = this.#lanes[laneOf(entry)];
     const group = groupOf(entry.key);
-    if (group !== 'writes' && lane.get(group)?.has(entry)) return;
-    this.#remove(entry);
+    const turns = lane.get(group) ?? new Turns(this.#isKnown);
+    const waits = turns.has(entry);
+    if (waits && group !== 'writes') return;
+    if (!waits) this.#remove(entry);
     this.#since.set(entry, ++this.#count);
-    lane.set(group, (lane.get(group) ?? new Set()).add(entry));
+    turns.put(entry);
+    lane.set(group, turns);
   }
 
   /** Takes out the next one that may run now, with a place. `leave` gives the place back. */
   take(places: Places): { readonly entry: AgendaEntry; readonly leave: () => void } | undefined {
     for (const lane of LANES) {
-      const oldest = this.#oldest(lane);
+      const [oldest, all] = this.#oldest(lane) ?? [];
       if (oldest === undefined) continue;
       const hasRoom = places.hasRoom(oldest.key, lane);
-      const entry = hasRoom ? oldest : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key));
+      const turns = hasRoom ? all : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key, lane))?.[1];
+      const entry = turns?.take();
       if (entry === undefined) continue;
-      this.#remove(entry);
+      this.#since.delete(entry);
       return { entry, leave: places.enter(entry.key, !hasRoom, lane) };
     }
     return undefined;
   }
 
-  /** Of the first entries of each group. */
-  #oldest(lane: Lane, is: (entry: AgendaEntry) => boolean = () => true): AgendaEntry | undefined {
-    let oldest: AgendaEntry | undefined;
-    for (const [first] of this.#lanes[lane].values())
-      if (first !== undefined && is(first) && (oldest === undefined || this.#isOlder(first, oldest)))
-        oldest = first;
-    return oldest;
+  /** Of the oldest entries of each group. */
+  #oldest(
+    lane: Lane,
+    is: (entry: AgendaEntry) => boolean = () => true,
+  ): readonly [AgendaEntry, Turns] | undefined {
+    let found: readonly [AgendaEntry, Turns] | undefined;
+    for (const turns of this.#lanes[lane].values()) {
+      const { oldest } = turns;
+      if (oldest !== undefined && is(oldest) && (found === undefined || this.#isOlder(oldest, found[0])))
+        found = [oldest, turns];
+    }
+    return found;
   }
 
   #isOlder(a: AgendaEntry, b: AgendaEntry): boolean {
