@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
+import { clientKey, destinationKey, directoryKey, formatKey } from '../../src/model/key.js';
 import { Places } from '../../src/queue/agenda-places.js';
 import { WriteLimit } from '../../src/queue/write-limit.js';
 import { agendaOf, DONE, gate, ORDER, ORDERS, trigger, until, WEB } from './agenda-rig.js';
@@ -83,6 +83,25 @@ describe('the places of the agenda', () => {
     expect(ran).toEqual(expect.arrayContaining([formatKey(urgent), formatKey(ordered)]));
     open();
     await end();
+  });
+
+  it.each([
+    ['a grant', destinationKey('grant'), (at: number) => destinationKey(`d${at}`)],
+    ['a complete read', directoryKey('main'), (at: number) => clientKey('main', `c${at}`)],
+  ])('keeps one for %s, while urgent keys come without end', async (_, ordinary, keyOf) => {
+    let runs = 0;
+    let ranAt = 0;
+    const { agenda, end } = agendaOf(async ({ key }, _signal, follow) => {
+      runs++;
+      if (formatKey(key) === formatKey(ordinary)) ranAt = runs;
+      else if (runs < 500) await follow.add([trigger(key, 'a', { urgent: true })]);
+      return DONE;
+    });
+    const urgent = Array.from({ length: 20 }, (_, at) => trigger(keyOf(at), 'a', { urgent: true }));
+    await agenda.add([...urgent, trigger(ordinary, 'a')]);
+    await until(() => runs >= 500 && ranAt > 0);
+    await end();
+    expect(ranAt).toBeLessThan(50);
   });
 
   it('gives a client with an order a place of its own', async () => {

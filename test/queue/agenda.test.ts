@@ -19,6 +19,21 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('reads a client seen for the first time in a burst before those that are read again', async () => {
+    const runs: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }, _signal, follow) => {
+      runs.push(formatKey(key));
+      if (runs.length < 1_000) await follow.add([trigger(key, 'a', { urgent: true })]);
+      if (runs.length === 500) await follow.add([trigger(WEB, 'a', { urgent: true })]);
+      return DONE;
+    });
+    const burst = Array.from({ length: 200 }, (_, at) => clientKey('main', `c${at}`));
+    await agenda.add(burst.map((key) => trigger(key, 'a', { urgent: true })));
+    await until(() => runs.length >= 1_000);
+    await end();
+    expect(runs.indexOf(formatKey(WEB))).toBeLessThan(510);
+  });
+
   // `AbortSignal.any` of Node 20 leaves an entry in a signal that lives long.
   it('waits for the next try without AbortSignal.any', async () => {
     let tries = 0;
