@@ -237,6 +237,11 @@ export const METRICS = {
     'Attempts to remove ACL objects that are no longer needed which failed because the ACL token lacks a permission.',
     [],
   ],
+  scopemesh_consul_conflicts_total: [
+    'counter',
+    'Writes that Consul did not make because another writer had changed the object since it was read. scopemesh reads it and tries again.',
+    [],
+  ],
   scopemesh_consul_watch_age_seconds: [
     'gauge',
     'Seconds since the watch last proved that it missed nothing, by table. The table `canary` is a key that scopemesh writes itself.',

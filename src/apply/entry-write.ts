@@ -1,5 +1,5 @@
 import { isoInstant } from '../clock.js';
-import type { Intentions, WriteResult } from '../consul/consul.js';
+import type { Intentions } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
@@ -12,7 +12,10 @@ import type { Change } from '../plan/plan.js';
 import { draftOf } from './decision-drafts.js';
 import type { ApplyDeps } from './deps.js';
 import { entryAfter, isLikeWritten, type Source, sourcesAfter } from './entry-sources.js';
-import { journaledWrite, withdraw } from './journaled-write.js';
+import { journaledWrite, type WriteAnswer, withdraw } from './journaled-write.js';
+
+/** So often one record is sent against what another writer left. With a change every 6 ms about every second try is in time. */
+const MAX_SENDS = 32;
 
 /** The changes of one service-intentions entry. */
 export interface EntryWrite {
@@ -34,6 +37,10 @@ export interface EntryWrite {
   /** Begun beside the record. It must resolve before `isAsPlanned` is asked. */
   readonly confirm?: (() => Promise<void>) | undefined;
   readonly isAsPlanned: (changes: readonly Change[]) => boolean;
+  /** After a lost compare-and-set: what Consul has now, if the plan from it has the same changes. */
+  readonly readAgain?:
+    | ((changes: readonly Change[]) => Promise<Pick<EntryRequest, 'base'> | undefined>)
+    | undefined;
   /** Whether the key has new triggers since the plan. Then the parts of a refused entry are planned again. */
   readonly isTouched: () => boolean;
   /** Called in the turn of the record. It must resolve before the write. */
@@ -48,15 +55,19 @@ export interface EntryWrite {
   readonly onNotMade: (changes: readonly Change[]) => void;
 }
 
-/** `again`: read and plan again. `stale`: plan again, and record the new plan in place of these drafts. */
+/**
+ * `again`: read and plan again. `stale`: plan again, and record the new plan in place of these drafts. `conflict`: the same,
+ * from what is read now.
+ */
 export type EntryEnd =
   | { readonly kind: 'done' | 'again' }
-  | { readonly kind: 'stale'; readonly replaced: readonly string[] };
+  | { readonly kind: 'stale' | 'conflict'; readonly replaced: readonly string[] };
 
 /**
  * Writes all changes of an entry in one compare-and-set. If Consul refuses the entry, the narrowing changes are written
  * first, and the rest is halved until the refused edge is found: one bad edge never blocks the others. Then the first
- * refusal is thrown.
+ * refusal is thrown. If another writer was first, the entry is read and the same changes are sent again at once, without
+ * another record: each moment more is one in which the entry may change.
  */
 export async function writeEntry(
   write: EntryWrite,
@@ -74,7 +85,7 @@ export async function writeEntry(
     const current = entry;
     const drafts = toDrafts(changes, current, write, deps);
     const ids = drafts.map(({ id }) => id);
-    const sources = sourcesAfter(current?.sources ?? [], changes, owner);
+    let sent = toRequest(current, changes, owner);
     const lastApplied = new Map(
       changes.map(({ subject, after, remembered = after, opensBy }) => [
         subject,
@@ -83,9 +94,19 @@ export async function writeEntry(
     );
     const reserved = write.reserve(changes);
     let isSent = false;
-    const sendPart = (stop: AbortSignal) => {
+    const sendPart = async (stop: AbortSignal) => {
       isSent = true;
-      return send(destination, current, sources, intentions, stop);
+      for (let sends = 1; ; sends++) {
+        const answer = await send(destination, sent, intentions, stop);
+        // A write whose answer was lost may be what changed the entry.
+        if (answer.kind !== 'conflict' || sends === MAX_SENDS || isBegun || overtaken.length > 0)
+          return answer;
+        // Without an answer the lost compare-and-set remains what is known.
+        const now = await write.readAgain?.(changes).catch(() => undefined);
+        if (now === undefined || stop.aborted) return answer;
+        deps.metrics.count('scopemesh_consul_conflicts_total');
+        sent = toRequest(now.base, changes, owner);
+      }
     };
     const end = await journaledWrite(
       {
@@ -96,7 +117,11 @@ export async function writeEntry(
             send: sendPart,
             lastApplied,
             onWritten: (index) =>
-              write.onWritten(changes, entryAfter(current, destination, sources, index ?? 0), lastApplied),
+              write.onWritten(
+                changes,
+                entryAfter(sent.base, destination, sent.sources, index ?? 0),
+                lastApplied,
+              ),
           },
         ],
         replaced,
@@ -105,13 +130,20 @@ export async function writeEntry(
         isAsPlanned: () => write.isAsPlanned(changes),
         // Once a part is written, the plan's entry is out of date, and nothing may follow from it.
         keeps: [
-          ...(isBegun ? [] : (['stale'] as const)),
+          ...(isBegun ? [] : (['stale', 'conflict'] as const)),
           ...(changes.length > 1 ? (['refused'] as const) : []),
         ],
       },
       deps,
       signal,
     ).catch(async (error) => {
+      // The drafts say against which index their request may still come.
+      const expectedIndex = sent.base?.modifyIndex ?? 0;
+      const isAtOther = isSent && expectedIndex !== (current?.modifyIndex ?? 0);
+      if (isAtOther) {
+        const moved = drafts.map((draft) => ({ ...draft, id: write.stamp.newId(), expectedIndex }));
+        await deps.journal.record(key, moved, ids).catch(() => {});
+      }
       if (isSent) throw error;
       write.onNotMade(changes);
       // What is recorded and not sent is no write whose answer was lost. If this fails, recovery takes it for one.
@@ -121,8 +153,8 @@ export async function writeEntry(
     replaced = [];
     if (end.kind === 'written') [overtaken, isBegun] = [[], true];
     else write.onNotMade(changes);
-    if (end.kind === 'conflict') return { kind: 'again' };
-    if (end.kind === 'stale') return isBegun ? { kind: 'again' } : { kind: 'stale', replaced: ids };
+    if (end.kind === 'stale' || end.kind === 'conflict')
+      return isBegun ? { kind: 'again' } : { kind: end.kind, replaced: ids };
     if (end.kind === 'refused') {
       if (changes.length > 1) {
         parts.unshift(...split(changes));
@@ -134,7 +166,8 @@ export async function writeEntry(
       if (write.isTouched()) return { kind: 'again' };
       entry = await intentions.read(destination, signal);
       // The rest was planned beside other sources: another writer may have changed the entry.
-      if (!isLikeWritten(entry, entryAfter(current, destination, sources, 0))) return { kind: 'again' };
+      if (!isLikeWritten(entry, entryAfter(sent.base, destination, sent.sources, 0)))
+        return { kind: 'again' };
     }
   }
   if (refusal !== undefined) throw refusal;
@@ -161,17 +194,30 @@ function toDrafts(
   });
 }
 
+/** What is sent, and the entry that it replaces. */
+interface EntryRequest {
+  readonly base: IntentionEntry | undefined;
+  readonly sources: readonly Source[];
+}
+
+function toRequest(
+  base: IntentionEntry | undefined,
+  changes: readonly Change[],
+  owner: string,
+): EntryRequest {
+  return { base, sources: sourcesAfter(base?.sources ?? [], changes, owner) };
+}
+
 function send(
   destination: ServiceName,
-  current: IntentionEntry | undefined,
-  sources: readonly Source[],
+  { base, sources }: EntryRequest,
   intentions: Pick<Intentions, 'write' | 'delete'>,
   signal: AbortSignal,
-): Promise<WriteResult> {
-  const index = current?.modifyIndex ?? 0;
+): Promise<WriteAnswer> {
+  const index = base?.modifyIndex ?? 0;
   return sources.length === 0
     ? intentions.delete(destination, index, signal)
-    : intentions.write(destination, current, sources, index, signal);
+    : intentions.write(destination, base, sources, index, signal);
 }
 
 /** Of two or more changes: the narrowing ones and the rest, or else two halves. */

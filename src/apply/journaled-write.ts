@@ -6,12 +6,12 @@ import { OVERTAKEN, settleAll, toSettled, type WriteOutcome } from './settle.js'
 
 /**
  * Consul's answer. `detail`: for the decisions.
- * - `conflict`: another writer was first, and nothing was written.
+ * - `conflict`: another writer was first, and nothing was written. The change is planned again, and has its decision then.
  * - `failed`: nothing was written. The decision keeps the reason of its change.
  */
 export type WriteAnswer =
   | { readonly kind: 'written'; readonly modifyIndex?: number; readonly detail?: string }
-  | { readonly kind: 'conflict'; readonly detail?: string }
+  | { readonly kind: 'conflict' }
   | { readonly kind: 'failed'; readonly detail: string };
 
 const CHANGED_MEANWHILE = 'the entry changed meanwhile; it is read and planned again';
@@ -49,12 +49,13 @@ export interface JournaledWrite {
   /** Whether a new plan would make the same write. Asked once, after the record. */
   readonly isAsPlanned?: (() => boolean) | undefined;
   /** After which ends the drafts stay recorded, for the write that follows. Otherwise they end too. */
-  readonly keeps?: readonly ('stale' | 'refused')[];
+  readonly keeps?: readonly ('stale' | 'refused' | 'conflict')[];
 }
 
 /**
  * - `written`: settled as applied.
- * - `conflict`, `failed`: nothing was written; settled as failed.
+ * - `failed`: nothing was written; settled as failed.
+ * - `conflict`: another writer was first. What Consul answered so ends without a decision, unless the drafts stay recorded.
  * - `refused`: Consul refuses the content; settled as failed, unless the drafts stay recorded.
  * - `stale`: the facts of the plan have changed, and nothing was sent from then on. The drafts of what was not sent end
  *   without a decision, unless they stay recorded.
@@ -89,8 +90,10 @@ export async function journaledWrite(
   for (const request of requests) {
     const isOver = last.end !== undefined || last.thrown !== undefined;
     if (!isOver) last = await sendOne(request, signal);
-    if (isOver || !last.isSent) unsent.push(...request.drafts);
     const { outcome } = last;
+    const isKept = last.end?.kind === 'conflict' && keeps.includes('conflict');
+    const isUnmade = last.end !== undefined && outcome === undefined && !isKept;
+    if (isOver || !last.isSent || isUnmade) unsent.push(...request.drafts);
     if (isOver || outcome === undefined) continue;
     if (outcome.outcome === 'applied') {
       request.onWritten?.(outcome.modifyIndex);
@@ -101,9 +104,10 @@ export async function journaledWrite(
     decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
   }
   const { end = { kind: 'written' }, thrown } = last;
+  if (end.kind === 'conflict') deps.metrics.count('scopemesh_consul_conflicts_total');
   // What was not sent makes no later write necessary.
-  const isUnsent = !last.isSent && decisions.length === 0;
-  if (isUnsent && (end.kind === 'stale' || thrown !== undefined)) unsent.push(...ahead);
+  const isUnsent = (!last.isSent || end.kind === 'conflict') && decisions.length === 0;
+  if (isUnsent && (end.kind !== 'written' || thrown !== undefined)) unsent.push(...ahead);
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
@@ -146,11 +150,13 @@ async function sendOne(
     const answer = await within(sendNow);
     if (answer === undefined) return { isSent };
     if (answer === 'stale') return { isSent, end: { kind: 'stale' } };
+    if (answer.kind === 'conflict') {
+      const error = new SyncError('ERR_CONSUL_CONFLICT', CHANGED_MEANWHILE, { retriable: true });
+      return { isSent, end: { kind: 'conflict', error } };
+    }
     const { kind, ...said } = answer;
     if (kind === 'written') return { isSent, outcome: { outcome: 'applied', ...said } };
-    if (kind === 'failed') return { isSent, outcome: { outcome: 'failed', ...said }, end: { kind } };
-    const { detail = CHANGED_MEANWHILE } = said;
-    return notMade(kind, new SyncError('ERR_CONSUL_CONFLICT', detail, { retriable: true }));
+    return { isSent, outcome: { outcome: 'failed', ...said }, end: { kind } };
   } catch (error) {
     if (!isSent || !(error instanceof SyncError)) return { isSent, thrown: { error } };
     if (error.code === 'ERR_CONSUL_CONFLICT') return notMade('conflict', error);

@@ -11,7 +11,15 @@ import { withdraw } from './journaled-write.js';
 export async function writePlan(
   write: Pick<
     EntryWrite,
-    'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'overtaken' | 'confirm' | 'isAsPlanned'
+    | 'key'
+    | 'destination'
+    | 'entry'
+    | 'changes'
+    | 'replaced'
+    | 'overtaken'
+    | 'confirm'
+    | 'isAsPlanned'
+    | 'readAgain'
   >,
   causeOf: (client: PlannedClient | undefined) => Cause,
   deps: PlanWriteDeps,

@@ -59,6 +59,6 @@ export async function adopt(
   world.rememberWritten(text, new Map([...world.records.of(text), ...record.lastApplied]));
   const end = await writePlan(write, () => cause, deps, signal);
   // No plan follows whose record would replace these drafts.
-  if (end.kind === 'stale') await withdraw(text, end.replaced, deps);
+  if ('replaced' in end) await withdraw(text, end.replaced, deps);
   return end.kind === 'done' ? changes.length : 0;
 }

@@ -11,8 +11,8 @@ import { beforeWrite } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
-import { readEntry } from '../read/read-entry.js';
-import { isPlannedNow } from '../state/state-plan.js';
+import { readEntry, readEntryNow } from '../read/read-entry.js';
+import { isPlannedFrom, isPlannedNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { isConfirmed } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
@@ -22,9 +22,9 @@ import { jobResult } from './unread-evidence.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
 
-/** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
+/** While another writer wins, the key comes back at once, behind others. */
 const CONFLICT_RETRY_MS = 20;
-/** So often a newer plan may replace recorded drafts. After that the narrowing changes are written in any case. */
+/** So often a newer plan may replace recorded drafts. After that only the narrowing changes are written, in any case. */
 const MAX_PLANS = 2;
 
 /** Makes one destination's entry equal to the desired state, and records the holds. */
@@ -48,7 +48,7 @@ async function planAndWrite(
 ): Promise<JobResult> {
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
-  const { world, clock, journal, queue, revocations } = deps;
+  const { world, clock, journal, queue, revocations, logger } = deps;
   const known = await readDestination(destination, text, deps, signal);
   const { record, overtaken } = known;
   let { entry, isFresh } = known;
@@ -96,16 +96,30 @@ async function planAndWrite(
       if (world.mapping !== mapping || isFrozen() !== wasFrozen) return false;
       return isPlannedNow(part, guarded, world, clock.now());
     };
-    const checks = { replaced: unsent.ids, overtaken, confirm, isAsPlanned };
+    const readAgain = async (part: readonly Change[]) => {
+      const now = await readEntryNow(destination, { ...guarded.input, isFresh: false }, deps, signal);
+      const isSame = isAsPlanned(part) && isPlannedFrom(now, part, guarded, world, clock.now());
+      return isSame ? { base: now.entry } : undefined;
+    };
+    const checks = { replaced: unsent.ids, overtaken, confirm, isAsPlanned, readAgain };
     const write = { key: text, destination, entry, changes, ...checks };
     const written = await writePlan(write, causesOf(guarded.job), deps, signal);
-    unsent.ids = written.kind === 'stale' ? written.replaced : [];
+    unsent.ids = 'replaced' in written ? written.replaced : [];
+    if (written.kind === 'conflict' && !isLast && overtaken.length === 0) {
+      [entry, isFresh] = [await readEntry(destination, deps, signal), true];
+      continue;
+    }
     if (written.kind === 'stale') {
       const now = await reading;
       if (now !== undefined) [entry, isFresh] = [now.entry, true];
       continue;
     }
-    if (written.kind === 'again' || isLast) {
+    if (written.kind !== 'done' || isLast) {
+      if (written.kind === 'conflict')
+        logger.warn(
+          { key: text },
+          'another writer keeps changing the intentions of this destination; find it and stop it',
+        );
       // The next run may plan from the known entry, which must not be the one that lost the compare-and-set.
       await readEntry(destination, deps, signal);
       return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };

@@ -44,6 +44,26 @@ export function isPlannedNow(
   return hasSameFacts(made, world) || isStillPlanned(part, made.plan, planAgain(made, world, now));
 }
 
+/**
+ * Whether the plan from what Consul has now makes the same changes of these edges, and needs no other narrowing one.
+ * `unguarded`: of the plan, without the guards.
+ */
+export function isPlannedFrom(
+  { entry, wildcard }: Pick<DestinationInput, 'entry' | 'wildcard'>,
+  part: readonly Change[],
+  { unguarded, ...made }: StatePlan & { readonly unguarded: Plan },
+  world: WorldState,
+  now: number,
+): boolean {
+  const facts = factsOf(world, made.input.destination);
+  const fresh = planAgain({ ...made, input: { ...made.input, entry, wildcard }, facts }, world, now);
+  const [here, there] = [fresh, unguarded].map(
+    ({ changes }) => new Map(changes.map((change) => [change.subject, change])),
+  );
+  const isSame = ({ subject }: Change) => isDeepStrictEqual(here?.get(subject), there?.get(subject));
+  return part.every(isSame) && isStillPlanned(part, made.plan, fresh);
+}
+
 /** Whether the plan of now is the same, without the guards. Most changes of the facts concern other destinations. */
 export function isPlannedAgain(made: StatePlan, unguarded: Plan, world: WorldState, now: number): boolean {
   return hasSameFacts(made, world) || isDeepStrictEqual(planAgain(made, world, now), unguarded);

@@ -152,9 +152,12 @@ describe('the write of an entry', () => {
     const onNotMade = (changes: EntryWrite['changes']) =>
       void givenBack.push(...changes.map(({ source }) => source.name));
     const write = entryWrite([loss('a')], from, rig, { onNotMade });
-    expect(await writeEntry(write, consul.port, rig.deps, NEVER)).toEqual({ kind: 'again' });
-    expect(outcomes()).toEqual(['a failed Conflict']);
+    const end = await writeEntry(write, consul.port, rig.deps, NEVER);
+    expect(end).toEqual({ kind: 'conflict', replaced: [...rig.pending.keys()] });
+    expect(rig.pending.size).toBe(1);
+    expect(outcomes()).toEqual([]);
     expect(givenBack).toEqual(['a']);
+    expect(rig.counted).toEqual(['scopemesh_consul_conflicts_total']);
   });
 
   it.each([1, 2])(

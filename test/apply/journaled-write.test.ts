@@ -51,7 +51,7 @@ describe('a journaled write', () => {
     expect(rig.settled[0]).toMatchObject({ reason: 'Interrupted' });
     const send = async () => ({ kind: 'conflict' }) as const;
     await journaledWrite(writing({ send }, { overtaken }), rig.deps, NEVER);
-    expect(rig.log.at(-2)).toBe(`settle ${KEY} web failed+api failed`);
+    expect(rig.settled.filter(({ resource }) => resource.source === 'old')).toHaveLength(1);
   });
 
   it('leaves those writes open where its own answer is lost, too', async () => {
@@ -160,7 +160,7 @@ describe('a journaled write', () => {
     expect(rig.log.slice(0, 3)).toEqual([`record ${KEY} web+api`, 'asked', 'send']);
   });
 
-  it('that loses the compare-and-set is settled as failed, and remembers nothing as written', async () => {
+  it('that loses the compare-and-set has no decision, and remembers nothing as written', async () => {
     let isKnown = false;
     const end = await journaledWrite(
       writing({
@@ -174,11 +174,9 @@ describe('a journaled write', () => {
       NEVER,
     );
     expect(end).toMatchObject({ kind: 'conflict', error: { code: 'ERR_CONSUL_CONFLICT', retriable: true } });
-    expect(rig.settled.map(({ outcome, reason, type }) => `${outcome} ${reason} ${type}`)).toEqual(
-      Array(2).fill('failed Conflict dev.scopemesh.intention.failed'),
-    );
-    expect(rig.settled[0]?.detail).toContain('planned again');
-    expect(rig.updates).toEqual([{}]);
+    expect([rig.settled, rig.updates]).toEqual([[], []]);
+    expect(rig.pending.size).toBe(0);
+    expect(rig.counted).toEqual(['scopemesh_consul_conflicts_total']);
     expect(isKnown).toBe(false);
   });
 

@@ -92,7 +92,7 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
         },
       })),
     );
-    expect((await decided()).slice(1)).toEqual(['revoke failed Conflict', GONE]);
+    expect((await decided()).slice(1)).toEqual([GONE]);
     expect(await rig.mesh.access('orders')).toEqual({ legacy: 'allow' });
   });
 
