@@ -124,6 +124,8 @@ is_gone() {
   with_token "$1" consul acl token read -self 2>&1 >/dev/null | grep -q 'ACL not found'
 }
 
+say "logs in by $AUTH_METHOD, registers $id and starts its Envoy"
+
 # The pause after a failed renewal: an identity provider may limit or lock a client that asks every second.
 pause=$((RENEW_SECONDS / 20))
 [ "$pause" -le 60 ] || pause=60

@@ -153,9 +153,35 @@ describe('the topics that publish-to-kafka.md makes', () => {
   });
 });
 
+it('the Deployment of run-replicas.md mounts what the image reads, and gets what the lines before it create', () => {
+  const page = textOf('docs/how-to/run-replicas.md');
+  const [created = ''] = blocks(page, 'sh');
+  const { spec } = parse(blocks(page, 'yaml')[0] ?? '').spec.template;
+  const [container] = spec.containers;
+  const paths = container.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath);
+  expect(paths).toEqual(['/etc/scopemesh', '/var/lib/scopemesh']);
+  for (const path of paths) expect(textOf('Dockerfile')).toContain(path);
+  expect(created).toContain(`create configmap ${spec.volumes[0].configMap.name} --from-file=scopemesh.yaml`);
+  expect(created).toContain(`create secret generic ${container.envFrom[0].secretRef.name} `);
+  const [{ containerPort }] = container.ports;
+  expect(page).toContain(`\`http.listen: 0.0.0.0:${containerPort}\``);
+  for (const probe of [container.readinessProbe, container.livenessProbe])
+    expect(probe.httpGet.port).toBe(containerPort);
+  // A volume may belong to root and be open to all; scopemesh makes a directory of its own below.
+  expect(page).toContain(`\`state: { directory: ${paths[1]}/state }\``);
+});
+
+it('run-a-sidecar-with-a-login.md installs the script where its unit starts it', () => {
+  const page = textOf('docs/how-to/run-a-sidecar-with-a-login.md');
+  const [install = ''] = blocks(page, 'sh');
+  const [, target = ''] = /^sudo install -m 0755 deploy\/sidecar-login\.sh (\S+)$/m.exec(install) ?? [];
+  expect(target).toBe('/usr/local/bin/sidecar-login.sh');
+  expect(blocks(page, 'ini')[0]).toContain(`ExecStart=${target} `);
+});
+
 describe('what run-as-a-service.md says about systemd and containers', () => {
   const page = textOf('docs/how-to/run-as-a-service.md');
-  const [build = '', systemd = '', container = ''] = blocks(page, 'sh');
+  const [build = '', systemd = '', check = '', container = ''] = blocks(page, 'sh');
   const unit = textOf('deploy/scopemesh.service');
   const image = textOf('Dockerfile');
   const [start = ''] = codesInProse('docs/how-to/run-as-a-service.md').filter((code) =>
@@ -178,6 +204,19 @@ describe('what run-as-a-service.md says about systemd and containers', () => {
     }
     for (const name of ['WatchdogSec', 'TimeoutStopSec']) expect(unit).toMatch(new RegExp(`^${name}=`, 'm'));
     expect(page).toContain(`${/^TimeoutStopSec=(\d+)s$/m.exec(unit)?.[1]} s (\`TimeoutStopSec\``);
+  });
+
+  it('is what the command beside the unit has', () => {
+    const wrapper = textOf('deploy/scopemesh');
+    const [, folder = ''] = /cp -r \. (\S+)/.exec(build) ?? [];
+    const [, user = ''] = /^User=(\S+)$/m.exec(unit) ?? [];
+    expect(build).toContain('install -m 0755 deploy/scopemesh /usr/local/bin/scopemesh');
+    expect(build).toMatch(new RegExp(`useradd --system .* ${user}$`, 'm'));
+    expect(wrapper).toContain(`\${SCOPEMESH_USER:-${user}}`);
+    expect(wrapper).toContain(`\${SCOPEMESH_HOME:-${folder}}/dist/workers/main.js`);
+    for (const path of ['ENVIRONMENT:-/etc/scopemesh/environment', 'CONFIG:-/etc/scopemesh/scopemesh.yaml'])
+      expect(wrapper).toContain(`\${SCOPEMESH_${path}}`);
+    expect(check.trim()).toBe('sudo scopemesh doctor');
   });
 
   it('is what the image has', () => {

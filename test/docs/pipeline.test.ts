@@ -27,7 +27,16 @@ it.each(['github-actions.yml', 'gitlab-ci.yml'])(
   (file) => {
     const text = textOf(`deploy/ci/${file}`);
     expect(parse(text)).toEqual(expect.any(Object));
-    expect(text).toContain('scopemesh test -c scopemesh.yaml');
-    expect(text).toMatch(/scopemesh plan -c \S+ --what-if file=\S+ --format markdown/);
+    expect(text).toContain('main.js test -c scopemesh.yaml');
+    expect(text).toMatch(/main\.js plan -c \S+ --what-if file=\S+ --format markdown/);
+  },
+);
+
+it.each(['github-actions.yml', 'gitlab-ci.yml'])(
+  'the example %s runs a commit that somebody chose, and no name of a package registry',
+  (file) => {
+    const text = textOf(`deploy/ci/${file}`);
+    expect(text).not.toMatch(/\b(npx|npm (exec|install|i)|pnpm|yarn)\b/);
+    expect(text).toMatch(/SCOPEMESH_COMMIT: "[0-9a-f]{40}"/);
   },
 );
