@@ -8,6 +8,9 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY workers ./workers
 COPY config ./config
+COPY deploy/stamp-build.mjs ./deploy/
+# The image is built without the repository: --build-arg SCOPEMESH_COMMIT="$(git rev-parse --short=12 HEAD)"
+ARG SCOPEMESH_COMMIT=""
 RUN npm run build
 
 FROM node:24-slim AS packages

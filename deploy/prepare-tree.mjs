@@ -1,7 +1,7 @@
 // Makes a fresh clone ready for `npm start` and `npm test`: installs what is missing, builds what is stale.
 // Plain JavaScript on Node's own modules, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,7 +37,6 @@ if (process.argv.includes('--build')) {
     // `npm run check` checks the types of everything at once, tests included.
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--noCheck']);
-    // npm makes it executable when it links the command, and a new build is a new file.
-    chmodSync(join(root, 'dist/workers/main.js'), 0o755);
+    run(process.execPath, [join(root, 'deploy/stamp-build.mjs')]);
   }
 }

@@ -45,7 +45,7 @@ describe('validate', () => {
 
 describe('the program', () => {
   it('knows its version, explains each command with examples, and exits 0', async () => {
-    expect((await cli.run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await cli.run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?(\+[\w.]+)?\n$/);
     for (const path of [
       ['run'],
       ['plan'],
