@@ -36,6 +36,8 @@ export const COMMAND_PAGES: readonly {
       'grant open',
       'grant list',
       'grant end',
+      'quarantine',
+      'deny',
       'parked',
       'parked list',
       'parked retry',

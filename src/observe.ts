@@ -68,6 +68,7 @@ export const METRICS = {
   ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
   scopemesh_frozen: ['gauge', '1 during a freeze: only revocations pass.', []],
+  scopemesh_denies: ['gauge', 'Edges that a person denies.', []],
   scopemesh_break_glass_open: ['gauge', 'Break-glass grants that are open.', []],
   scopemesh_break_glass_reminders_total: [
     'counter',

@@ -16,12 +16,14 @@ export interface ClientDecision {
   readonly before: unknown;
   readonly after: unknown;
   readonly residual?: Residual;
+  /** Why a person ordered it. */
+  readonly detail?: string;
 }
 
 /** Recorded before the store changes. */
 export function clientDraft(
   id: ClientId,
-  { verb, reason, cause, before, after, residual }: ClientDecision,
+  { verb, reason, cause, before, after, residual, detail }: ClientDecision,
   deps: StampDeps & { readonly world: Pick<WorldState, 'client' | 'mapping'> },
 ): DraftDecision {
   const stamp = stampOf(deps);
@@ -45,6 +47,7 @@ export function clientDraft(
     before,
     after,
     ...(residual === undefined ? {} : { residual }),
+    ...(detail === undefined ? {} : { detail }),
     mappingRevision: stamp.mappingRevision,
     expectedIndex: 0,
     recordedAt: stamp.time,

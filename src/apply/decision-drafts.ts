@@ -14,7 +14,7 @@ import type { SettledDecision } from '../queue/journal.js';
 /** The draft of an intention write, recorded before it. */
 export function draftOf(change: Change, of: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
   const cause = causeOfChange(change, of, stamp);
-  const principal = change.approvedBy ?? change.breakGlass?.by ?? cause.principal;
+  const principal = change.approvedBy ?? change.breakGlass?.by ?? change.ruling?.by ?? cause.principal;
   return {
     id: stamp.newId(),
     type: typeOf('intention', change.verb),
@@ -29,7 +29,7 @@ export function draftOf(change: Change, of: Cause, expectedIndex: number, stamp:
     cause,
     before: viewOf(change.before),
     after: viewOf(change.after),
-    ...(change.breakGlass === undefined ? {} : { detail: change.breakGlass.detail }),
+    ...definedFields({ detail: change.breakGlass?.detail ?? change.ruling?.detail }),
     mappingRevision: stamp.mappingRevision,
     expectedIndex,
     recordedAt: stamp.time,

@@ -14,8 +14,14 @@ export interface DaemonClient {
   readonly refusal: string | undefined;
   /** The status with the holds after `holdsAfter` of another one; undefined if it cannot be read. */
   statusAfter(holdsAfter: string): Promise<unknown>;
-  /** Throws the daemon's error, and ERR_CONFIG if the token file cannot be read; undefined for its 404. */
-  post(path: string, body: object, timeoutMs?: number): Promise<unknown>;
+  /**
+   * Throws the daemon's error, and ERR_CONFIG if the token file cannot be read; undefined for its 404, unless `throws404`.
+   */
+  post(
+    path: string,
+    body: object,
+    options?: { readonly timeoutMs?: number; readonly throws404?: true },
+  ): Promise<unknown>;
 }
 
 const TIMEOUT_MS = 5_000;
@@ -65,7 +71,7 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
         return undefined;
       }
     },
-    async post(path, body, timeoutMs) {
+    async post(path, body, { timeoutMs, throws404 } = {}) {
       const headers = { 'content-type': 'application/json', ...(await authorize()) };
       const answer = await fetch(`${address}${path}`, {
         method: 'POST',
@@ -76,12 +82,22 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
       }).catch((error: unknown) => {
         throw refusal(`the daemon did not answer: ${messageOf(error)}`);
       });
-      if (answer.status === 404) return undefined;
+      if (answer.status === 404 && throws404 !== true) return undefined;
       const said: unknown = await answer.json().catch(() => undefined);
       if (answer.ok) return said;
       throw refusal(errorText(said, answer.status));
     },
   };
+}
+
+const NO_DAEMON =
+  'no daemon of this configuration runs on this machine, and what people decide is decided there: start scopemesh run, or run this command on the machine of the leader';
+
+/** For a command by which a person decides something. Throws ERR_INTERNAL without a daemon. */
+export async function runningDaemon(cli: Pick<Cli, 'openConfig' | 'signal'>): Promise<DaemonClient> {
+  const daemon = await findDaemon(await cli.openConfig(), cli.signal);
+  if (daemon === undefined) throw refusal(NO_DAEMON);
+  return daemon;
 }
 
 /** For a command that goes on without the status. */

@@ -13,6 +13,7 @@ import { fromBreakGlassView, parseBreakGlasses } from './break-glass-view.js';
 import type { Cli } from './cli.js';
 import { createAclState, createJwksUris, createWorld } from './create-core.js';
 import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
+import { parseDenies } from './deny-view.js';
 import { parseFreeze } from './freeze-view.js';
 import { withProgress } from './terminal/progress.js';
 import { withConsul } from './with-consul.js';
@@ -89,6 +90,8 @@ export async function withCurrentState<T>(
       warnOfRefusal(daemon, cli);
       const areOrdersKnown = takeKeptOrders(daemon, world);
       takeFreeze(daemon, world);
+      // Without a daemon, the marks in Consul show what people deny.
+      world.denies.set(parseDenies(daemon?.status) ?? []);
       await takeBreakGlass(daemon, { consul, world }, cli.signal);
       return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
     } finally {

@@ -13,6 +13,7 @@ import { addBlastRadius } from './commands/blast-radius.js';
 import { addCompletion } from './commands/completion.js';
 import { addDecisions } from './commands/decisions.js';
 import { addDemo } from './commands/demo.js';
+import { addDeny } from './commands/deny.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEject } from './commands/eject.js';
 import { addEvidence } from './commands/evidence.js';
@@ -25,6 +26,7 @@ import { addLogs } from './commands/logs.js';
 import { addParked } from './commands/parked.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
+import { addQuarantine } from './commands/quarantine.js';
 import { addReach } from './commands/reach.js';
 import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
@@ -91,6 +93,8 @@ const COMMANDS: readonly ((program: DocumentedCommand, cli: Cli) => void)[] = [
   addParked,
   addFreeze,
   addGrant,
+  addQuarantine,
+  addDeny,
   addTokens,
   addProviders,
   addDecisions,

@@ -10,6 +10,7 @@ import { addApi } from './api.js';
 import { type ApiAccessSettings, createApiAccess } from './api-access.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
+import { addDenyApi } from './deny-api.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addFreezeApi } from './freeze-api.js';
 import { addProbes, addStatus } from './health.js';
@@ -46,6 +47,8 @@ export function addRoutes(
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
   const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));
   const change = { standby, access, logger };
+  const { partition = 'default', namespace = 'default' } = config.consul;
+  const place = { partition, namespace };
   addApi(rest, {
     ...change,
     rulings: () => createRulings(live().deps),
@@ -56,10 +59,13 @@ export function addRoutes(
   addBreakGlassApi(rest, {
     ...change,
     breakGlass: () => live().deps,
-    place: {
-      partition: config.consul.partition ?? 'default',
-      namespace: config.consul.namespace ?? 'default',
-    },
+    place,
+  });
+  addDenyApi(rest, {
+    ...change,
+    live: () => live().deps,
+    orders: () => ({ ...live().deps, queue: live().queue }),
+    place,
   });
   addDecisionStream(rest, { log: parts.decisionLog, access, clock, logger, metrics });
   addTrailApi(rest, {

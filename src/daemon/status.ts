@@ -9,8 +9,10 @@ import type { Leader } from '../model/leader.js';
 import type { Replica } from '../model/replica.js';
 import type { Metrics } from '../observe.js';
 import { readBreakGlass } from '../operator/break-glass.js';
+import { readDenies } from '../operator/denies.js';
 import { readFreeze, toFreezeView } from '../operator/freezes.js';
 import { type BreakGlassView, toBreakGlassView } from '../plan/break-glass-view.js';
+import { type DenyView, toDenyView } from '../plan/deny-view.js';
 import { rejecterOf } from '../plan/guards/approval.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
 import type { Agenda } from '../queue/agenda.js';
@@ -42,6 +44,8 @@ export interface Status {
   readonly freeze: ReturnType<typeof toFreezeView>;
   /** Every break-glass grant whose edge is not closed yet. */
   readonly breakGlass: readonly BreakGlassView[];
+  /** Edges that a person denies or denied; an ended one until its time is over. */
+  readonly denies: readonly DenyView[];
   readonly directories: readonly {
     readonly provider: string;
     readonly ageSeconds: number | null;
@@ -107,7 +111,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
-  const [queue, lease, roster, journal, freeze, breakGlass, webhooks, providers] = await Promise.all([
+  const [queue, lease, roster, journal, freeze, breakGlass, denies, webhooks, providers] = await Promise.all([
     queueState(durable, agenda),
     store.fence.read(),
     store.roster.list(),
@@ -117,6 +121,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     }),
     readFreeze({ journal: store.journal, world: deps.world, clock: deps.clock }),
     readBreakGlass({ journal: store.journal, world: deps.world }),
+    readDenies({ journal: store.journal, world: deps.world }),
     Promise.all(config.decisions.webhooks.map(({ name }) => readWebhookStatus(store.keyValues, name))),
     Promise.all(
       parts.providers.map((provider) =>
@@ -142,6 +147,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     breakGlass: breakGlass.map((each) =>
       toBreakGlassView(each, deps.world.mapping, deps.world.breakGlass.timeAt(now)),
     ),
+    denies: denies.map(toDenyView),
     directories: config.providers.map(({ name }) => ({
       provider: name,
       ageSeconds: age(deps.world.directories.readAt(name)),

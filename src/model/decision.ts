@@ -31,6 +31,8 @@ export const CHANGE_REASONS = [
   'Ejected',
   'BreakGlass',
   'BreakGlassEnded',
+  'PersonDenied',
+  'DenyEnded',
 ] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
 
@@ -61,6 +63,7 @@ export const HOLD_REASONS = [
   'LifetimeTooShort',
   'Frozen',
   'BreakGlassRefused',
+  'PersonDenied',
   'ModeForbids',
 ] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];

@@ -16,4 +16,6 @@ export interface RevocationOrder {
   /** ISO 8601. Everything issued before this instant is void. */
   readonly at: string;
   readonly cause: Cause;
+  /** Why a person ordered it. */
+  readonly reason?: string;
 }

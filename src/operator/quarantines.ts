@@ -4,6 +4,7 @@ import { recoverWrites } from '../apply/recover-writes.js';
 import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
+import { definedFields } from '../model/defined-fields.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Residual } from '../model/residual.js';
 import type { Job } from '../model/trigger.js';
@@ -64,10 +65,16 @@ export async function takeOrders(id: ClientId, job: Job, deps: OperatorDeps): Pr
     await take(current.decisionId);
     return true;
   }
-  const why = { verb: 'quarantined', reason: 'ClientQuarantined', cause: order.cause } as const;
+  const why = {
+    ...({ verb: 'quarantined', reason: 'ClientQuarantined', cause: order.cause } as const),
+    ...definedFields({ detail: order.reason }),
+  };
   const residual = residualOf(id, deps);
   await decide(id, { ...why, before: null, after: { at: order.at }, residual }, take, deps);
-  deps.logger.warn({ ...id, at: order.at }, 'client quarantined: its secret is compromised');
+  deps.logger.warn(
+    { ...id, at: order.at },
+    'client quarantined: its secret is compromised, or a person ordered it',
+  );
   return true;
 }
 

@@ -4,6 +4,7 @@ import type { ChangeReason } from '../model/decision.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
+import type { Deny } from '../model/ruling.js';
 import type { Evidence } from '../model/trigger.js';
 import type { ClaimStatus } from './claim-status.js';
 import type { DestinationSources } from './destination-sources.js';
@@ -30,6 +31,7 @@ export interface DestinationInput {
   readonly protocol: Protocol;
   readonly userTokens: UserTokenFacts;
   readonly breakGlass: BreakGlassFacts;
+  readonly denies: DenyFacts;
   /** `toLastAppliedText` by subject: the records of what scopemesh wrote. */
   readonly lastApplied: ReadonlyMap<string, string>;
   /** Where the records are unknown: the subjects of marked edges that are known to have none. All others count as owned. */
@@ -44,6 +46,12 @@ export interface DestinationInput {
 /** The break-glass grants of a destination in any state, and the time by which they end. */
 export interface BreakGlassFacts {
   readonly grants: readonly BreakGlass[];
+  readonly now: number;
+}
+
+/** The denies of a destination, ended ones too, and the time by which they end. */
+export interface DenyFacts {
+  readonly rulings: readonly Deny[];
   readonly now: number;
 }
 

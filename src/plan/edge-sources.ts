@@ -1,6 +1,7 @@
 import { compareText } from '../model/compare-text.js';
 import type { IntentionSource, ServiceName } from '../model/intention.js';
 import { sourceOf } from './break-glass.js';
+import { sourceOfDeny } from './deny.js';
 import type { DestinationInput } from './destination-input.js';
 import { wasWritten } from './foreign-source.js';
 import { parseLastAppliedText } from './last-applied.js';
@@ -26,6 +27,7 @@ export function edgeSources(input: DestinationInput): readonly ServiceName[] {
   }
   for (const source of missingDenies(input)) found.set(serviceText(source), source);
   for (const each of input.breakGlass.grants) found.set(serviceText(sourceOf(each)), sourceOf(each));
+  for (const each of input.denies.rulings) found.set(serviceText(sourceOfDeny(each)), sourceOfDeny(each));
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 

@@ -5,6 +5,7 @@ import { admits, type HttpRequestShape } from './access.js';
 import { isOfEdge } from './break-glass.js';
 import { type BreakGlassView, toBreakGlassView } from './break-glass-view.js';
 import type { ClaimStatus } from './claim-status.js';
+import { DENIED, denyOf } from './deny.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, withBreakGlass, withoutBreakGlass } from './edge-break-glass.js';
@@ -60,6 +61,8 @@ export interface Explanation {
   /** What the scopes of the source's client open at this destination. */
   readonly openings: readonly { readonly scope: string; readonly access: Access }[];
   readonly desired: Access | undefined;
+  /** Why a person's deny keeps the edge closed. */
+  readonly denied: string | undefined;
   /** Grants of this edge, in any state. */
   readonly breakGlass: readonly BreakGlassView[];
   readonly holds: readonly Hold[];
@@ -101,8 +104,9 @@ export function explain(facts: {
     input.claimStatuses.get(serviceText(source)) ??
     ({ kind: 'none', service: source, vanished: false } satisfies ClaimStatus);
   const candidates = candidatesOf(source, input);
-  const isHere = (each: Hold | Change) => each.resource.source === source.name;
   const ours = input.entry?.sources.find((each) => isLocal(each, source) && isOwnedHere(input.mapping, each));
+  const denied = denyOf(source, ours, input);
+  const isHere = (each: Hold | Change) => each.resource.source === source.name;
   return {
     source,
     destination: input.destination,
@@ -113,7 +117,8 @@ export function explain(facts: {
     claim,
     client: clientOf(claim, input),
     openings: openingsHere(claim, input),
-    desired: desiredHere(source, claim, input, ours),
+    desired: denied === undefined ? desiredHere(source, claim, input, ours) : DENIED,
+    denied: denied?.part.detail,
     breakGlass: input.breakGlass.grants
       .filter((each) => isOfEdge(each, source, input.destination))
       .map((each) => toBreakGlassView(each, input.mapping, input.breakGlass.now)),

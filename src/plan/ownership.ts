@@ -17,9 +17,48 @@ const TEXT = ' text=';
  * client is left out, since nobody else has the text.
  */
 export function describeSource(owner: string, client: ClientId, text = ''): string {
+  return firstThatFits([mark(owner), ` ${wordOf(client)}`], text);
+}
+
+/**
+ * The same of an edge that a person denies: `deny=` says until when, and `/new` that nothing of scopemesh was there before. It
+ * is for the case that the store is lost, so it is left out if it does not fit.
+ */
+export function describeDeny(
+  owner: string,
+  client: ClientId | undefined,
+  { until, isNew }: MarkedDeny,
+  text: string,
+): string {
+  const deny = ` deny=${new Date(until).toISOString()}${isNew ? '/new' : ''}`;
+  return firstThatFits([`${mark(owner)}${deny}`, client === undefined ? '' : ` ${wordOf(client)}`], text);
+}
+
+/** The head with its last word, or without it, and the text, which nobody else has. */
+function firstThatFits([head, last]: readonly [string, string], text: string): string {
   const end = text === '' ? '' : `${TEXT}${text}`;
-  const whole = `${mark(owner)} client=${toUriText(client.provider)}/${toUriText(client.clientId)}${end}`;
-  return Buffer.byteLength(whole) <= DESCRIPTION_BYTES ? whole : `${mark(owner)}${end}`;
+  const fits = (whole: string) => Buffer.byteLength(whole) <= DESCRIPTION_BYTES;
+  const whole = `${head}${last}${end}`;
+  if (fits(whole)) return whole;
+  const [plain = ''] = head.split(' ', 1);
+  return fits(`${head}${end}`) ? `${head}${end}` : `${plain}${end}`;
+}
+
+function wordOf({ provider, clientId }: ClientId): string {
+  return `client=${toUriText(provider)}/${toUriText(clientId)}`;
+}
+
+/** What the mark of a denied edge says. `until` is in milliseconds since the epoch. */
+export interface MarkedDeny {
+  readonly until: number;
+  readonly isNew: boolean;
+}
+
+export function denyOfDescription(description: string): MarkedDeny | undefined {
+  const [head = ''] = description.split(TEXT, 1);
+  const found = / deny=(\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)(\/new)?(?: |$)/.exec(head);
+  const until = Date.parse(found?.[1] ?? '');
+  return Number.isNaN(until) ? undefined : { until, isNew: found?.[2] !== undefined };
 }
 
 /** How many bytes of a text fit beside the mark and the client. */

@@ -2,6 +2,7 @@ import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
 import type { ClaimStatus } from './claim-status.js';
+import { DENIED, deniedHolds, denyOf, type EdgeDeny } from './deny.js';
 import { type DesiredAccess, desiredAccess, isUnclearButGranted } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import {
@@ -23,10 +24,11 @@ import {
 import { formerClient, isKept, statusOfSource } from './edge-claim.js';
 import { isRecorded, needsRecord } from './edge-record.js';
 import { foreignHold, wasWritten } from './foreign-source.js';
+import { namesOf, toGrantText } from './grant-text.js';
 import { type LastApplied, parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { wouldOpen } from './missing-denies.js';
 import { policyOf } from './mode.js';
-import { describeSource, textOfDescription } from './ownership.js';
+import { denyOfDescription, describeDeny, describeSource, textOfDescription } from './ownership.js';
 import {
   type ActualAccess,
   type Change,
@@ -44,6 +46,8 @@ export interface EdgePlan {
   /** The subject and text of the record to make. */
   readonly record?: readonly [string, string];
 }
+
+const NOTHING: EdgePlan = { change: undefined, holds: [], awaits: [] };
 
 /** What is known of one source and its edge before anything is decided. */
 interface Edge {
@@ -86,6 +90,8 @@ interface Outcome {
  * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
  *
+ * An edge that a person denies becomes an owned deny, whatever is desired; what is desired is held.
+ *
  * `foreign`: a source of that name in any case. `staysInEntry`: the source may lose its access, but must stay in the entry.
  *
  * A marked source without a record is planned in the same way, and its change waits for a person. If it equals the desired
@@ -104,6 +110,8 @@ export function planEdge(
   const glass = edgeBreakGlass(source, claimStatus, lastApplied, input, ours);
   const edge: Edge = { source, subject, ours, lastApplied, former, claimStatus, glass, input };
 
+  const deny = denyOf(source, ours, input);
+  if (deny !== undefined) return planDenied(edge, deny, foreign);
   const desired = desiredOf(edge);
   if (desired === undefined) return { change: undefined, holds: glass.holds, awaits: [] };
   if (foreign !== undefined && ours === undefined) {
@@ -118,6 +126,53 @@ export function planEdge(
     ...(record === undefined ? {} : { record }),
     change: isSettled(edge, outcome) ? undefined : changeOf(edge, desired, outcome, record !== undefined),
   };
+}
+
+/** A denied edge has an owned deny, whatever is known of its client. What would be open is held. */
+function planDenied(edge: Edge, deny: EdgeDeny, foreign: IntentionSource | undefined): EdgePlan {
+  const { source, subject, ours, lastApplied, former, claimStatus, glass, input } = edge;
+  if (claimStatus.kind === 'none' && claimStatus.isOutside && former === undefined) return NOTHING;
+  const open = withBreakGlass(desiredAccess(source, claimStatus, input, undefined), glass);
+  const holds = deniedHolds(source, open, deny, input);
+  if (foreign !== undefined && ours === undefined) {
+    const denied = { ...open, access: DENIED };
+    return { ...NOTHING, holds: [...holds, ...foreignHold(source, denied, foreign, lastApplied, input)] };
+  }
+  const client = former ?? open.client;
+  const isNew = ours === undefined ? !wasWritten(lastApplied) : (markedDeny(ours)?.isNew ?? false);
+  const text = ours === undefined ? '' : textOfDescription(ours.description);
+  const description = describeDeny(input.mapping.owner, client, { until: deny.until, isNew }, text);
+  const grants = lastApplied?.grants ?? [];
+  const opensBy = grants.map(toGrantText);
+  if (ours !== undefined && isSame(ours.access, DENIED) && ours.description === description) {
+    const isMissing = needsRecord(input.destination, ours, input);
+    const record = [subject, toLastAppliedText(DENIED, opensBy)] as const;
+    return { ...NOTHING, holds, ...(isMissing ? { record } : {}) };
+  }
+  const change: Change = {
+    subject,
+    resource: intentionResource(input.destination, source.name),
+    source,
+    action: 'revoke',
+    verb: ours === undefined ? 'created' : 'updated',
+    reason: 'PersonDenied',
+    before: ours?.access,
+    after: DENIED,
+    description,
+    ...(client === undefined ? {} : { client }),
+    scopes: namesOf(grants),
+    opensBy,
+    isInferred: false,
+    ruling: deny.part,
+    narrows: true,
+    widens: false,
+  };
+  return { ...NOTHING, change, holds };
+}
+
+/** The deny that an owned source was written for, in effect or not. */
+function markedDeny(ours: IntentionSource | undefined) {
+  return ours?.access.kind === 'deny' ? denyOfDescription(ours.description) : undefined;
 }
 
 /** What the edge should be; undefined if it stays as it is. */
@@ -148,7 +203,9 @@ function outcomeOf(edge: Edge, desired: DesiredAccess, staysInEntry: boolean): O
       : lossOf(edge, desired).isInferred || !isRecordedHere(edge) || !plansNarrowing);
   const next = isStep ? closing.left : desired.access;
   const goes = next === undefined && (ours !== undefined || lacksWritten(edge));
-  const keepsClosed = goes && wouldOpen(source, input.entry, input.wildcard);
+  // Where a deny took away what only a wider intention gives, its end gives that back.
+  const isNewDeny = markedDeny(ours)?.isNew === true && isRecordedHere(edge);
+  const keepsClosed = goes && !isNewDeny && wouldOpen(source, input.entry, input.wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : next;
   const description = descriptionFor(after, desired.client, ours, input.mapping.owner);
   return { after, description, isStep, isExplained, keepsClosed };
@@ -172,7 +229,10 @@ function changeOf(edge: Edge, desired: DesiredAccess, outcome: Outcome, getsReco
   // A deny where the edge is gone takes away what the wider intention allows.
   const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksWritten(edge));
   const widening =
-    before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
+    before?.kind === 'other'
+      ? after !== undefined && after.kind !== 'deny'
+      : widens(before, after) ||
+        (before?.kind === 'deny' && after === undefined && wouldOpen(source, input.entry, input.wildcard));
   const isNormalised = losesOnlyRawPaths(before, after);
   // What differs from the desired edge in the form of its paths alone was written before that form.
   const isUnrecorded = !getsRecord && !isNormalised && !isRecordedHere(edge);
@@ -194,7 +254,8 @@ function changeOf(edge: Edge, desired: DesiredAccess, outcome: Outcome, getsReco
         : undefined;
   const isDrift = lastApplied?.digest === digest(after);
   const loses = narrowing || after === undefined;
-  const reason = reasonOf({ subject, keepsClosed, loses, isDrift, loss, opensBreakGlass, input });
+  const endsDeny = markedDeny(ours) !== undefined;
+  const reason = reasonOf({ subject, keepsClosed, loses, isDrift, loss, opensBreakGlass, endsDeny, input });
   const client = desired.client ?? former;
   return {
     subject,
@@ -269,10 +330,12 @@ function reasonOf(facts: {
   isDrift: boolean;
   loss: RevocationCause;
   opensBreakGlass: boolean;
+  endsDeny: boolean;
   input: DestinationInput;
 }): ChangeReason {
   if (facts.isDrift) return 'DriftCorrected';
   if (facts.keepsClosed) return 'WildcardWouldAllow';
+  if (facts.endsDeny && !facts.opensBreakGlass) return 'DenyEnded';
   if (facts.loses) return facts.loss.reason;
   if (facts.opensBreakGlass) return 'BreakGlass';
   return facts.input.quarantined.has(facts.subject) ? 'QuarantineEnded' : facts.input.grantReason;

@@ -27,6 +27,12 @@ export interface BreakGlassPart {
   readonly passesFreeze: boolean;
 }
 
+/** What a change owes to the ruling of a person. */
+export interface RulingPart {
+  readonly by: Principal | undefined;
+  readonly detail: string;
+}
+
 /** The current state of an edge: an access, nothing, or `other`: owned content that somebody changed to something unknown. */
 export type ActualAccess = Access | { readonly kind: 'other' } | undefined;
 
@@ -56,6 +62,8 @@ export interface Change {
   readonly approvedBy?: Principal;
   /** Of a change that opens or closes only what break-glass grants open. */
   readonly breakGlass?: BreakGlassPart;
+  /** Of a change that a person's deny makes. */
+  readonly ruling?: RulingPart;
   /** The access to record as written, if a guard allowed only a part of the change. */
   readonly remembered?: Access | undefined;
   readonly narrows: boolean;

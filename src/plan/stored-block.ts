@@ -25,17 +25,20 @@ export interface StoredRelease {
 /** What a decision about a held grant says. */
 export function quarantineText({ provider, clientId }: ClientId): string {
   const name = `${provider}/${clientId}`;
-  return `client ${name} is in quarantine, because its secret was reported as compromised; rotate its secret, or end the quarantine with: scopemesh approve ${name}`;
+  return `client ${name} is in quarantine, because its secret was reported as compromised or a person closed it; rotate its secret, or end the quarantine with: scopemesh approve ${name}`;
 }
 
 export type Instants = Pick<StoredBlock, 'at' | 'receivedAt'>;
 
-export function newestCompromise(job: Job): (Instants & { readonly cause: Cause }) | undefined {
+export function newestCompromise(
+  job: Job,
+): (Instants & { readonly cause: Cause; readonly reason: string | undefined }) | undefined {
   const orders = job.triggers.flatMap(({ order }) => (order?.kind === 'secret-compromised' ? [order] : []));
   const [last] = orders.toSorted((a, b) => Date.parse(b.cause.receivedAt) - Date.parse(a.cause.receivedAt));
   if (last === undefined) return undefined;
   return {
     cause: last.cause,
+    reason: last.reason,
     at: newest(orders.map(({ at }) => at)),
     receivedAt: newest(orders.map(({ cause }) => cause.receivedAt)),
   };

@@ -1,6 +1,7 @@
 import { recordsWithPending } from '../apply/recover-pending.js';
 import { restoreRejections } from '../operator/approvals.js';
 import { restoreBreakGlass } from '../operator/break-glass.js';
+import { restoreDenies } from '../operator/denies.js';
 import type { OperatorDeps } from '../operator/deps.js';
 import { restoreFreeze } from '../operator/freezes.js';
 import { restoreQuarantines } from '../operator/quarantines.js';
@@ -12,6 +13,7 @@ export async function restoreMemory(deps: OperatorDeps): Promise<void> {
   await restoreQuarantines(deps);
   await restoreFreeze(deps);
   await restoreBreakGlass(deps);
+  await restoreDenies(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);
   await deps.contention.restore();

@@ -1,12 +1,16 @@
 import type { ServiceName } from '../model/intention.js';
 import { destinationNames, userDestinationNames } from '../plan/destination-sources.js';
 import { type ClientId, serviceText } from '../plan/world.js';
-import type { BreakGlasses } from './break-glasses.js';
 import type { ClaimStatuses } from './claim-statuses.js';
 import type { EntryCache } from './entry-cache.js';
 import type { JwtProviderUse } from './jwt-provider-use.js';
 import type { Openings } from './openings.js';
 import { SourcesByDestination } from './sources-by-destination.js';
+
+/** Edges that people decided about: the destinations of a source. */
+interface DecidedEdges {
+  destinationsOf(source: ServiceName): readonly ServiceName[];
+}
 
 /** The destinations of clients and services, by desired access and by owned sources. */
 export class Destinations {
@@ -14,24 +18,24 @@ export class Destinations {
   readonly #statuses: ClaimStatuses;
   readonly #openings: Openings;
   readonly #entries: Pick<EntryCache, 'owned'>;
-  readonly #breakGlass: Pick<BreakGlasses, 'destinationsOf'>;
+  readonly #decided: readonly DecidedEdges[];
   readonly #jwtProviderUse: Pick<JwtProviderUse, 'putSource'>;
 
   constructor(
     claimStatuses: ClaimStatuses,
     openings: Openings,
     entries: Pick<EntryCache, 'owned'>,
-    breakGlass: Pick<BreakGlasses, 'destinationsOf'>,
+    decided: readonly DecidedEdges[],
     jwtProviderUse: Pick<JwtProviderUse, 'putSource'>,
   ) {
     this.#statuses = claimStatuses;
     this.#openings = openings;
     this.#entries = entries;
-    this.#breakGlass = breakGlass;
+    this.#decided = decided;
     this.#jwtProviderUse = jwtProviderUse;
   }
 
-  /** Every destination that an opening or a break-glass grant reaches or that has an owned source. */
+  /** Every destination that an opening, a break-glass grant or a deny reaches or that has an owned source. */
   *all(): Iterable<ServiceName> {
     const owned = this.#entries.owned.destinations();
     yield* owned.values();
@@ -48,7 +52,7 @@ export class Destinations {
     for (const { service } of this.#statuses.on(id).values()) {
       for (const name of names) add({ ...service, name });
       for (const each of this.#entries.owned.ofService(service)) add(each);
-      for (const each of this.#breakGlass.destinationsOf(service)) add(each);
+      for (const each of this.#decidedFor(service)) add(each);
     }
     return [...found.values()];
   }
@@ -60,10 +64,14 @@ export class Destinations {
       claimStatus !== undefined && claimStatus.kind !== 'none' && claimStatus.kind !== 'refused';
     const opened = isSource ? this.#openings.of(claimStatus.client) : undefined;
     const names = opened === undefined ? [] : destinationNames(opened);
-    const granted = this.#breakGlass.destinationsOf(serviceName).map(({ name }) => name);
-    this.sources.put(serviceName, new Set([...names, ...granted]));
+    const decided = this.#decidedFor(serviceName).map(({ name }) => name);
+    this.sources.put(serviceName, new Set([...names, ...decided]));
     const withUser = opened === undefined ? NO_NAMES : userDestinationNames(opened);
     this.#jwtProviderUse.putSource(serviceName, isSource ? claimStatus.client.provider : undefined, withUser);
+  }
+
+  #decidedFor(source: ServiceName): readonly ServiceName[] {
+    return this.#decided.flatMap((each) => each.destinationsOf(source));
   }
 }
 

@@ -55,6 +55,7 @@ export function inputOf(
     protocol: world.protocolOf(destination),
     userTokens: world.userTokens.facts,
     breakGlass: world.breakGlass.factsOf(destination, now),
+    denies: world.denies.factsOf(destination, now),
     unrecorded: records.unrecorded,
     lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],

@@ -48,9 +48,10 @@ export class Touches {
     if (losing) this.#losing.add(key);
   }
 
-  destination(destination: ServiceName, losing = false): void {
+  destination(destination: ServiceName, losing = false): this {
     const key = serviceText(destination);
     if (losing || !this.#destinations.has(key)) this.#destinations.set(key, { destination, losing });
+    return this;
   }
 
   destinations(destinations: Iterable<ServiceName>, losing = false): void {

@@ -16,6 +16,7 @@ import { losesClaim } from './claim-statuses.js';
 import { Claims } from './claims.js';
 import { ClientBlocks } from './client-blocks.js';
 import { ClientNames } from './client-names.js';
+import { Denies } from './denies.js';
 import { Destinations } from './destinations.js';
 import { type ClientChange, Directories, type UnreadableRecord } from './directories.js';
 import { EntryCache } from './entry-cache.js';
@@ -51,12 +52,8 @@ export class WorldState {
   /** For the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly freezes = new Freezes(() => this.#mapping.freezes);
-  readonly breakGlass = new BreakGlasses((from, to) => {
-    this.#destinations.updateSource(serviceText(from), from);
-    const touches = new Touches();
-    touches.destination(to);
-    this.#changed(touches);
-  });
+  readonly breakGlass = new BreakGlasses((from, to) => this.#touchEdge(from, to));
+  readonly denies = new Denies((from, to) => this.#touchEdge(from, to));
   readonly #directories = new Directories();
   readonly #clientBlocks = new ClientBlocks();
   readonly #claims: Claims;
@@ -81,7 +78,7 @@ export class WorldState {
     this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
     this.#entries = new EntryCache(mapping, this.records, this.jwtProviderUse);
     const sources = [this.#claims.claimStatuses, this.#openings, this.#entries] as const;
-    this.#destinations = new Destinations(...sources, this.breakGlass, this.jwtProviderUse);
+    this.#destinations = new Destinations(...sources, [this.breakGlass, this.denies], this.jwtProviderUse);
   }
 
   /** Read-only: this class has the updates. */
@@ -374,18 +371,21 @@ export class WorldState {
     return touches;
   }
 
+  #touchEdge(from: ServiceName, to: ServiceName): void {
+    this.#destinations.updateSource(serviceText(from), from);
+    this.#changed(new Touches().destination(to));
+  }
+
   #touchEntry(destination: ServiceName, touches: Touches): Touches {
-    // A wildcard entry can apply to every destination.
-    const isWildcard = destination.name === '*';
-    touches.destinations(isWildcard ? this.#destinations.all() : [destination]);
+    const isWildcard = destination.name === '*'; // it can apply to every destination
     if (isWildcard) this.inferredEdges.touchAll();
+    touches.destinations(isWildcard ? this.#destinations.all() : [destination]);
     return touches;
   }
 
   #endGraces(now: number): void {
     const ended = this.#claims.endGraces(now);
-    if (ended.length === 0) return;
-    this.#ended.merge(this.#updated(ended));
+    if (ended.length > 0) this.#ended.merge(this.#updated(ended));
   }
 
   #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {

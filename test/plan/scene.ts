@@ -4,6 +4,7 @@ import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../../src/m
 import type { OAuthClient } from '../../src/model/client.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../src/model/intention.js';
 import type { Mapping, Rule } from '../../src/model/rule.js';
+import type { Deny } from '../../src/model/ruling.js';
 import type { Evidence } from '../../src/model/trigger.js';
 import { claimStatuses } from '../../src/plan/claim-status.js';
 import type { DestinationInput } from '../../src/plan/destination-input.js';
@@ -45,6 +46,7 @@ export interface Scene {
   readonly grantReason: DestinationInput['grantReason'];
   readonly userTokens: UserTokenFacts;
   readonly breakGlass: readonly BreakGlass[];
+  readonly denies: readonly Deny[];
   readonly now: number;
 }
 
@@ -170,6 +172,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     grantReason: 'ScopeGranted',
     userTokens: NO_USER_TOKEN_FACTS,
     breakGlass: [],
+    denies: [],
     now: NOW,
     ...changes,
   };
@@ -220,10 +223,9 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
   const destinations = new Map([
     ...[...sources].map(([key, each]): [string, ServiceName] => [key, each.destination]),
     ...[...scene.entries].map(([key, each]): [string, ServiceName] => [key, each.destination]),
-    ...scene.breakGlass.map(({ destination }): [string, ServiceName] => [
-      keyOf(destination),
-      named(destination),
-    ]),
+    ...[...scene.breakGlass, ...scene.denies.map(({ about }) => about)].map(
+      ({ destination }): [string, ServiceName] => [keyOf(destination), named(destination)],
+    ),
   ]);
   return [...destinations.values()].map((destination) => ({
     destination,
@@ -238,6 +240,10 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     userTokens: scene.userTokens,
     breakGlass: {
       grants: scene.breakGlass.filter((each) => each.destination === destination.name),
+      now: scene.now,
+    },
+    denies: {
+      rulings: scene.denies.filter(({ about }) => about.destination === destination.name),
       now: scene.now,
     },
     lastApplied: scene.written,

@@ -124,7 +124,9 @@ function writerOfDaemon(daemon: DaemonClient, { world }: CurrentState, cli: Cli)
       let adopted = 0;
       for (const part of inParts(subjects, MAX_SUBJECTS)) {
         const body = { user: cli.context.user, key: formatKey(key), subjects: [...new Set(part)] };
-        const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
+        const said = AdoptedBody.safeParse(
+          await daemon.post('/api/adoptions', body, { timeoutMs: ANSWER_MS }),
+        );
         if (!said.success) throw otherVersion();
         adopted += said.data.adopted;
       }

@@ -252,6 +252,7 @@ function toDocument(explanation: Explanation, conditions: CallConditions) {
     client: rest.client ?? null,
     openings: toPlainValue(openings),
     wanted: toPlainValue(rest.desired) ?? null,
+    denied: explanation.denied ?? null,
     breakGlass: explanation.breakGlass,
     holds: holds.map(holdView),
     pending: pending === undefined ? null : changeView(pending),

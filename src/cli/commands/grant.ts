@@ -4,7 +4,7 @@ import { METHOD } from '../../operator/stored-break-glass.js';
 import type { BreakGlassView } from '../../plan/break-glass-view.js';
 import { breakGlassLine, parseBreakGlassAnswer, parseBreakGlasses } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import { otherVersion, refusal, runningDaemon } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
@@ -17,9 +17,6 @@ interface Options {
   readonly duringFreeze?: true;
   readonly json?: true;
 }
-
-const NO_DAEMON =
-  'no daemon of this configuration runs on this machine, and only the daemon that leads opens and ends a break-glass grant; start scopemesh run, or run this command on the machine of the leader';
 
 export function addGrant(program: DocumentedCommand, cli: Cli): void {
   const grant = program
@@ -123,12 +120,6 @@ async function end(id: string, { reason, json }: Pick<Options, 'reason' | 'json'
   if (grant === undefined) throw otherVersion();
   if (json) cli.screen.json({ grant });
   else cli.screen.line(printable(breakGlassLine(grant)));
-}
-
-async function runningDaemon(cli: Cli): Promise<DaemonClient> {
-  const daemon = await findDaemon(await cli.openConfig(), cli.signal);
-  if (daemon === undefined) throw refusal(NO_DAEMON);
-  return daemon;
 }
 
 function parseMethod(text: string, before: readonly string[] = []): readonly string[] {

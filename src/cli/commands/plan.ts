@@ -4,11 +4,13 @@ import { systemClock } from '../../clock.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Mapping } from '../../model/rule.js';
 import { toBreakGlassView } from '../../plan/break-glass-view.js';
+import { toDenyView } from '../../plan/deny-view.js';
 import { isApprovable } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
+import { denyLine } from '../deny-view.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
@@ -110,6 +112,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
     reportReach([...edgesOfPlan(plan), ...others()], MAX_EDGES, sides.consul, world, cli.signal);
   const now = world.breakGlass.timeAt(systemClock.now());
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
+  const denies = world.denies.all.map(toDenyView);
   const doubt = isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];
   const notes = await manifestNotes(plan, sides.consul, cli.signal);
   const remarks = [...doubt, ...manifestTexts(notes)].map(printable);
@@ -120,6 +123,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
       whatIf: assumed ?? null,
       reach,
       breakGlass,
+      denies,
       ...(notes === undefined ? {} : { manifests: notes }),
     });
   } else if (options.format === 'markdown')
@@ -130,6 +134,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
     for (const text of remarks) cli.screen.line(text);
     printReach(reach, cli.screen);
     for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
+    for (const each of denies) cli.screen.line(printable(`deny: ${denyLine(each)}`));
   }
   if (options.detailedExitcode && isAnythingToDo(plan)) cli.exit(CHANGES_PENDING);
 }

@@ -71,6 +71,7 @@ export function printExplanation(
         ? 'its scopes open nothing now'
         : 'no rule opens this destination for a scope of this client',
     );
+  if (explanation.denied !== undefined) fact('deny', explanation.denied);
   for (const each of explanation.breakGlass) fact('grant', `break-glass ${breakGlassLine(each)}`);
   for (const hold of holds) fact('held', `${[hold.reason, ...hold.scopes].join(' ')}: ${hold.detail}`);
   if (pending !== undefined)

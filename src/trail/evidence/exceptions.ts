@@ -39,6 +39,7 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
   ],
   ['The mass guard held removals', ['RevocationLimit']],
   ['A client was in quarantine', ['ClientQuarantined']],
+  ['A person denied an edge, or that ended', ['PersonDenied', 'DenyEnded']],
   ['A freeze began or ended', ['FreezeStarted', 'FreezeEnded']],
   [
     'A break-glass grant was asked for, opened an edge, was still open, or ended',

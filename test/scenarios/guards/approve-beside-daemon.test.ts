@@ -142,6 +142,31 @@ describe('approve and reject beside a running daemon', () => {
     });
   });
 
+  it('deny and quarantine close at once, explain and plan say why, and unknown names are errors', async () => {
+    const reason = ['--reason', 'INC-1'];
+    const denied = await cli.run(['deny', 'web', 'orders', '--for', '2h', ...reason], { user: 'ana' });
+    expect(denied).toMatchObject({ status: 0, out: expect.stringContaining('local (ana): INC-1') });
+    await until('web is closed', async () => (await mesh.access('orders'))?.web === 'deny');
+    const explained = await cli.run(['explain', 'web', 'orders']);
+    expect(explained).toMatchObject({
+      status: 4,
+      out: expect.stringMatching(/deny +local \(ana\) denied this edge/),
+    });
+    expect((await cli.run(['plan'])).out).toMatch(/deny: web -> orders {2}until/);
+    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+    expect((await cli.run(['deny', 'wbe', 'orders', '--for', '2h', ...reason])).err).toContain('no service');
+    expect((await cli.run(['deny', 'web', 'orders', ...reason])).err).toContain('give --for or --end');
+    expect((await cli.run(['deny', 'web', 'orders', '--for', '2h'])).status).toBe(1);
+    expect((await cli.run(['deny', 'web', 'orders', '--end', ...reason, '--json'])).json()).toMatchObject({
+      deny: { source: 'web', endedAt: expect.any(String) },
+    });
+    await until('web is open', async () => (await mesh.access('orders'))?.web === 'allow');
+    expect((await cli.run(['quarantine', 'main/bot', ...reason])).status).toBe(0);
+    await until('bot is closed', async () => (await mesh.access('orders'))?.bot === undefined);
+    expect((await cli.run(['quarantine', 'main/bto', ...reason])).err).toContain('has no client main/bto');
+    expect((await cli.run(['quarantine', 'bot', ...reason])).err).toContain('write PROVIDER/CLIENT-ID');
+  });
+
   it('nobody approves without the token file, and its API refuses web pages and other content', async () => {
     cli.idp(web);
     const id = await until('the removal is held', () => heldId('bot'));

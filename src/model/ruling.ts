@@ -1,0 +1,26 @@
+import type { Principal } from './cause.js';
+
+/** What a person decided about something, for some time. Instants are in milliseconds since the epoch. */
+export interface Ruling<T> {
+  readonly about: T;
+  readonly reason: string;
+  readonly by: Principal;
+  readonly since: number;
+  readonly until: number;
+  /** A person ended it before its time. The record stays until then, so that nothing brings the ruling back. */
+  readonly endedAt?: number;
+}
+
+/** An edge that a person closes, whatever the identity provider says. Both services are in one partition and namespace. */
+export interface DeniedEdge {
+  readonly source: string;
+  /** In lower case, as Consul ignores the case of its entries. */
+  readonly destination: string;
+  readonly partition: string;
+  readonly namespace: string;
+}
+
+export type Deny = Ruling<DeniedEdge>;
+
+/** A longer deny is refused, and a mark that says so is not believed. */
+export const LONGEST_DENY_MS = 31 * 86_400_000;

@@ -1,0 +1,294 @@
+import { z } from 'zod';
+import { settleFound } from '../apply/settle.js';
+import { isoInstant } from '../clock.js';
+import { type Cause, PERSONS_REASON, type Principal } from '../model/cause.js';
+import { jsonIn } from '../model/json-in.js';
+import { destinationKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
+import { type DeniedEdge, type Deny, LONGEST_DENY_MS } from '../model/ruling.js';
+import { isSourceName } from '../plan/claim-status.js';
+import { denyText, destinationOfDeny, isInEffect, sourceOfDeny } from '../plan/deny.js';
+import { policyOf } from '../plan/mode.js';
+import { denyOfDescription, isOwnedHere, isSourceOf } from '../plan/ownership.js';
+import { isPlainServiceName } from '../plan/pattern.js';
+import { intentionResource, intentionSubject } from '../plan/plan.js';
+import { planDestination } from '../plan/plan-destination.js';
+import { serviceText } from '../plan/world.js';
+import { safeParse } from '../safe-parse.js';
+import { inputOf } from '../state/fleet.js';
+import { commandOf, type OperatorDeps, stampOf } from './deps.js';
+import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
+import { StoredPrincipal } from './stored-principal.js';
+
+/*
+ * A deny is kept in the journal, in one step with its decision: no crash separates them, and each leader reads it before its
+ * first plan. A plan knows by the time that it is over, so no record of the end is needed. The mark of the deny in Consul says
+ * until when too, for the case that the store is lost.
+ */
+
+export type DenyDeps = Pick<
+  OperatorDeps,
+  | 'journal'
+  | 'keyValues'
+  | 'world'
+  | 'clock'
+  | 'source'
+  | 'newId'
+  | 'logger'
+  | 'metrics'
+  | 'onSettled'
+  | 'queue'
+  | 'approvals'
+>;
+
+export type DenyResult =
+  /** `until`: the end of the deny, an ISO 8601 instant; of an ended one, when it would have ended. */
+  | { readonly kind: 'done'; readonly deny: Deny }
+  /** The end is recorded, and another person must ask for it too. */
+  | { readonly kind: 'first'; readonly deny: Deny }
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+/** At once, so that a plan stays cheap. */
+const MOST = 100;
+
+const place = () => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
+const instant = () => z.number().int().min(0).max(8.64e15);
+
+/** What a person names. */
+export const DENY_FIELDS = {
+  source: z.string().refine(isSourceName, 'must be the name of a service'),
+  destination: z.string().refine(isPlainServiceName, 'must be a plain service name (a-z, 0-9 and -)'),
+  reason: z.string().regex(PERSONS_REASON),
+};
+const { reason, ...NAMES } = DENY_FIELDS;
+
+const Stored = z.strictObject({
+  about: z.strictObject({ ...NAMES, partition: place(), namespace: place() }),
+  reason,
+  by: StoredPrincipal,
+  since: instant(),
+  until: instant(),
+  endedAt: instant().exactOptional(),
+});
+
+/** Before the first plan of a process. */
+export async function restoreDenies(deps: Pick<DenyDeps, 'journal' | 'world'>): Promise<void> {
+  deps.world.denies.set(await readDenies(deps));
+}
+
+/** By the store, for a process that may not lead. */
+export async function readDenies({
+  journal,
+  world,
+}: Pick<DenyDeps, 'journal' | 'world'>): Promise<readonly Deny[]> {
+  const { lastApplied } = await journal.read(keyOf(world.mapping.owner));
+  return [...lastApplied.values()].flatMap((text) => safeParse(Stored, jsonIn(text)).data ?? []);
+}
+
+/** Closes the edge at once. Another deny of the same edge prolongs it, and never shortens it. */
+export function startDeny(
+  about: DeniedEdge,
+  { reason, forMs }: { readonly reason: string; readonly forMs: number },
+  by: Principal,
+  deps: DenyDeps,
+): Promise<DenyResult> {
+  return inTurn(deps, async (now) => {
+    const known = find(about, deps);
+    const until = Math.max(
+      now + Math.min(forMs, LONGEST_DENY_MS),
+      known?.endedAt === undefined ? (known?.until ?? 0) : 0,
+    );
+    const deny: Deny = { about, reason, by, since: now, until };
+    const refused = refusalOf(deny, deps);
+    if (refused !== undefined) return refused;
+    await settle(deny, { verb: 'held', reason: 'PersonDenied', cause: commandOf(by, deps) }, deps);
+    return { kind: 'done', deny };
+  });
+}
+
+/** Ends it before its time. What it closed opens by the next plan, as far as anything grants it. */
+export function endDeny(
+  about: DeniedEdge,
+  reason: string,
+  by: Principal,
+  deps: DenyDeps,
+): Promise<DenyResult> {
+  return inTurn(deps, async (now) => {
+    const known = find(about, deps) ?? markedDeny(about, now, deps);
+    if (known === undefined || !isInEffect(known, now))
+      return { kind: 'unknown', why: 'no deny of this edge is in effect' };
+    const resource = intentionResource(destinationOfDeny(known), about.source);
+    const subject = recordOf(known);
+    const approved = { key: keyOf(deps.world.mapping.owner), subject, of: `${known.since} ${known.until}` };
+    // It may open the edge: so many persons as for every release.
+    const approval = await countApproval({ ...approved, resource }, by, deps);
+    if (approval.kind === 'first') return { kind: 'first', deny: known };
+    if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
+    await forgetFirstApproval(subject, deps);
+    const deny: Deny = { ...known, endedAt: now };
+    await settle(
+      deny,
+      { verb: 'released', reason: 'DenyEnded', cause: commandOf(by, deps), why: reason },
+      deps,
+    );
+    return { kind: 'done', deny };
+  });
+}
+
+/** Forgets what is over, and lets it be planned. */
+export async function followDenies(deps: DenyDeps): Promise<void> {
+  const { world, clock, metrics } = deps;
+  await inTurn(deps, async (now) => {
+    for (const deny of world.denies.all.filter(({ until }) => until <= now)) {
+      // First, so that a store that fails does not keep the edge closed.
+      await replan(deny, 'resync', deps);
+      const cause: Cause = { kind: 'resync', receivedAt: isoInstant(clock) };
+      if (deny.endedAt === undefined)
+        await settle(deny, { verb: 'released', reason: 'DenyEnded', cause, isForgotten: true }, deps);
+      else await forget(deny, deps);
+    }
+    metrics.gauge('scopemesh_denies', world.denies.all.filter((each) => isInEffect(each, now)).length);
+  });
+}
+
+/** One at a time, about the denies as the store has them: a write whose answer was lost may have been made. */
+function inTurn<T>(deps: DenyDeps, act: (now: number) => Promise<T>): Promise<T> {
+  const { world, clock } = deps;
+  return world.denies.mutex.run(async () => {
+    const stored = await readDenies(deps);
+    if (JSON.stringify(stored) !== JSON.stringify(world.denies.all)) {
+      const before = world.denies.all;
+      world.denies.set(stored);
+      for (const each of [...before, ...stored]) await replan(each, 'resync', deps);
+    }
+    return act(clock.now());
+  });
+}
+
+function find(about: DeniedEdge, { world }: Pick<DenyDeps, 'world'>): Deny | undefined {
+  return world.denies.all.find((each) => subjectOf(each.about) === subjectOf(about));
+}
+
+/** The deny that only Consul has, after the loss of a store. */
+function markedDeny(about: DeniedEdge, now: number, { world }: Pick<DenyDeps, 'world'>): Deny | undefined {
+  const named = { about, reason: 'known only by its mark in Consul', by: { id: 'unknown' }, since: 0 };
+  const entry = world.entries.get(serviceText(destinationOfDeny({ ...named, until: 0 })));
+  const from = sourceOfDeny({ ...named, until: 0 });
+  const ours = entry?.sources.find((each) => isSourceOf(each, from) && isOwnedHere(world.mapping, each));
+  const until = ours === undefined ? undefined : denyOfDescription(ours.description)?.until;
+  return until === undefined || until - now > LONGEST_DENY_MS ? undefined : { ...named, until };
+}
+
+/** What somebody else made, which scopemesh never changes. */
+const OF_OTHERS: ReadonlySet<string> = new Set([
+  'ForeignSource',
+  'MarkLost',
+  'LegacyEntry',
+  'ManagedElsewhere',
+]);
+
+/** Why a deny would not close the edge. */
+function refusalOf(deny: Deny, { world, clock }: Pick<DenyDeps, 'world' | 'clock'>): DenyResult | undefined {
+  const refuse = (why: string): DenyResult => ({ kind: 'refused', why });
+  const { mapping } = world;
+  const policy = policyOf(mapping);
+  if (!policy.writes || !policy.plansNarrowing)
+    return refuse(`mode is ${mapping.mode}, which closes nothing; a deny needs mode: enforce`);
+  const [from, to] = [sourceOfDeny(deny), destinationOfDeny(deny)];
+  if (mapping.select?.hasService(to) === false || mapping.select?.hasPlace(to) === false)
+    return refuse('the source or the destination is outside select; ask the instance that manages it');
+  const now = clock.now();
+  const inForce = world.denies.all.filter((each) => isInEffect(each, now));
+  if (find(deny.about, { world }) === undefined && inForce.length >= MOST)
+    return refuse(`there are ${MOST} denies; end one, or put the client in quarantine`);
+  const input = inputOf(world, to, now);
+  // Before the first read nothing is known of names, and a deny does not wait for one.
+  if (world.catalog !== undefined && world.hasEntries)
+    for (const name of [from, to]) {
+      const isKnown =
+        world.catalog.services.some((each) => serviceText(each.name) === serviceText(name)) ||
+        world.entries.has(serviceText(name)) ||
+        input.entry?.sources.some((each) => isSourceOf(each, name)) === true;
+      if (!isKnown)
+        return { kind: 'unknown', why: `Consul has no service and no intention of the name ${name.name}` };
+    }
+  const rulings = [...input.denies.rulings.filter(({ about }) => about.source !== from.name), deny];
+  const subject = subjectOf(deny.about);
+  const details = planDestination({ ...input, denies: { rulings, now } }).holds.flatMap((hold) =>
+    hold.subject === subject && OF_OTHERS.has(hold.reason) ? `${hold.reason}: ${hold.detail}` : [],
+  );
+  return details.length === 0 ? undefined : refuse([...new Set(details)].join('; '));
+}
+
+/** The record and its decision in one step, then the plan. */
+async function settle(
+  deny: Deny,
+  change: {
+    readonly verb: 'held' | 'released';
+    readonly reason: 'PersonDenied' | 'DenyEnded';
+    readonly cause: Cause;
+    readonly why?: string;
+    /** Its time is over. */
+    readonly isForgotten?: true;
+  },
+  deps: DenyDeps,
+): Promise<void> {
+  const { world, logger } = deps;
+  const { verb, reason, cause, why, isForgotten } = change;
+  const { source, destination } = deny.about;
+  const subject = subjectOf(deny.about);
+  const detail = why === undefined ? denyText(deny) : `${denyText(deny)}; ended: ${why}`;
+  const decision = plainDecision(
+    {
+      resource: intentionResource(destinationOfDeny(deny), source),
+      verb,
+      subject,
+      outcome: 'observed',
+      reason,
+      cause,
+      detail,
+    },
+    stampOf(deps),
+  );
+  const update = { lastApplied: new Map([[recordOf(deny), isForgotten ? null : JSON.stringify(deny)]]) };
+  await settleFound(keyOf(world.mapping.owner), [decision], update, deps);
+  logger.warn(
+    { source, destination, reason, detail },
+    verb === 'held' ? 'a person denies an edge' : 'the deny of an edge ended',
+  );
+  const others = world.denies.all.filter((each) => subjectOf(each.about) !== subject);
+  world.denies.set(isForgotten ? others : [...others, deny]);
+  await replan(deny, cause.kind === 'command' ? 'command' : 'resync', deps);
+}
+
+async function forget(deny: Deny, { journal, world }: DenyDeps): Promise<void> {
+  await journal.settle(keyOf(world.mapping.owner), [], { lastApplied: new Map([[recordOf(deny), null]]) });
+  world.denies.set(world.denies.all.filter((each) => each !== deny));
+}
+
+/** Without the person, who did not decide about the other changes of the destination. */
+async function replan(
+  { about: { destination, namespace, partition } }: Deny,
+  kind: 'command' | 'resync',
+  { queue, clock }: Pick<DenyDeps, 'queue' | 'clock'>,
+): Promise<void> {
+  const cause = { kind, receivedAt: isoInstant(clock) };
+  await queue.add([
+    { key: destinationKey(destination, namespace, partition), cause, urgent: true, loses: true },
+  ]);
+}
+
+function subjectOf(about: DeniedEdge): string {
+  const { partition, namespace, destination: name } = about;
+  return intentionSubject({ partition, namespace, name }, about.source);
+}
+
+/** Not the subject of the edge, which has a record of its own. */
+function recordOf({ about }: Pick<Deny, 'about'>): string {
+  return `deny/${subjectOf(about)}`;
+}
+
+function keyOf(owner: string): string {
+  return `deny/${owner}`;
+}
