@@ -6,7 +6,12 @@ import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { type BreakGlassDeps, requestBreakGlass, restoreBreakGlass } from '../../src/operator/break-glass.js';
+import {
+  approveBreakGlass,
+  type BreakGlassDeps,
+  requestBreakGlass,
+  restoreBreakGlass,
+} from '../../src/operator/break-glass.js';
 import { refuseOpenBreakGlass } from '../../src/operator/eject.js';
 import { BreakGlassFollower } from '../../src/operator/follow-break-glass.js';
 import { parseStoredText, toStoredText } from '../../src/operator/stored-break-glass.js';
@@ -285,4 +290,60 @@ it('keeps eject away while its edge is open', async () => {
   expect(() => refuseOpenBreakGlass(deps)).toThrow(id);
   deps.world.putEntries([], NOW);
   expect(() => refuseOpenBreakGlass(deps)).not.toThrow();
+});
+
+it.each([
+  [
+    'its source was quarantined',
+    (world: WorldState) => world.setClientBlock(API, 'ClientQuarantined'),
+    /ClientQuarantined/,
+  ],
+  [
+    'its client was disabled',
+    (world: WorldState) => putApi(world, [client('api', [], { enabled: false })]),
+    /disabled/,
+  ],
+  [
+    'its source claims a client in quarantine now',
+    (world: WorldState) => {
+      putApi(world, [client('api', []), client('web', ['orders'])]);
+      const services = [claiming('api', 'web'), claiming('web', 'web')];
+      world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+      world.setClientBlock({ provider: 'main', clientId: 'web' }, 'ClientQuarantined');
+    },
+    /ClientQuarantined/,
+  ],
+  [
+    'its source claims nothing any more, and its former client is in quarantine',
+    (world: WorldState) => {
+      world.putCatalog(
+        { services: [claiming('api', '')], protocols: new Map(), defaultProtocol: 'http' },
+        NOW,
+      );
+      world.setClientBlock(API, 'ClientQuarantined');
+    },
+    /ClientQuarantined/,
+  ],
+  [
+    'its destination is protected now',
+    (world: WorldState) => world.setMapping({ ...world.mapping, protectedServices: ['billing'] }),
+    /guards.protected/,
+  ],
+  [
+    'a person denies its edge now',
+    (world: WorldState) => {
+      const about = { source: 'api', destination: 'billing', partition: 'default', namespace: 'default' };
+      world.denies.set([{ about, reason: 'INC-2', by: ADA, since: NOW, until: NOW + HOUR }]);
+    },
+    /PersonDenied/,
+  ],
+] as const)('is checked again when the second person approves it: %s', async (_, change, why) => {
+  const deps = start();
+  deps.world.setMapping({ ...deps.world.mapping, approvers: 2 });
+  const asked = await ask(deps);
+  if (asked.kind !== 'done') throw new Error('the request was refused');
+  change(deps.world);
+  const approved = await approveBreakGlass(asked.glass.id, { id: 'token:bob' }, deps);
+  expect(approved).toMatchObject({ kind: 'refused', why: expect.stringMatching(why) });
+  expect(stateOf(deps)).toEqual(['asked']);
 });

@@ -12,8 +12,8 @@ const APPROVED = {
   of: 'in Consul',
   resource: { kind: 'client' as const, name: 'web' },
 };
-const ANA = { id: 'os:ana' };
-const BOB = { id: 'os:bob' };
+const ANA = { id: 'local', note: 'ana' };
+const BOB = { id: 'token:bob' };
 
 function start() {
   const world = worldWithTwo();
@@ -64,4 +64,23 @@ it('a quarantine that ends by rotation takes its first approval with it', async 
   const cause = { kind: 'resync' as const, receivedAt: at };
   expect(await releaseIfRotated(WEB, rotated, cause, deps)).toBe(true);
   expect(await countApproval(APPROVED, BOB, deps)).toEqual({ kind: 'first' });
+});
+
+it('a first approval counts for what it was about alone, not for what the subject has later', async () => {
+  const deps = start();
+  const of = (text: string) => ({ ...APPROVED, of: text });
+  expect(await countApproval(of('decision-1 a'), ANA, deps)).toEqual({ kind: 'first' });
+  for (const later of ['decision-2 a', 'decision-1 b'])
+    expect(await countApproval(of(later), BOB, deps)).toEqual({ kind: 'first' });
+  // Bob's last approval replaced Ana's, which is void.
+  expect(await countApproval(of('decision-1 a'), BOB, deps)).toEqual({ kind: 'first' });
+  expect(await countApproval(of('decision-1 a'), ANA, deps)).toEqual({ kind: 'enough' });
+});
+
+it('all names of the token file are one person, over a restart too', async () => {
+  const deps = start();
+  expect(await countApproval(APPROVED, ANA, deps)).toEqual({ kind: 'first' });
+  for (const note of ['bob', 'root', 'token:bob', ''])
+    expect(await countApproval(APPROVED, { id: 'local', note }, deps)).toMatchObject({ kind: 'same' });
+  expect(await countApproval(APPROVED, BOB, deps)).toEqual({ kind: 'enough' });
 });
