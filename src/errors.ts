@@ -76,6 +76,9 @@ export function leaseLost(): SyncError {
 /** A read that returned only a part. Nothing may be deleted because of it. */
 export class IncompleteRead extends SyncError {}
 
+/** The identity provider keeps no log of changes, so that only complete reads find them. */
+export class NoLog extends IncompleteRead {}
+
 /**
  * The record of one client cannot be parsed. The client keeps its access and gains none until the record is corrected.
  * All other clients are handled as usual.

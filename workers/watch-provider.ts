@@ -1,10 +1,15 @@
 import type { ProviderSettings } from '../config/config.js';
 import type { BackoffParts } from '../src/identity/backoff.js';
 import type { Channel } from '../src/intake/channel-activity.js';
+import { requestFullRead } from '../src/intake/full-read.js';
 import { type PollDeps, runFullReads, runPoll, signalsPollName } from '../src/intake/poll.js';
 import { runRechecks } from '../src/intake/recheck.js';
 import { runSubscription, subscriptionsOf } from '../src/intake/subscription.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
+import { lastReadName, parseLastRead } from '../src/reconcile/last-read.js';
+
+/** If only complete reads find changes, they may cost ten requests a second. */
+const MS_PER_REQUEST = 100;
 
 export type WatchPorts = PollDeps & { readonly rechecks: Rechecks };
 
@@ -28,6 +33,12 @@ export function watchProvider(
   const onFullRead = () => {
     isReadQueued = true;
   };
+  const onNoLog = async () => {
+    const last = parseLastRead(await deps.keyValues.get(lastReadName(name)));
+    const restMs = Math.max(pollMs, (last?.requests ?? 0) * MS_PER_REQUEST);
+    const sinceMs = last === undefined ? restMs : deps.clock.now() - Date.parse(last.at);
+    if (sinceMs < 0 || sinceMs >= restMs) await requestFullRead(name, deps);
+  };
   const pushed: readonly Channel[] = [
     ...(settings.webhookSecrets.length > 0 ? (['webhook'] as const) : []),
     ...(signals !== undefined && signals.poll === undefined ? (['signals'] as const) : []),
@@ -46,7 +57,7 @@ export function watchProvider(
     runRechecks(name, isPaused, deps, signal),
     ...(poll === undefined
       ? []
-      : [runPoll(poll, { intervalMs: pollMs, otherChannels: pushed, onFullRead }, deps, signal)]),
+      : [runPoll(poll, { intervalMs: pollMs, otherChannels: pushed, onFullRead, onNoLog }, deps, signal)]),
     ...(signals?.poll === undefined
       ? []
       : [

@@ -154,7 +154,8 @@ function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   if (error instanceof oauth.ResponseBodyError && error.status < 500) {
     const reason = ERROR_CODES.has(error.error) ? error.error : 'an unknown error';
     const why = `the identity provider refuses the client (${reason}); ${options.remedy}`;
-    if (!OF_CLIENT.has(reason)) return denied(place, why);
+    // Auth0 answers a wrong secret with 401 and access_denied.
+    if (error.status !== 401 && !OF_CLIENT.has(reason)) return denied(place, why);
     return new RefusedCredentials('ERR_DIRECTORY_DENIED', `${place}: ${why}`, { retriable: false });
   }
   const code =

@@ -41,7 +41,7 @@ export function withBackoff(parts: ProviderParts, clock: Clock, pollMs: number):
     ...(poll && { poll: { ...poll, poll: (cursor, signal) => run(() => poll.poll(cursor, signal)) } }),
     ...(subscription && {
       subscription: {
-        provider: subscription.provider,
+        ...subscription,
         renew: (...args) => run(() => subscription.renew(...args)),
       },
     }),

@@ -63,6 +63,8 @@ export interface AccessCheck {
   /** What scopemesh reads with it. */
   readonly neededFor: string;
   readonly isGranted: boolean;
+  /** Of what somebody switches on at the identity provider, instead of granting it: how. */
+  readonly remedy?: string;
   /** Only `groups:` in the mapping need it. */
   readonly forGroupsOnly?: boolean;
   /** What goes unnoticed without it even if no `groups:` are mapped. */

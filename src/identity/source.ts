@@ -104,6 +104,8 @@ export interface EventSubscription {
     signal: AbortSignal,
     hasSeen: (eventId: string) => Promise<boolean>,
   ): Promise<SubscriptionState>;
+  /** Resolves when `renew` should be called before its time, because the provider said that the subscription changed. */
+  nextWakeup?(signal: AbortSignal): Promise<void>;
 }
 
 export interface SubscriptionState {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Clock, isoInstant } from '../clock.js';
-import { messageOf, SyncError } from '../errors.js';
+import { messageOf, NoLog, SyncError } from '../errors.js';
 import type { EventPoll } from '../identity/source.js';
 import type { Logger } from '../observe.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -30,6 +30,8 @@ export interface PollOptions {
   readonly channel?: Channel;
   /** Called when a complete comparison with the directory is queued for what this log may have left out. */
   readonly onFullRead?: () => void;
+  /** Called at each poll while the identity provider keeps no log. */
+  readonly onNoLog?: () => Promise<void>;
 }
 
 const PollStatus = z.object({
@@ -39,7 +41,8 @@ const PollStatus = z.object({
   missedSignals: z.number(),
 });
 
-/** After failures the wait grows to this. */
+/** After failures the wait grows to the second. */
+const MIN_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
 /** Reads the identity provider's own log from a stored cursor: it has what a webhook cannot carry, or loses. */
@@ -103,8 +106,17 @@ export async function runPoll(
             'polling the identity provider failed; scopemesh tries again',
           );
         }
+        if (error instanceof NoLog)
+          await options.onNoLog?.().catch((cause: unknown) => {
+            logger.warn(
+              { provider, error: messageOf(cause) },
+              'a complete comparison could not be queued; scopemesh tries again',
+            );
+          });
         const retryAfterMs = error instanceof SyncError ? error.retryAfterMs : undefined;
-        return { failed: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+        // Whatever it asks for: each interval, one poll tests whether it answers again.
+        const waitMs = Math.min(retryAfterMs ?? 0, Math.max(intervalMs, MIN_RETRY_MS));
+        return { failed: true, retryAfterMs: waitMs };
       }
     },
     clock,

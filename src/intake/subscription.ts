@@ -3,6 +3,7 @@ import { type Clock, isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { ProviderParts } from '../identity/provider-parts.js';
 import type { EventSubscription } from '../identity/source.js';
+import { firstOf } from '../linked-signal.js';
 import type { Logger } from '../observe.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import { Outage, retryMs } from '../repeat.js';
@@ -82,7 +83,13 @@ export async function runSubscription(
       const retryAfterMs = error instanceof SyncError ? error.retryAfterMs : undefined;
       waitMs = retryMs(++failures, MAX_RETRY_MS, retryAfterMs ?? 0);
     }
-    await clock.sleep(waitMs, signal).catch(() => {});
+    const wake = subscription.nextWakeup?.bind(subscription);
+    const wait = (either: AbortSignal) => [
+      clock.sleep(waitMs, either),
+      // A provider that reports changes all the time must not be asked all the time.
+      ...(wake === undefined ? [] : [wake(either).then(() => clock.sleep(MIN_WAIT_MS, either))]),
+    ];
+    await firstOf(signal, wait).catch(() => {});
   }
 }
 

@@ -36,6 +36,7 @@ export const SSF_EVENTS: EventSourceHarness = {
         audiences: [AUDIENCE],
         clock,
         keys: { current: async () => keys, readSince: async () => keys },
+        criticalMembers: async () => [],
       }),
     });
   },

@@ -82,6 +82,7 @@ describe('a failed request for an access token', () => {
   it('is a fault of the client itself, or of the scope that it asks for', async () => {
     for (const error of ['invalid_client', 'unauthorized_client', 'invalid_dpop_proof'])
       expect(await refusal(400, { error })).toBeInstanceOf(RefusedCredentials);
+    expect(await refusal(401, { error: 'access_denied' })).toBeInstanceOf(RefusedCredentials);
     for (const error of ['invalid_scope', 'access_denied', 'invalid_target', 'anything'])
       expect(await refusal(400, { error })).not.toBeInstanceOf(RefusedCredentials);
   });

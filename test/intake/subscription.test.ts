@@ -3,6 +3,7 @@ import { SyncError } from '../../src/errors.js';
 import type { SubscriptionState } from '../../src/identity/source.js';
 import { runSubscription } from '../../src/intake/subscription.js';
 import type { Trigger } from '../../src/model/trigger.js';
+import { createNotifier } from '../../src/notifier.js';
 import { noMetrics } from '../../src/observe.js';
 import { createMovableClock } from '../support/movable-clock.js';
 import { until } from '../support/until.js';
@@ -28,8 +29,10 @@ function subscribed(...said: readonly [Said, ...Said[]]) {
   const logs: string[] = [];
   /** What the store says next, if not that all is well. */
   const ills: Error[] = [];
+  const changed = createNotifier();
   const subscription = {
     provider: 'main',
+    nextWakeup: changed.wait,
     async renew(
       stored: string | undefined,
       _signal: AbortSignal,
@@ -58,10 +61,26 @@ function subscribed(...said: readonly [Said, ...Said[]]) {
   };
   running = runSubscription(subscription, 'main', deps, stop.signal);
   const called = (times: number) => until(`${times} calls`, () => calls.length >= times);
-  return { clock, keyValues, calls, seen, queued, ills, logs, called };
+  return { clock, changed, keyValues, calls, seen, queued, ills, logs, called };
 }
 
 describe('A subscription', () => {
+  it('is renewed at once when the provider says that it changed, once a second at most', async () => {
+    const { clock, changed, calls, called } = subscribed({});
+    await called(1);
+    for (let times = 2; times <= 4; times++) {
+      for (let at = 0; at < 100; at++) changed.notify();
+      await until('the next renewal', () => {
+        clock.advance(500);
+        return calls.length === times;
+      });
+    }
+    clock.advance(100_000);
+    await new Promise(setImmediate);
+    // What was reported during the last wait counts once.
+    expect(calls.length).toBeLessThanOrEqual(5);
+  });
+
   it('is renewed when its adapter requests it, with the state of the adapter', async () => {
     const { clock, keyValues, calls, called } = subscribed({ expiresAt: '2027-01-01T00:00:00Z' });
     await called(1);

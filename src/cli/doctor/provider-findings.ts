@@ -217,12 +217,18 @@ async function accessFindings(
         ok(id, `provider ${provider} grants ${checks.map(({ permission }) => permission).join(', ')}`),
         ...optional,
       ];
-    const needed = missing.map(({ permission, neededFor }) =>
-      warning(
-        id,
-        `provider ${provider} does not grant ${permission}: scopemesh cannot read ${neededFor}`,
-        `grant ${permission} to the client or account that scopemesh reads with`,
-      ),
+    const needed = missing.map(({ permission, neededFor, remedy }) =>
+      remedy === undefined
+        ? warning(
+            id,
+            `provider ${provider} does not grant ${permission}: scopemesh cannot read ${neededFor}`,
+            `grant ${permission} to the client or account that scopemesh reads with`,
+          )
+        : error(
+            id,
+            `provider ${provider} has switched ${permission} off: scopemesh cannot read ${neededFor}`,
+            remedy,
+          ),
     );
     return [...needed, ...optional];
   } catch {

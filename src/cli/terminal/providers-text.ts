@@ -35,9 +35,10 @@ export function printProviders(
     if (health !== null) for (const [name, text] of factsOf(health, now)) fact(name, text);
     else if (isRunning) fact('daemon', 'does not know this provider yet; restart the daemon');
     if (error !== null) screen.line(`  ${colors.red('access'.padEnd(12))} ${printable(error)}`);
-    for (const { permission, neededFor, isGranted } of access ?? []) {
+    for (const { permission, neededFor, isGranted, remedy } of access ?? []) {
       const mark = isGranted ? colors.green('granted'.padEnd(12)) : colors.red('missing'.padEnd(12));
-      screen.line(`  ${mark} ${printable(`${permission}: ${neededFor}`)}`);
+      const how = isGranted || remedy === undefined ? '' : `; ${remedy}`;
+      screen.line(`  ${mark} ${printable(`${permission}: ${neededFor}${how}`)}`);
     }
     screen.line();
   }

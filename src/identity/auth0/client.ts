@@ -40,6 +40,8 @@ export const CLIENT_GRANT = z.object({
   scope: z.array(z.string()).nullish(),
   allow_all_scopes: z.boolean().nullish(),
   subject_type: z.string().nullish(),
+  organization_usage: z.string().nullish(),
+  allow_any_organization: z.boolean().nullish(),
 });
 export type ClientGrant = z.output<typeof CLIENT_GRANT>;
 

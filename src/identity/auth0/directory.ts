@@ -33,6 +33,7 @@ import { requestEvents } from './event-stream.js';
 import type { ManagementApi } from './management-api.js';
 import { readMembers } from './members.js';
 import type { Auth0Names } from './names.js';
+import { hasOrganization } from './organizations.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
 export interface Auth0DirectoryOptions extends Pick<Runtime, 'clock' | 'logger'> {
@@ -156,7 +157,16 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (owner === undefined) unowned = `a grant that does not name its client: ${fault}`;
       else faults.set(owner, `one of its grants: ${fault}`);
     }
-    return { found: validRecords(records), faults, ...definedFields({ unowned }) };
+    const found: ClientGrant[] = [];
+    for (const grant of validRecords(records)) {
+      const { client_id: owner } = grant;
+      const counts = owner !== undefined && apis.includes(grant.audience);
+      const usable = counts ? await hasOrganization(api, grant, signal) : true;
+      if (typeof usable === 'string' && owner !== undefined)
+        faults.set(owner, `one of its grants: ${usable}`);
+      else if (usable) found.push(grant);
+    }
+    return { found, faults, ...definedFields({ unowned }) };
   };
   /**
    * Throws unless the grant is in the list by which scopemesh calls the Management API. A client gets a token for itself

@@ -38,6 +38,7 @@ const NOTHING: OperationEffect = {};
  * | `clients` and below | the client; an order if it was deleted and the entry was polled |
  * | `client-grants` and below | the client of the grant; everything if that client is unknown |
  * | `resource-servers` and below | everything, with the scopes that the API no longer has |
+ * | `organizations/ID`, and `client-grants` below | everything: a grant may require an organization |
  * | `users/ID` blocked, deleted, or its sessions, refresh tokens or access ended | an order for the subject if the entry was polled |
  * | `users` and `roles` and below | the members of the mapped roles |
  *
@@ -109,6 +110,11 @@ function effectOf(operation: Operation, names: Auth0Names): OperationEffect {
       return grantEffect(operation, id, names);
     case 'resource-servers':
       return apiEffect(operation, id, names);
+    case 'organizations':
+      // A grant may require an organization, and may have lost its last one.
+      return operation.path.length === 2 || operation.path[2] === 'client-grants'
+        ? { everything: true }
+        : NOTHING;
     case 'users':
       return id === undefined ? NOTHING : userEffect(operation, id);
     case 'roles':

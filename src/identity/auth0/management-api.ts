@@ -66,6 +66,11 @@ export function createManagementApi(options: ManagementApiOptions) {
     placeOf,
     /** The error for an unexpected answer. */
     refusal: (answer: HttpAnswer, segments: readonly string[]) => client.refusal(answer, placeOf(segments)),
+    /** The value of a 200 in its documented shape, or the error for another answer. */
+    parse<T>(shape: z.ZodType<T>, answer: HttpAnswer, segments: readonly string[]): T {
+      const place = placeOf(segments);
+      return parseShape(shape, client.json(answer, place), place);
+    },
     /** The value of a 200 in its documented shape, or an error with the codes of Directory. */
     async get<T>({ segments, query = {}, shape }: ApiRequest<T>, signal: AbortSignal): Promise<T> {
       const place = placeOf(segments);

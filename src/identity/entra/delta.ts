@@ -20,6 +20,7 @@ const WATCHED = {
 const OPTIONAL: Partial<Record<Watched, readonly string[]>> = {
   applications: APPLICATION_OPTIONAL,
   servicePrincipals: PRINCIPAL_OPTIONAL,
+  users: ['signInSessionsValidFromDateTime'],
 };
 /** A delta link watches what was selected when it was created, so a link for other properties cannot be used. */
 export const WATCHED_DIGEST = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
@@ -57,6 +58,7 @@ const CHANGE = z.object({
   servicePrincipalType: z.string().nullish(),
   accountEnabled: z.boolean().nullish(),
   isDisabled: z.boolean().nullish(),
+  signInSessionsValidFromDateTime: z.string().nullish(),
   agentIdentityBlueprintId: guid.nullish(),
   clientId: guid.nullish(),
   consentType: z.string().nullish(),

@@ -1,5 +1,5 @@
 import { digestOf } from '../digest.js';
-import { membersRead } from '../effects.js';
+import { membersRead, sessionOrder } from '../effects.js';
 import type { IdentityEvent } from '../source.js';
 import { chunks } from './changes.js';
 import type { DeltaChange, DeltaRound, PeopleCollection } from './delta.js';
@@ -9,7 +9,8 @@ const MAX_NAMED = 500;
 
 /**
  * One event for a round of changes of users or groups: the members of the mapped groups are read again. Graph itself says
- * whose account ended and who left which group, so that is evidence.
+ * whose account ended and who left which group, so that is evidence, and whose sessions an administrator ended, which is an
+ * order.
  */
 export function toPeopleEvents(
   collection: PeopleCollection,
@@ -31,13 +32,33 @@ export function toPeopleEvents(
       ...(people.length === 0 ? {} : { people }),
     };
     const evidence = groups.length + people.length === 0 ? [] : [{ provider, ...named }];
-    return { id, triggers: [membersRead(provider, cause, { evidence })], orders: [] };
+    const orders = part.flatMap((change) => {
+      const at = sessionsEndedAt(change, receivedAt);
+      return at === undefined ? [] : [sessionOrder(provider, change.id, at, cause)];
+    });
+    return { id, triggers: [membersRead(provider, cause, { evidence })], orders };
   });
 }
 
 /** A group that only changes its name does not matter. */
 function isRelevant(collection: PeopleCollection, change: DeltaChange): boolean {
   return collection === 'users' || change['@removed'] !== undefined || change['members@delta'] != null;
+}
+
+/** A login to Consul lasts for a day at most, so an earlier instant ends nothing. */
+const LONGEST_LOGIN_MS = 25 * 3600_000;
+
+/**
+ * What was issued to the person before this instant is invalid: revokeSignInSessions sets it
+ * (https://learn.microsoft.com/graph/api/resources/user, https://learn.microsoft.com/graph/api/user-revokesigninsessions). A
+ * change of anything else shows the same instant again, which ends nothing more.
+ */
+function sessionsEndedAt(change: DeltaChange, receivedAt: string): string | undefined {
+  const instant = Date.parse(change.signInSessionsValidFromDateTime ?? '');
+  const latest = Date.parse(receivedAt);
+  if (Number.isNaN(instant) || latest - instant > LONGEST_LOGIN_MS) return undefined;
+  // Graph states whole seconds. A later time would end what is not issued yet.
+  return new Date(Math.min(instant + 999, latest)).toISOString();
 }
 
 function lostPeople(change: DeltaChange): readonly string[] {

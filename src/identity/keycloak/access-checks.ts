@@ -16,6 +16,7 @@ export async function checkKeycloakAccess(
   const clients = await api.peek(['clients'], { clientId: api.issuer.builtInClient }, signal);
   const scopes = await api.peek(['client-scopes'], {}, signal);
   const events = await api.peek(['admin-events'], { max: 1 }, signal);
+  const log = await api.peek(['events', 'config'], {}, signal);
   // A list of users is merely empty without the role, but a read of one user is refused.
   const account = await readOwnAccountId(api, signal);
   const user = account === undefined ? undefined : await api.peek(['users', account], {}, signal);
@@ -35,6 +36,16 @@ export async function checkKeycloakAccess(
       neededFor: 'the log of admin events, in which a poll finds changes',
       isGranted: Array.isArray(events),
     },
+    ...(isRecord(log)
+      ? [
+          {
+            permission: 'admin events',
+            neededFor: 'changes between two complete reads',
+            isGranted: log.adminEventsEnabled === true,
+            remedy: saveEvents(api.issuer.realm),
+          },
+        ]
+      : []),
     {
       permission: 'realm-management/view-users',
       neededFor: 'whether service accounts are enabled, their roles, and the members of groups',
@@ -43,6 +54,11 @@ export async function checkKeycloakAccess(
       ...(serviceAccountRoles ? {} : { forGroupsOnly: true }),
     },
   ];
+}
+
+/** Off by default (www.keycloak.org/docs/latest/server_admin, Auditing admin events). */
+export function saveEvents(realm: string): string {
+  return `turn on "Save events" and "Include representation" under Realm settings, Events, Admin events settings, or run: kcadm.sh update events/config -r ${realm} -s adminEventsEnabled=true -s adminEventsDetailsEnabled=true`;
 }
 
 function isFilled(list: unknown): boolean {

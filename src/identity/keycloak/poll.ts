@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
-import type { RejectedEvent } from '../../errors.js';
+import { NoLog, type RejectedEvent } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
 import { digestOf } from '../digest.js';
 import { invalidEvent } from '../event-body.js';
-import { incomplete, wrongShape } from '../read-errors.js';
+import { wrongShape } from '../read-errors.js';
 import { parseStored, textIn } from '../records.js';
 import type { EventPoll } from '../source.js';
+import { saveEvents } from './access-checks.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import type { KeycloakDirectoryOptions } from './directory.js';
 import { endsUnknownSession, toIdentityEvent } from './events.js';
@@ -55,8 +56,8 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
     const config = await api.get(['events', 'config'], {}, signal);
     if (!isRecord(config)) throw wrongShape(place, 'the configuration of events is not an object');
     if (config.adminEventsEnabled !== true) {
-      const remedy = 'turn on "Save events" under Realm settings, Events, Admin events settings';
-      throw incomplete(place, `the realm does not save them; ${remedy}`, false);
+      const message = `${place}: the realm does not save them; ${saveEvents(api.issuer.realm)}`;
+      throw new NoLog('ERR_DIRECTORY_INCOMPLETE', message, { retriable: false });
     }
     if (config.adminEventsDetailsEnabled !== true && !warnedOfDetails) {
       warnedOfDetails = true;

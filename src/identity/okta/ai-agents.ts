@@ -23,9 +23,14 @@ const PAGE = z.looseObject({
   _links: z.looseObject({ next: z.looseObject({ href: z.string() }).nullish() }).nullish(),
 });
 
+/** Each kind of Okta's objects has its own prefix: workload principals, such as wlpcFogtKCrK9aYq3fgV, which only agents are. */
+const AGENT_ID = /^wlp[A-Za-z0-9]{17}$/;
+
 /**
- * Reads the AI agents of an org (developer.okta.com/docs/api/secures-ai, AI Agent Registrations; a beta when this was
- * written). The ID of an agent is its client ID. `appId` names the app that is linked to it.
+ * Reads the AI agents of an org (developer.okta.com/docs/api/secures-ai/ai-agents, AI Agent Registrations; a beta when this
+ * was written). The ID of an agent is its client ID. `appId` names the app that is linked to it. An agent can be deleted
+ * only while it is inactive, and only in Okta (help.okta.com, Okta for AI Agents status types), so one that is no longer in
+ * the register counts as inactive.
  */
 export async function readAiAgents(api: OktaApi, signal: AbortSignal): Promise<AiAgents> {
   const place = `provider ${api.provider}, AI agents`;
@@ -59,7 +64,7 @@ export async function readAiAgents(api: OktaApi, signal: AbortSignal): Promise<A
     const fault = faults.get(clientId) ?? faults.get(id);
     if (fault !== undefined) throw wrongShape(place, fault);
     const own = agents.get(clientId);
-    if (own !== undefined) return { isItself: true, isActive: own };
+    if (own !== undefined || AGENT_ID.test(clientId)) return { isItself: true, isActive: own === true };
     const isActive = linked.get(id);
     return isActive === undefined ? undefined : { isItself: false, isActive };
   };

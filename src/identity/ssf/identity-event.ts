@@ -24,6 +24,8 @@ import { type EventSubject, parseSubject } from './subject.js';
 export interface SetContext extends Pick<SsfOptions, 'provider' | 'issuer' | 'logger' | 'metrics'> {
   /** Absent if the stream is configured manually, because then nothing is verified. */
   readonly states?: VerificationStates;
+  /** Called for each event about the stream itself. */
+  readonly onStreamUpdated?: () => void;
 }
 
 const DAY_MS = 24 * 3600_000;
@@ -162,7 +164,9 @@ function verificationEffect(state: unknown, { states }: SetContext): SetEffect {
 }
 
 /** The transmitter may never send the events of the time in which the stream was stopped. */
-function streamUpdatedEffect(status: unknown, cause: Cause, { provider, logger }: SetContext): Effect {
+function streamUpdatedEffect(status: unknown, cause: Cause, context: SetContext): Effect {
+  const { provider, logger, onStreamUpdated } = context;
+  onStreamUpdated?.();
   const shown = typeof status === 'string' ? status.slice(0, 64) : 'unknown';
   logger.warn(
     { provider, status: shown },

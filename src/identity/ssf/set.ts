@@ -7,12 +7,15 @@ import { safeParse } from '../../safe-parse.js';
 import type { SsfOptions } from './options.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
+import { unknownCriticalMember } from './subject.js';
 
 /** A security event token (RFC 8417) that the transmitter signed for us. Its values are typed, but still untrusted. */
 export type SecurityEventSet = ReturnType<typeof toSet>;
 
 export interface SetVerifierOptions extends Pick<SsfOptions, 'transmitter' | 'audiences' | 'clock'> {
   readonly keys: SigningKeys;
+  /** The members of a subject that a receiver must know, by the transmitter's metadata. */
+  readonly criticalMembers: (signal: AbortSignal) => Promise<readonly string[]>;
 }
 
 /**
@@ -42,7 +45,15 @@ export function createSetVerifier(options: SetVerifierOptions): SetVerifier {
     if (claimed !== undefined && claimed !== options.transmitter)
       throw new UnprovenSet('invalid_issuer', 'the set has another issuer');
     const payload = await verify(text, header, options.keys, since, signal);
-    return toSet(payload, options);
+    const set = toSet(payload, options);
+    const critical = await options.criticalMembers(signal);
+    for (const subject of [set.subject, ...[...set.events.values()].map((event) => event.subject)])
+      if (unknownCriticalMember(subject, critical) !== undefined)
+        throw new InvalidSet(
+          'invalid_request',
+          'the subject has a critical member that scopemesh does not know',
+        );
+    return set;
   };
 }
 

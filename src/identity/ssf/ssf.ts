@@ -1,5 +1,6 @@
 import * as oauth from 'openid-client';
 import type { Secret } from '../../model/secret.js';
+import { createNotifier } from '../../notifier.js';
 import { createAccessTokenSource } from '../access-token.js';
 import { bearer } from '../api-client.js';
 import { createHttpClient } from '../http-client.js';
@@ -39,10 +40,17 @@ export function createSsf(options: SsfOptions): Ssf {
   const metadata = createTransmitter({ ...options, http });
   const verify = createSetVerifier({
     ...options,
+    criticalMembers: async (signal) => (await metadata.read(signal)).criticalMembers,
     keys: createSigningKeys({ provider, transmitter: metadata, http, clock }),
   });
   const managed = options.credentials && manage(options.credentials);
-  const context = { ...options, verify, ...(managed === undefined ? {} : { states: managed.states }) };
+  const changed = createNotifier();
+  const context = {
+    ...options,
+    verify,
+    onStreamUpdated: changed.notify,
+    ...(managed === undefined ? {} : { states: managed.states }),
+  };
   const source = createPushSource({ ...context, signal: closing.signal });
   const close = async () => {
     closing.abort(new Error('closed'));
@@ -56,7 +64,10 @@ export function createSsf(options: SsfOptions): Ssf {
   const verificationTimeoutMs = delivery === 'poll' ? 2 * options.pollMs + 30_000 : 120_000;
   return {
     source,
-    subscription: createSsfSubscription({ ...options, stream, api, states, verificationTimeoutMs }),
+    subscription: {
+      ...createSsfSubscription({ ...options, stream, api, states, verificationTimeoutMs }),
+      nextWakeup: changed.wait,
+    },
     ...(delivery === 'poll' ? { poll: createSsfPoll({ ...context, states, stream, api }) } : {}),
     checkAccess: (signal) => checkSsfAccess(api, options.credentials, signal),
     close,

@@ -45,6 +45,21 @@ export function parseSubject(identifier: unknown, issuer: string): EventSubject 
   }
 }
 
+/** The members of a complex subject (SSF 1.0, section 3.2). Each of them makes the subject narrower than its user. */
+const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
+  'format',
+  ...['user', 'device', 'session', 'application', 'tenant', 'org_unit', 'group'],
+]);
+
+/**
+ * The first member of a complex subject that the transmitter calls critical and scopemesh does not know. Then the event may
+ * be about something else, and must be discarded (SSF 1.0, sections 3.6 and 7.1).
+ */
+export function unknownCriticalMember(identifier: unknown, critical: readonly string[]): string | undefined {
+  if (!isRecord(identifier) || formatOf(identifier) !== 'complex') return undefined;
+  return critical.find((name) => Object.hasOwn(identifier, name) && !KNOWN_MEMBERS.has(name));
+}
+
 function formatOf({ format, subject_type: type }: Readonly<Record<string, unknown>>): string {
   // RISC as Google sends it still says subject_type and iss-sub; the older form has no format in a complex subject.
   const named = format ?? type ?? 'complex';

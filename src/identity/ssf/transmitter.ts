@@ -25,6 +25,7 @@ const document = z.object({
   verification_endpoint: address.optional(),
   delivery_methods_supported: z.array(address).max(32).optional(),
   default_subjects: z.string().max(64).optional(),
+  critical_subject_members: z.array(z.string().max(64)).max(64).optional(),
 });
 
 export function createTransmitter(options: TransmitterOptions) {
@@ -91,6 +92,7 @@ function parseMetadata(json: unknown, options: TransmitterOptions, place: string
     /** Method URIs. Undefined if the transmitter does not state them. */
     deliveryMethods: found.delivery_methods_supported,
     defaultSubjects: found.default_subjects,
+    criticalMembers: found.critical_subject_members ?? [],
     jwksUri: secureUrl(found.jwks_uri, 'jwks_uri', options, place),
   };
 }

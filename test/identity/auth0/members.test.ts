@@ -16,6 +16,7 @@ function tenant(lists: Readonly<Record<string, readonly unknown[]>>): Management
     pageSize: 100,
     requests: () => 0,
     placeOf: (segments) => segments.join('/'),
+    parse: unexpected,
     get: async ({ segments, shape }) => {
       const records = lists[segments.join('/')] ?? [];
       const answer = { [segments.at(-1) ?? '']: records, total: records.length };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { IncompleteRead } from '../../../src/errors.js';
+import { IncompleteRead, NoLog } from '../../../src/errors.js';
 import { type AdminApi, createAdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import type { KeycloakDirectoryOptions } from '../../../src/identity/keycloak/directory.js';
 import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
@@ -235,7 +235,9 @@ describe('the poll of Keycloak’s admin events', () => {
     keycloak.eventConfig = { adminEventsEnabled: false };
     const failure = open().poll(undefined, signal);
     await expect(failure).rejects.toBeInstanceOf(IncompleteRead);
+    await expect(failure).rejects.toBeInstanceOf(NoLog);
     await expect(failure).rejects.toThrow(/Save events/);
+    await expect(failure).rejects.toThrow('kcadm.sh update events/config -r main -s adminEventsEnabled=true');
     await expect(failure).rejects.toMatchObject({ retriable: false });
   });
 

@@ -31,6 +31,14 @@ describe('a client of an AI agent', () => {
     expect(clients.find(({ clientId }) => clientId === agent.id)).toEqual(await read(agent.id));
   });
 
+  it('is an inactive agent once the agent is deleted from the register', async () => {
+    const agent = world.server.org.addAgent();
+    world.addClient({ clientId: agent.id }, ['orders:read']);
+    world.server.org.removeAgent(agent.id);
+    world.server.org.addAgent();
+    expect(await read(agent.id)).toMatchObject({ actorKind: 'agent', enabled: false });
+  });
+
   it('can be the app of the agent, which stays enabled for people who sign in there', async () => {
     const app = world.addClient({}, ['orders:read']);
     const agent = world.server.org.addAgent({ appId: app.id });

@@ -46,6 +46,27 @@ describe('a set that is pushed', () => {
     expect((await receiver.push(revoked())).orders).toHaveLength(1);
   });
 
+  it('is discarded if its subject has a member that the transmitter calls critical and scopemesh does not know', async () => {
+    const subjectOf = (member: string) => ({
+      format: 'complex',
+      user: JANE,
+      [member]: { format: 'opaque', id: 'x' },
+    });
+    receiver.transmitter.metadata = { critical_subject_members: ['tenant', 'com_example_zone'] };
+    await receiver.restart();
+    expect(await refusalOf(revoked({ sub_id: subjectOf('com_example_zone') }))).toMatchObject(
+      refused('invalid_request', 'ERR_EVENT_INVALID'),
+    );
+    const inside = { [`${CAEP}session-revoked`]: { subject: subjectOf('com_example_zone') } };
+    expect(await refusalOf(receiver.transmitter.claims(inside))).toMatchObject(
+      refused('invalid_request', 'ERR_EVENT_INVALID'),
+    );
+    for (const known of ['tenant', 'device', 'com_example_note'])
+      expect((await receiver.push(revoked({ sub_id: subjectOf(known) }))).orders).toMatchObject([
+        { kind: 'session-revoked', subject: 'jane' },
+      ]);
+  });
+
   it('may be for several audiences, one of which is ours', async () => {
     const event = await receiver.push(
       revoked({ aud: ['https://other.example.com', 'https://scopemesh.example.com'] }),

@@ -74,6 +74,19 @@ describe('People of a tenant', () => {
     expect(held).toEqual([]);
   });
 
+  it('whose sessions are revoked at Entra lose what they logged in with before, and can log in again', async () => {
+    await start('ann', 'ben');
+    const [ann, ben] = [loggedIn(await loginOf('ann')), loggedIn(await loginOf('ben'))];
+    world.entra.tenant.put('users', {
+      id: guidOf('ann'),
+      displayName: 'ann',
+      accountEnabled: true,
+      signInSessionsValidFromDateTime: new Date(rig.clock.now()).toISOString(),
+    });
+    await until('no token of ann', async () => (await rig.readKey(ann, 'config/a')) === 403);
+    expect(await rig.readKey(ben, 'config/a')).toBe(200);
+  });
+
   it('are also polled by a process that reads no members itself', async () => {
     await prepare('ann');
     const daemon = await rig.start(['watch']);

@@ -24,7 +24,7 @@ afterEach(async () => {
 const add = (clientId: string, attributes: Record<string, string> = {}) =>
   keycloak.add(clientId, { defaultClientScopes: ['config:read'], attributes });
 
-async function start(): Promise<void> {
+async function start(more: Readonly<Record<string, unknown>> = {}): Promise<void> {
   rig = await createAclRig({
     provider: {
       kind: 'keycloak',
@@ -35,6 +35,7 @@ async function start(): Promise<void> {
       directory: undefined,
       directoryToken: undefined,
       webhook: undefined,
+      ...more,
     },
   });
   daemon = await rig.start();
@@ -103,4 +104,16 @@ describe('Consul tokens of a realm whose lifespan cannot be read any more', () =
     await live({ web: '5m0s', new: '5m0s' });
     expect(await changed()).toEqual([]);
   });
+});
+
+it('A Keycloak that saves no admin events is read completely at each poll', async () => {
+  keycloak.eventConfig = {};
+  add('web');
+  await start({ poll: '30s' });
+  await live({ web: '5m0s' });
+  await daemon.idle();
+  const readAt = async () => (await daemon.status()).directories[0]?.ageSeconds ?? 0;
+  rig.clock.advance(31_000);
+  rig.clock.advance(31_000);
+  await until('a new complete read', async () => (await readAt()) < 30);
 });

@@ -58,6 +58,8 @@ export interface Auth0 {
   changeClient(clientId: string, change: Partial<Application> | undefined): void;
   /** The scopes that the client may obtain of the API; none takes the grant away. */
   grant(clientId: string, scopes: readonly string[], api?: string, subject?: Grant['subject_type']): void;
+  /** The client's grant requires an organization, and these are associated with it. */
+  requireOrganization(clientId: string, organizations: readonly string[]): void;
   putUser(userId: string, roles: readonly string[], blocked?: boolean): void;
   deleteUser(userId: string): void;
   /** What changes nothing that is read here, so that only the log tells of it. */
@@ -162,6 +164,11 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
       else if (scopes.length === 0) log({ method: 'DELETE', path: `/client-grants/${id}` });
       else log({ method: 'PATCH', path: `/client-grants/${id}`, body: { scope: scopes }, answered: next });
     },
+    requireOrganization(clientId, organizations) {
+      const { id = '' } = grantOf(clientId, API) ?? {};
+      state = { ...state, organizations: put(state.organizations, id, organizations) };
+      log({ method: 'DELETE', path: `/organizations/org_1/client-grants/${id}` });
+    },
     putUser(userId, roles, blocked = false) {
       for (const role of roles)
         if (![...state.roles.values()].includes(role))
@@ -202,11 +209,17 @@ function answer(asked: ReceivedRequest, state: State, { log, stream }: Auth0): A
       return notFound({ message: 'The client does not exist', errorCode: 'inexistent_client' });
     }
     case 'client-grants': {
+      if (below === 'organizations')
+        return { json: { organizations: state.organizations.get(id ?? '')?.map((each) => ({ id: each })) } };
       const clientId = asked.query.get('client_id');
       const grants = [...state.grants.values()].filter(
         (grant) => clientId === null || grant.client_id === clientId,
       );
-      const shown = grants.map((grant) => shape('client-grant', grant));
+      const required = { organization_usage: 'require', allow_any_organization: false };
+      const shown = grants.map((grant) => ({
+        ...shape('client-grant', grant),
+        ...(state.organizations.has(grant.id) ? required : {}),
+      }));
       return checkpointed(shown, 'client_grants', asked);
     }
     // By page numbers alone: `from` and `take` are no parameters of this list.

@@ -49,11 +49,14 @@ export interface State {
   readonly apis: ReadonlyMap<string, Api>;
   readonly roles: ReadonlyMap<string, string>;
   readonly users: ReadonlyMap<string, User>;
+  /** Of the grants that require one, by their IDs. */
+  readonly organizations: ReadonlyMap<string, readonly string[]>;
 }
 
 export const EMPTY: State = {
   clients: new Map(),
   grants: new Map(),
+  organizations: new Map(),
   apis: new Map(),
   roles: new Map(),
   users: new Map(),

@@ -34,7 +34,7 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
     'notes',
   ],
   oauth2PermissionGrants: ['id', 'clientId', 'consentType', 'principalId', 'resourceId', 'scope'],
-  users: ['id', 'displayName', 'userPrincipalName', 'accountEnabled'],
+  users: ['id', 'displayName', 'userPrincipalName', 'accountEnabled', 'signInSessionsValidFromDateTime'],
   groups: ['id', 'displayName', 'description', 'visibility'],
   appRoleAssignments: ['id', 'appRoleId', 'principalId', 'principalType', 'resourceId'],
   tokenLifetimePolicies: ['id', 'definition', 'displayName', 'isOrganizationDefault'],

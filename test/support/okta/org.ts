@@ -176,6 +176,14 @@ export class OktaOrg {
     return agent;
   }
 
+  /** Deletes it from the register. */
+  removeAgent(id: string): void {
+    this.#state.agents.splice(
+      this.#state.agents.findIndex((agent) => agent.id === id),
+      1,
+    );
+  }
+
   addUser(login: string, status = 'ACTIVE'): UserRecord {
     const user = { id: newId('00u'), login, status };
     this.#state.users.push(user);

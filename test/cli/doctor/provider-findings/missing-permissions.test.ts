@@ -136,3 +136,24 @@ describe('doctor and providers name a missing permission as the identity provide
     ]);
   });
 });
+
+it('A Keycloak that saves no admin events, its default, is an error with the lines that switch them on', async () => {
+  const keycloak = await new FakeKeycloak().start();
+  const { issuer } = keycloak;
+  const settings = { kind: 'keycloak', issuer, clientId: 'scopemesh', clientSecret: 'secret' };
+  scene = { settings, take: () => {}, stop: () => keycloak.stop() };
+  keycloak.eventConfig = {};
+  configure();
+  const lines =
+    'kcadm.sh update events/config -r main -s adminEventsEnabled=true -s adminEventsDetailsEnabled=true';
+  const doctor = await cli.run(['doctor']);
+  expect(doctor.status).toBe(1);
+  expect(doctor.out).toMatch(/^error .*provider main has switched admin events off/m);
+  expect(doctor.out.replaceAll(/\s+/g, ' ')).toContain(lines);
+  const providers = await cli.run(['providers']);
+  expect(providers.status).toBe(1);
+  expect(providers.out).toMatch(/^ {2}missing {6}admin events: changes between two complete reads; /m);
+  expect(providers.out).toContain(lines);
+  keycloak.eventConfig = { adminEventsEnabled: true };
+  expect((await cli.run(['providers'])).status).toBe(0);
+});

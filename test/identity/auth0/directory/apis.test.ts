@@ -21,6 +21,39 @@ afterEach(async () => {
 const all = async () =>
   new Map((await directory.readAll(signal)).clients.map((each) => [each.clientId, each]));
 
+describe('a grant that requires an organization', () => {
+  const scopes = async (clientId: string) => (await all()).get(clientId)?.grants.map(({ name }) => name);
+  beforeEach(() => {
+    tenant.addClient('app');
+    tenant.grant('app', ['read:orders']);
+  });
+
+  it('opens nothing without one', async () => {
+    expect(await scopes('app')).toEqual(['read:orders']);
+    tenant.requireOrganization('app', []);
+    expect(await scopes('app')).toEqual([]);
+    expect((await directory.read('clientId', 'app', signal))?.grants).toEqual([]);
+    tenant.requireOrganization('app', ['org_1']);
+    expect(await scopes('app')).toEqual(['read:orders']);
+  });
+
+  it('leaves its client unreadable, and no other, if scopemesh may not read its organizations', async () => {
+    tenant.addClient('other');
+    tenant.grant('other', ['read:orders']);
+    tenant.requireOrganization('app', ['org_1']);
+    tenant.fault = ({ segments }) =>
+      segments[2] === 'organizations' ? { status: 403, json: { statusCode: 403 } } : undefined;
+    const { clients, unreadable } = await directory.readAll(signal);
+    expect(unreadable).toMatchObject([
+      { clientId: 'app', why: expect.stringContaining('read:organization_client_grants') },
+    ]);
+    expect(clients.map(({ clientId }) => clientId)).toContain('other');
+    await expect(directory.read('clientId', 'app', signal)).rejects.toMatchObject({
+      code: 'ERR_CLIENT_UNREADABLE',
+    });
+  });
+});
+
 describe('the list of APIs', () => {
   const shifting = 'https://b.example.com';
   beforeEach(async () => {

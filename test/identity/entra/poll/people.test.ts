@@ -52,6 +52,33 @@ describe('people', () => {
     ]);
   });
 
+  it('whose sessions an administrator ends get an order with the instant, and no other change repeats an old one', async () => {
+    const { entra, parts, poll } = rig;
+    await parts.directory.readMembers?.([guidOf('team')], signal);
+    await poll();
+    const now = Date.now();
+    const put = (signInSessionsValidFromDateTime: string | null, displayName = 'Ann') =>
+      entra.tenant.put('users', {
+        id: guidOf('ann'),
+        displayName,
+        accountEnabled: true,
+        signInSessionsValidFromDateTime,
+      });
+    const ago = (ms: number) => `${new Date(now - ms).toISOString().slice(0, 19)}Z`;
+    put(ago(10_000));
+    expect(ordersOf(await poll())).toMatchObject([
+      { kind: 'session-revoked', subject: guidOf('ann'), at: ago(10_000).replace('Z', '.999Z') },
+    ]);
+    put(ago(26 * 3_600_000));
+    expect(ordersOf(await poll())).toEqual([]);
+    put(null);
+    expect(ordersOf(await poll())).toEqual([]);
+    // A clock that goes ahead there must not end what is issued later.
+    put(ago(-3_600_000), 'Ann Again');
+    const [order] = ordersOf(await poll());
+    expect(Date.parse(order?.at ?? '')).toBeLessThanOrEqual(Date.now());
+  });
+
   it('are split over several events of a bounded size', async () => {
     const { parts, poll } = rig;
     await parts.directory.readMembers?.([guidOf('team')], signal);
