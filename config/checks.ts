@@ -3,7 +3,7 @@ import { isRecord } from '../src/model/is-record.js';
 import { isPlainPath, type PlainPath } from '../src/model/plain-path.js';
 import { Secret } from '../src/model/secret.js';
 import { parseWebhookSecret, WEBHOOK_SECRET_REMEDY } from '../src/standard-webhooks.js';
-import type { ConfigPath } from './config-error.js';
+import { type ConfigPath, formatPath } from './config-error.js';
 import { parseUrl } from './fields.js';
 import { type Finding, finding } from './finding.js';
 import { captureNames, patternFault, templateFault } from './pattern.js';
@@ -32,6 +32,7 @@ export function crossFindings(file: unknown): Finding[] {
       ...ruleFindings(scope, rule, path),
       ...ownerFindings(rule, path, providers),
     ]),
+    ...sharedSecrets(providers, asList(asMap(root.decisions).webhooks).map(asMap)),
     ...tlsFindings(asMap(asMap(root.consul).tls), ['consul', 'tls']),
     ...tlsFindings(asMap(asMap(root.decisions).tls), ['decisions', 'tls']),
     ...webhookFindings(asList(asMap(root.decisions).webhooks).map(asMap), ['decisions', 'webhooks']),
@@ -99,6 +100,27 @@ function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
     ...findings,
     ...secretFindings(asList(asMap(provider.webhook).secrets), [...path, 'webhook', 'secrets']),
   ];
+}
+
+/** A secret that two know proves neither: one of them could send the events of the other. */
+function sharedSecrets(providers: readonly KeyValues[], webhooks: readonly KeyValues[]): Finding[] {
+  const lists: readonly (readonly [ConfigPath, unknown])[] = [
+    ...providers.flatMap(({ webhook, ssf }, index) => [
+      [['providers', index, 'webhook', 'secrets'], asMap(webhook).secrets] as const,
+      [['providers', index, 'ssf', 'pushTokens'], asMap(ssf).pushTokens] as const,
+    ]),
+    ...webhooks.map(({ secrets }, index) => [['decisions', 'webhooks', index, 'secrets'], secrets] as const),
+  ];
+  const firstAt = new Map<unknown, ConfigPath>();
+  return lists.flatMap(([path, secrets]) =>
+    asList(secrets).flatMap((secret, index) => {
+      if (typeof secret !== 'string' || secret === '') return [];
+      const first = firstAt.get(secret) ?? path;
+      firstAt.set(secret, first);
+      const place = formatPath(first);
+      return first === path ? [] : [finding([...path, index], `is in ${place} as well; create one for each`)];
+    }),
+  );
 }
 
 /** Of secrets of Standard Webhooks. The schema refuses an empty one. */

@@ -33,6 +33,11 @@ const ALIAS_FAULT: [message: string, remedy: string] = [
   'put text that begins with * or & in quotes',
 ];
 
+const REFERENCE_FAULT: [message: string, remedy: string] = [
+  'this ${…} is not within quotes',
+  'quote ${…} within [ ] or { }, as in { token: "${NAME}" }, and look for a missing quote before it',
+];
+
 /** Parses one YAML 1.2 (or JSON) document. Never throws: `faults` has the faults. */
 export function readDocument(text: string): SourceDocument {
   const lines = new LineCounter();
@@ -52,19 +57,19 @@ export function readDocument(text: string): SourceDocument {
     });
     if (document === undefined || document.contents === null)
       return broken(place(0), 'the file is empty', 'start from config/minimal.yaml');
-    const faults = [...document.errors, ...document.warnings].map((error): ConfigProblem => {
-      const [message, remedy] = syntaxFault(error.code, error.message);
-      return { path: [], ...place(error.pos[0]), message, remedy };
-    });
-    if (second !== undefined) {
-      faults.push({
-        path: [],
-        ...place(second.range[0]),
-        message: 'a second document begins here',
-        remedy: 'keep one document in the file and remove the line "---"',
-      });
+    // What follows a fault is parsed wrongly, so the first one alone says something.
+    const fault = document.errors[0] ?? document.warnings[0];
+    if (fault !== undefined) {
+      const at = fault.pos[0];
+      const isReference = [at - 1, at].some((start) => text.startsWith('${', start));
+      return broken(place(at), ...(isReference ? REFERENCE_FAULT : syntaxFault(fault.code, fault.message)));
     }
-    if (faults.length > 0) return { value: undefined, faults, locate: () => place(0) };
+    if (second !== undefined)
+      return broken(
+        place(second.range[0]),
+        'a second document begins here',
+        'keep one document in the file and remove the line "---"',
+      );
     return new Walk(document, place).read();
   } catch {
     // The parser recurses: a file with only brackets exhausts the stack.
@@ -199,15 +204,9 @@ function syntaxFault(code: string, message: string): [message: string, remedy: s
     case 'UNEXPECTED_TOKEN':
     case 'BAD_PROP_ORDER':
     case 'IMPOSSIBLE':
-      return [
-        'unexpected text',
-        'check brackets and indentation; put text with { } [ ] , # or : in quotes, also ${NAME} within [ ] or { }',
-      ];
+      return ['unexpected text', 'check brackets and indentation; put text with { } [ ] , # or : in quotes'];
     case 'MISSING_CHAR':
-      return [
-        plain(message),
-        'check brackets, quotes and indentation; put ${NAME} in quotes within [ ] or { }',
-      ];
+      return [plain(message), 'check brackets, quotes and indentation'];
     case 'BAD_DIRECTIVE':
       return ['YAML directives are not used here', 'remove the line that begins with %'];
     case 'RESOURCE_EXHAUSTION':

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpToken } from '../../config/config.js';
-import { isLoopback } from '../model/is-loopback.js';
+import { isLoopback, isLoopbackHost } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
 
 /** Who sends a request, as far as the request proves it. */
@@ -36,15 +36,12 @@ export interface ApiAccessSettings {
 /** Proves by the realm that the answer comes from scopemesh and not from another program. */
 export const REALM = 'scopemesh';
 
-/** Headers that proxies add. A proxy that adds none cannot be recognised and must pass on only /events/. */
-const PASSED_ON = [
-  'forwarded',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-real-ip',
-];
+/**
+ * Names of headers that proxies add, by their parts: there are many, and each product has its own. A proxy that adds none
+ * cannot be recognised and must pass on only /events/.
+ */
+const PASSED_ON =
+  /forward|prox|^via$|^cdn-|^cf-|^x-(envoy|amzn?|azure|appengine|cloud|arr|scheme|url-scheme)|^front-end-https$|(client|real|connecting|remote|origin(al|ating)|cluster|user)[-_]?(ip|addr|host|port|proto|scheme|ur[il])/;
 
 /**
  * - A token of `http.tokens` is good on every listener, also through a proxy that adds TLS.
@@ -118,12 +115,15 @@ export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): Fa
 
 /** Why a request does not come from this machine itself; undefined if it does. */
 function notHere(request: FastifyRequest): Refusal | undefined {
-  if (!isLoopback(request.ip) || !isLoopback(request.hostname))
+  const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0);
+  // Of two headers `Host` the server shows the first, and whoever passed the request on may have gone by the other.
+  const isOneHost = names.filter((name) => name.toLowerCase() === 'host').length === 1;
+  if (!isLoopback(request.ip) || !isOneHost || !isLoopbackHost(request.host))
     return refuse(
       403,
       'without a token of http.tokens this is only for requests from this machine to localhost',
     );
-  if (PASSED_ON.some((name) => request.headers[name] !== undefined))
+  if (names.some((name) => PASSED_ON.test(name.toLowerCase())))
     return refuse(
       403,
       'without a token of http.tokens this does not answer through a proxy; let the proxy pass on only /events/',

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration file
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readDocument } from '../../config/document.js';
 import { faultsOf, fileWith } from './load-text.js';
@@ -39,10 +40,24 @@ describe('A document that is not valid YAML is refused with the place of the fau
     expect(faults(text).slice(0, 1)).toEqual(expected);
   });
 
-  it('an unquoted reference within brackets, with the remedy', async () => {
-    const [fault] = await faultsOf('a: [${NAME}]\n');
+  it.each([
+    ['a: [${NAME}]\n', '1:6'],
+    ['a: { b: ${NAME}, c: d }\ne: { f: ${NAME} }\n', '1:10'],
+    ['a: { b: x${NAME}y }\n', '1:11'],
+    ['a: { b: ${NAME}", c: d }\n', '1:10'],
+    ['a: { b: "${NAME}, c: "${NAME}" }\n', '1:23'],
+  ])('a reference without quotes within brackets: %j', async (text, place) => {
+    expect(await faultsOf(text)).toEqual([
+      `${place}: this \${…} is not within quotes; quote \${…} within [ ] or { }, as in { token: "\${NAME}" }, and look for a missing quote before it`,
+    ]);
+  });
 
-    expect(fault).toContain('put ${NAME} in quotes within [ ] or { }');
+  it('a missing quote, once, wherever it is in the example', () => {
+    const example = readFileSync('config/example.yaml', 'utf8');
+    const counts = [...example.matchAll(/["']/g)].map(
+      ({ index }) => readDocument(example.slice(0, index) + example.slice(index + 1)).faults.length,
+    );
+    expect(Math.max(...counts)).toBe(1);
   });
 
   it('aliases that multiply', () => {

@@ -1,6 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTextFile } from '../../config/read-text-file.js';
 
@@ -27,6 +30,20 @@ describe('A text file', () => {
     await writeFile(path, Buffer.from([0x67, 0xf6]));
 
     await expect(readTextFile(path)).rejects.toThrow(TypeError);
+  });
+
+  it('that is a pipe is read to its end, and is empty without a writer', async () => {
+    const path = join(directory, 'pipe');
+    await promisify(execFile)('mkfifo', [path]);
+
+    expect(await readTextFile(path)).toBe('');
+    const holder = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
+    const writing = promisify(execFile)('bash', ['-c', 'seq 60000 >"$0"', path]);
+    const read = readTextFile(path);
+    // More than a pipe holds: the reader has begun.
+    await writing;
+    await holder.close();
+    expect((await read).split('\n')).toHaveLength(60_001);
   });
 
   it('that is missing, or a directory, is refused with the code of the system', async () => {

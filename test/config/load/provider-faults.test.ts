@@ -11,6 +11,8 @@ const oidc = (rest: string) => provider(`kind: oidc, issuer: "https://id.example
 const NOT_A_SECRET =
   'is not whsec_ and the base64 of 24 to 64 bytes; create one with: printf \'whsec_%s\\n\' "$(openssl rand -base64 32)"';
 
+const SECRET = `whsec_${'c2VjcmV0'.repeat(5)}`;
+
 const NO_AUDIENCE =
   'providers[0]: has no audience, so any of its tokens could log in to Consul; add "audience" with the audience of tokens for Consul';
 
@@ -137,6 +139,18 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'providers: [&p { name: a, kind: oidc, issuer: "https://x", directory: y }, *p]',
     ['providers'],
     ['1:76: providers[1].name: another provider has this name; give each its own'],
+  ],
+  [
+    'a secret by which two would send events of each other',
+    `scopes: { a: { to: a, provider: a } }
+decisions: { kind: embedded, webhooks: [{ name: w, url: "https://w", secrets: [${SECRET}] }] }
+providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json, webhook: { secrets: [${SECRET}, ${SECRET}] } },
+  { name: b, kind: oidc, issuer: "https://b", directory: b.json, webhook: { secrets: [${SECRET}] } }]`,
+    ['providers', 'scopes'],
+    [
+      '2:80: decisions.webhooks[0].secrets[0]: is in providers[0].webhook.secrets as well; create one for each',
+      '4:87: providers[1].webhook.secrets[0]: is in providers[0].webhook.secrets as well; create one for each',
+    ],
   ],
   [
     'a provider without audience beside logins',
