@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'ERR_LEASE_LOST'
   | 'ERR_LEASE_HELD'
   | 'ERR_TIMEOUT'
+  | 'ERR_BUSY'
   | 'ERR_INTERNAL';
 
 /**

@@ -44,6 +44,11 @@ export const METRICS = {
     'Consumers of the decision stream that were too slow and were closed.',
     [],
   ],
+  scopemesh_trail_questions_total: [
+    'counter',
+    'Questions to the decision log over HTTP, by result: answered, invalid (it cannot be answered), refused (its principal has too many), late (not answered in time), left (its asker closed the connection), or failed.',
+    ['result'],
+  ],
   scopemesh_jobs_total: [
     'counter',
     'Jobs run, by key kind and result (done, failed, parked).',

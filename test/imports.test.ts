@@ -61,7 +61,8 @@ const GROUND = [
  * package exports), `cli`, `demo`, `embedded`, `config`, `workers`, `wire`.
  */
 function placeOf(file: string): string {
-  if (file === 'workers/wire.ts') return 'wire';
+  // The thread of questions loads two adapters alone: `wire` loads all.
+  if (file === 'workers/wire.ts' || file === 'workers/question-thread.ts') return 'wire';
   const [top = '', stage = '', ...rest] = file.split('/');
   if (top !== 'src') return top;
   if (file === 'src/index.ts' || file === 'src/decisions/index.ts') return 'entry';

@@ -14,7 +14,7 @@ import { keepSpace } from '../src/queue/store-space.js';
 import type { Runtime } from '../src/runtime.js';
 import { runPresence } from './presence.js';
 import { runRoles } from './roles.js';
-import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
+import { openConsul, openDecisionLog, openProvider, openStore, startQuestionThread } from './wire.js';
 
 /**
  * The daemon: one replica, which always takes events, and leads while it has the lease. Resolves after a clean stop: intake
@@ -50,9 +50,15 @@ export async function runDaemon(
     resources.add(ports.activity);
 
     const openLog = resources.openOnce(() => openDecisionLog(config, runtime));
-    const openIndex = resources.openOnce(() => openTrail(config, runtime, { fromTopic: false, signal }));
     const listeners = resources.add(openListeners(config, runtime));
-    const served = { ...opened, only, replica, metrics, openLog, openTrail: openIndex };
+    const served = {
+      ...opened,
+      only,
+      replica,
+      metrics,
+      openLog,
+      startQuestionThread: () => startQuestionThread(config),
+    };
     const { listen, admin } = await serveHttp(listeners, served, runtime);
     address = admin ?? listen;
     options.onReload(() => reloads.request());

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
 import {
   type AdapterFactory,
@@ -10,6 +11,7 @@ import {
 import { indexDirectory } from '../src/cli/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
+import type { LocalTrail } from '../src/daemon/questions.js';
 import { Checkpoints } from '../src/decisions/checkpoints.js';
 import { createWebhookSender } from '../src/decisions/http/webhook-sender.js';
 import type { DecisionLog } from '../src/decisions/log.js';
@@ -181,6 +183,20 @@ export async function openTrail(
   } finally {
     await log.close();
   }
+}
+
+/** The thread that answers questions to the local trail. Its memory is its own, and bounded. */
+export function startQuestionThread({ decisions, state, owner }: DecisionLogSettings): Worker {
+  const isIndex = decisions.kind !== 'embedded';
+  const directory = isIndex ? indexDirectory({ state, owner }) : state.directory;
+  const workerData: LocalTrail = { directory, isIndex };
+  const options = { workerData, resourceLimits: { maxOldGenerationSizeMb: 256 } };
+  const { url } = import.meta;
+  if (url.endsWith('.js')) return new Worker(new URL('./question-thread.js', url), options);
+  // From the sources, in tests: a thread does not inherit what loads them.
+  const thread = JSON.stringify(new URL('./question-thread.ts', url).href);
+  const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${thread}); })`;
+  return new Worker(code, { ...options, eval: true });
 }
 
 /** The index of the topic, for the one process that writes it. Throws SyncError ERR_STATE_LOCKED in another one. */

@@ -8,7 +8,7 @@ import type { WorldState } from '../state/world-state.js';
 import { indexLimits, nowIn } from '../trail/answer.js';
 import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
 import { isPossiblyOpen } from '../trail/edge.js';
-import { meshEdges } from '../trail/mesh-edges.js';
+import { type Mesh, meshEdges } from '../trail/mesh-edges.js';
 import { readEdges, readSubjectState } from '../trail/read-subject-state.js';
 import { readingsOf, whatCan } from '../trail/what-can.js';
 import { onlyClient } from './client-id.js';
@@ -31,23 +31,37 @@ const SELECTED =
 
 const NOT_CITED = 'The local index is behind, so no decisions are cited.';
 
+/** What a question about the present needs of the world: plain values, which another thread can read. */
+export interface MeshNow extends Mesh {
+  readonly name: string;
+  readonly starts: readonly ServiceName[];
+  readonly protectedServices: readonly string[];
+  readonly isSelected: boolean;
+}
+
+export function meshNow(name: string, world: WorldState, now: number): MeshNow {
+  const { owner, protectedServices, select } = world.mapping;
+  return {
+    ...startsNow(name, world, now),
+    name,
+    owner,
+    entries: new Map(world.entries),
+    services: (world.catalog?.services ?? []).map((each) => each.name),
+    protectedServices,
+    isSelected: select !== undefined,
+  };
+}
+
 /** What could be reached now, by what Consul has. `trail` cites the decisions. */
-export async function blastNow(
-  name: string,
-  world: WorldState,
-  trail: Trail | undefined,
-  now: number,
-): Promise<BlastView> {
-  const { client, starts } = startsNow(name, world, now);
+export async function blastNow(mesh: MeshNow, trail: Trail | undefined, now: number): Promise<BlastView> {
+  const { name, client, starts, protectedServices } = mesh;
   const [first] = starts;
   if (first === undefined) throw noSuchName(name);
   const clock = new Date(now).toISOString();
   const at = trail === undefined ? clock : await nowIn(trail, clock);
   const extent = await trail?.extent();
   const isBehind = extent?.index?.isBehind === true;
-  const { owner, protectedServices } = world.mapping;
-  const services = (world.catalog?.services ?? []).map((each) => each.name);
-  const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });
+  const edgesFrom = meshEdges(mesh);
   const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
     // An index that is behind has older decisions, which did not open what is there now.
     if (trail === undefined || isBehind || edge.writer === 'foreign') return edge;
@@ -73,7 +87,7 @@ export async function blastNow(
     endsAtQuarantine: await Promise.all(radius.endsAtQuarantine.map(cited)),
     unknown: [
       HTTP_ONLY,
-      ...(world.mapping.select === undefined ? [] : [SELECTED]),
+      ...(mesh.isSelected ? [SELECTED] : []),
       ...(extent === undefined ? [] : indexLimits(extent)),
       ...(isBehind ? [NOT_CITED] : []),
     ],

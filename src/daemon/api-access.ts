@@ -107,6 +107,12 @@ export function onlyCallers(access: ApiAccess) {
   };
 }
 
+/** By whom requests are counted: everybody who reads the token file is one. */
+export function principalOf(access: ApiAccess, request: FastifyRequest): string {
+  const caller = access.callerOf(request);
+  return 'kind' in caller && caller.kind === 'holder' ? `token:${caller.name}` : 'local';
+}
+
 export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): FastifyReply {
   // RFC 6750, section 3.
   if (status === 401) reply.header('www-authenticate', `Bearer realm="${REALM}"`);

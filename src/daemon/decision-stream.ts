@@ -11,7 +11,7 @@ import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import type { Runtime } from '../runtime.js';
 import { safeParse } from '../safe-parse.js';
-import { type ApiAccess, onlyCallers } from './api-access.js';
+import { type ApiAccess, onlyCallers, principalOf } from './api-access.js';
 
 export interface DecisionStreamDeps extends Runtime {
   /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
@@ -19,7 +19,8 @@ export interface DecisionStreamDeps extends Runtime {
   readonly access: ApiAccess;
 }
 
-const MAX_STREAMS = 16;
+/** Of one principal, so that nobody can take the streams of others. */
+const MAX_STREAMS = 8;
 /** How long a consumer may leave its buffer full. */
 const SLOW_MS = 30_000;
 /** A comment this often shows both ends that the connection lives. */
@@ -33,7 +34,7 @@ const ID = z.string().regex(/^[\x21-\x7e]{1,128}$/);
 export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamDeps): void {
   const { access, logger, metrics } = deps;
   const end = new AbortController();
-  let open = 0;
+  const open: string[] = [];
   // A stream never ends by itself, and the server waits for its answers.
   server.addHook('preClose', async () => end.abort());
   server.get('/api/decisions/stream', { preHandler: onlyCallers(access) }, async (request, reply) => {
@@ -41,13 +42,14 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
       return reply.code(404).send({
         error: 'the decisions of this scopemesh are on a Kafka topic (decisions.topic); read them there',
       });
-    if (open >= MAX_STREAMS)
+    const principal = principalOf(access, request);
+    if (open.filter((each) => each === principal).length >= MAX_STREAMS)
       return reply
-        .code(503)
+        .code(429)
         .header('retry-after', '10')
-        .send({ error: `there are ${MAX_STREAMS} streams already; close one` });
-    open++;
-    metrics.gauge('scopemesh_decision_streams', open);
+        .send({ error: `you have ${MAX_STREAMS} streams already; close one` });
+    open.push(principal);
+    metrics.gauge('scopemesh_decision_streams', open.length);
     try {
       const log = await deps.log();
       const options = await optionsOf(request, log);
@@ -61,8 +63,8 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
       reply.raw.destroy();
       return reply;
     } finally {
-      open--;
-      metrics.gauge('scopemesh_decision_streams', open);
+      open.splice(open.indexOf(principal), 1);
+      metrics.gauge('scopemesh_decision_streams', open.length);
     }
   });
 }

@@ -26,7 +26,7 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   /** The embedded decision log, opened at the first stream; undefined if the decisions are on a topic. */
   readonly decisionLog: (() => Promise<DecisionLog>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
-  readonly trail: TrailApiDeps['trail'];
+  readonly questions: TrailApiDeps['questions'];
   /** Whether this process takes events. */
   readonly isIntake: boolean;
 }
@@ -69,7 +69,7 @@ export function addRoutes(
   });
   addDecisionStream(rest, { log: parts.decisionLog, access, clock, logger, metrics });
   addTrailApi(rest, {
-    trail: parts.trail,
+    questions: parts.questions,
     world: () => live().deps.world,
     isReconciling: () => live().isReconciling,
     access,

@@ -1,13 +1,14 @@
+import type { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
 import { apiTokenPath, createApiToken } from '../cli/api-token.js';
 import type { Role } from '../cli/run-daemon.js';
 import type { DecisionLog } from '../decisions/log.js';
-import type { Trail } from '../decisions/trail.js';
 import type { Runtime } from '../runtime.js';
 import type { Listeners } from './listeners.js';
 import type { LiveSecrets } from './live-secrets.js';
 import type { LocalReplica } from './local-replica.js';
 import { publishLocalToken, warnOfMissingTokens } from './local-token.js';
+import { createQuestions } from './questions.js';
 import { addRoutes, type RouteParts } from './routes.js';
 
 export interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'> {
@@ -17,13 +18,14 @@ export interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'm
   readonly replica: LocalReplica;
   /** Opens the embedded log at the first stream. */
   readonly openLog: () => Promise<DecisionLog>;
-  readonly openTrail: () => Promise<Trail>;
+  /** Starts the thread that answers questions to the trail. */
+  readonly startQuestionThread: () => Worker;
 }
 
 /** Adds the routes and begins to listen. Resolves with the addresses. */
 export async function serveHttp(
   listeners: Listeners,
-  { config, only, secrets, store, providers, replica, metrics, openLog, openTrail }: ServedParts,
+  { config, only, secrets, store, providers, replica, metrics, openLog, startQuestionThread }: ServedParts,
   { logger }: Runtime,
 ): ReturnType<Listeners['listen']> {
   const apiToken = createApiToken();
@@ -41,7 +43,7 @@ export async function serveHttp(
       decisionLog: config.decisions.kind === 'embedded' ? openLog : undefined,
       intake: replica.ports,
       isIntake: only.includes('intake'),
-      trail: openTrail,
+      questions: createQuestions({ start: startQuestionThread, logger, metrics }),
     },
     { token: apiToken, path: apiTokenPath(config) },
   );

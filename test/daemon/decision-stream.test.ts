@@ -135,12 +135,15 @@ describe('the stream of decisions', () => {
     expect((await ask()).status).toBe(404);
   });
 
-  it('lets 16 consumers in, and the next one when one has left', async () => {
-    const { ask } = await serve(openLog());
-    const open = await Promise.all(Array.from({ length: 16 }, () => ask()));
+  it('lets 8 consumers of one principal in, another principal beside them, and the next one when one has left', async () => {
+    const reader = 'token-of-a-reader-that-only-reads';
+    const tokens = [{ name: 'reader', token: new Secret(reader), approve: false }];
+    const { ask } = await serve(openLog(), noMetrics, { tokens });
+    const open = await Promise.all(Array.from({ length: 8 }, () => ask()));
     expect(open.every(({ status }) => status === 200)).toBe(true);
     const refused = await ask();
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10']);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
+    expect((await ask({ authorization: `Bearer ${reader}` })).status).toBe(200);
     await open[0]?.body?.cancel();
     await expect.poll(async () => (await ask()).status).toBe(200);
   });

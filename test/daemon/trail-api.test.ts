@@ -1,15 +1,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DecisionLogSettings } from '../../src/cli/adapter-factory.js';
 import { systemClock } from '../../src/clock.js';
 import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
+import { createQuestions } from '../../src/daemon/questions.js';
 import { addTrailApi } from '../../src/daemon/trail-api.js';
 import type { Trail } from '../../src/decisions/trail.js';
 import { Secret } from '../../src/model/secret.js';
-import { silentLogger } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { WorldState } from '../../src/state/world-state.js';
+import { startQuestionThread } from '../../workers/wire.js';
 import { decision } from '../support/decisions.js';
 import { trailOf } from '../support/trail-history.js';
 
@@ -28,15 +32,25 @@ afterAll(async () => {
 });
 
 interface Around {
-  readonly open?: () => Promise<Trail>;
+  readonly directory?: string;
   readonly token?: string;
   readonly now?: number;
 }
 
-async function ask(url: string, { open = async () => trail, token = TOKEN, now }: Around = {}) {
+/** One for each directory: a thread that is loaded from its sources takes seconds to start. */
+const servers = new Map<string, FastifyInstance>();
+let clockNow: number | undefined;
+afterAll(() => Promise.all([...servers.values()].map((server) => server.close())));
+
+function serverOf(at: string): FastifyInstance {
+  const known = servers.get(at);
+  if (known !== undefined) return known;
   const server = createHttpServer();
+  servers.set(at, server);
+  const settings = { owner: 'payments', decisions: { kind: 'embedded' }, state: { directory: at } };
+  const start = () => startQuestionThread(settings as DecisionLogSettings);
   addTrailApi(server, {
-    trail: open,
+    questions: createQuestions({ start, logger: silentLogger, metrics: noMetrics }),
     world: () => ({ mapping: { protectedServices: [] } }) as unknown as WorldState,
     isReconciling: () => false,
     access: createApiAccess({
@@ -44,15 +58,19 @@ async function ask(url: string, { open = async () => trail, token = TOKEN, now }
       tokens: [],
       local: { token: new Secret(TOKEN), path: '/data/api-token-8080' },
     }),
-    clock: now === undefined ? systemClock : { ...systemClock, now: () => now },
+    clock: { ...systemClock, now: () => clockNow ?? systemClock.now() },
     logger: silentLogger,
   });
-  const answer = await server.inject({
+  return server;
+}
+
+async function ask(url: string, { directory: at = directory, token = TOKEN, now }: Around = {}) {
+  clockNow = now;
+  const answer = await serverOf(at).inject({
     url,
     remoteAddress: '127.0.0.1',
     headers: { host: '127.0.0.1:8080', authorization: `Bearer ${token}` },
   });
-  await server.close();
   return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
 }
 
@@ -95,7 +113,7 @@ describe('questions to the decision log over HTTP', () => {
   });
 
   it('answer 503 if the log cannot be read', async () => {
-    const open = () => Promise.reject(new Error('no disk'));
-    expect((await ask('/api/trail/who-can-call?service=orders', { open })).status).toBe(503);
+    const answer = await ask('/api/trail/who-can-call?service=orders', { directory: '/dev/null' });
+    expect([answer.status, answer.body.error]).toEqual([503, expect.stringContaining('/dev/null')]);
   });
 });

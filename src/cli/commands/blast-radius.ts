@@ -1,5 +1,5 @@
 import { systemClock } from '../../clock.js';
-import { type BlastView, blastAt, blastNow } from '../blast-view.js';
+import { type BlastView, blastAt, blastNow, meshNow } from '../blast-view.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { hasTrail } from '../has-decision-log.js';
@@ -39,8 +39,9 @@ async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastVie
   return withCurrentState(cli, async ({ config, world }) => {
     const now = systemClock.now();
     // A read of a whole topic is not worth the wait: it only adds the decisions.
-    if (!hasTrail(config) && options.fromTopic !== true) return blastNow(name, world, undefined, now);
-    return withTrailIfAny(cli, options, (trail) => blastNow(name, world, trail, now));
+    const mesh = meshNow(name, world, now);
+    if (!hasTrail(config) && options.fromTopic !== true) return blastNow(mesh, undefined, now);
+    return withTrailIfAny(cli, options, (trail) => blastNow(mesh, trail, now));
   });
 }
 
