@@ -10,6 +10,7 @@ import { Resources } from '../src/daemon/resources.js';
 import { serveHttp } from '../src/daemon/serve-http.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
 import { untilAborted } from '../src/linked-signal.js';
+import { makeStateDirectory } from '../src/make-directory.js';
 import { keepSpace } from '../src/queue/store-space.js';
 import type { Runtime } from '../src/runtime.js';
 import { runPresence } from './presence.js';
@@ -28,6 +29,7 @@ export async function runDaemon(
   const { config, only, reload } = options;
   const { logger, metrics, clock } = runtime;
   checkRelay(options);
+  makeStateDirectory(config.state.directory, 'daemon');
   const resources = new Resources();
   const store = resources.add(await openStore(config, runtime));
   const end = new AbortController();

@@ -4,7 +4,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.js';
 import { configError, messageOf } from '../errors.js';
-import { makeDirectory } from '../make-directory.js';
+import { makeStateDirectory } from '../make-directory.js';
 import { Secret } from '../model/secret.js';
 
 type Settings = Pick<Config, 'http' | 'state'>;
@@ -30,7 +30,7 @@ export function createApiToken(): Secret {
 
 /** Replaces the file in one step. Throws the system's error. */
 export async function writeApiToken(settings: Settings, apiToken: Secret): Promise<void> {
-  makeDirectory(settings.state.directory);
+  makeStateDirectory(settings.state.directory);
   const path = apiTokenPath(settings);
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });

@@ -11,7 +11,7 @@ import { ConsulLease } from '../lease/consul-lease.js';
 import type { Lease } from '../lease/lease.js';
 import { ledWithoutLease, otherLog } from '../lease/refusals.js';
 import { createStoreLease } from '../lease/store-lease.js';
-import { makeDirectory } from '../make-directory.js';
+import { makeStateDirectory } from '../make-directory.js';
 import { definedFields } from '../model/defined-fields.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -82,7 +82,7 @@ async function checkLog(config: Config, keyValues: KeyValueStore): Promise<SyncE
 }
 
 function logId(directory: string): string {
-  makeDirectory(directory);
+  makeStateDirectory(directory);
   const path = join(directory, 'log-id');
   try {
     writeFileSync(path, randomUUID(), { mode: 0o600, flag: 'wx' });

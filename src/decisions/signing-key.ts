@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configError, messageOf } from '../errors.js';
-import { makeDirectory } from '../make-directory.js';
+import { makeStateDirectory } from '../make-directory.js';
 import type { Logger } from '../observe.js';
 import { createNoteSigner, type NoteSigner } from './signed-note.js';
 
@@ -31,7 +31,7 @@ export function openSigningKey({
 }: SigningKeyOptions): NoteSigner | undefined {
   const path = file ?? join(directory, KEY_FILE);
   try {
-    makeDirectory(directory);
+    makeStateDirectory(directory);
     if (file === undefined) {
       if (existsSync(path)) keepPrivate(path, logger);
       else makeKey(path, logger);

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
 import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
-import { makeDirectory } from '../../make-directory.js';
+import { makeStateDirectory } from '../../make-directory.js';
 import { Queries, type Row } from '../../sqlite.js';
 import { CARRY, createSubjectIndex, FORGET } from './subject-index.js';
 
@@ -71,7 +71,7 @@ export class DecisionFile {
     this.#synchronous = synchronous;
     this.#path = join(directory, 'decisions.db');
     try {
-      makeDirectory(directory);
+      makeStateDirectory(directory);
       const database = new Database(this.#path, { timeout: BUSY_TIMEOUT_MS });
       // The decisions are confidential. SQLite gives its side files the mode of this file.
       chmodSync(this.#path, 0o600);
