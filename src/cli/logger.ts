@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import pino, { type DestinationStream } from 'pino';
 import pretty from 'pino-pretty';
+import { inertJson, inertText } from '../model/printable.js';
 import type { Logger } from '../observe.js';
-import { printable } from './terminal/screen.js';
 
 /**
  * JSON lines on stderr, or readable lines on a terminal. Callers never log secrets; the redaction here is a second
@@ -24,7 +24,7 @@ export function createLogger(options: {
         ignore: 'pid,hostname,name,caller',
         translateTime: 'SYS:HH:MM:ss.l',
       })
-    : sink;
+    : { write: (line: string) => sink.write(inertJson(line)) };
   return pino(
     {
       level: options.level,
@@ -47,16 +47,11 @@ export function createLogger(options: {
   );
 }
 
-/** The only control sequences that a log line may send to a terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with a control character.
-const COLOUR_OR_BREAK = /(\u001b\[\d+m|\n)/;
-
 function toInert(sink: DestinationStream): Writable {
   return new Writable({
     decodeStrings: false,
     write(chunk, _encoding, done) {
-      const parts = String(chunk).split(COLOUR_OR_BREAK);
-      sink.write(parts.map((part, at) => (at % 2 === 0 ? printable(part) : part)).join(''));
+      sink.write(inertText(String(chunk)));
       done();
     },
   });

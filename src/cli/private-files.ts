@@ -1,11 +1,12 @@
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { configError, messageOf } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
 
 /**
  * Writes files by name into the directory that `--out` names. They say who may do what, so only their owner may read them.
- * Without `overwrite` it refuses a file that exists, and a link. Throws ERR_CONFIG.
+ * Without `overwrite` it refuses a file that exists. Follows no link in the directory, and none to it that somebody else
+ * made. Throws ERR_CONFIG.
  */
 export async function writePrivateFiles(
   directory: string,
@@ -14,19 +15,17 @@ export async function writePrivateFiles(
 ): Promise<void> {
   try {
     makeDirectory(directory);
-    for (const [name, text] of files) await writePrivate(join(directory, name), text, overwrite ? 'w' : 'wx');
+    // A slash at the end would follow it.
+    const found = await lstat(resolve(directory));
+    const isOurs = found.uid === 0 || found.uid === process.getuid?.();
+    if (found.isSymbolicLink() && !isOurs) throw new Error('it is a link of another user');
+    for (const [name, text] of files) {
+      const path = join(directory, name);
+      // What was there is removed, and not written to: it may be a link.
+      if (overwrite) await rm(path, { force: true });
+      await writeFile(path, text, { flag: 'wx', mode: 0o600 });
+    }
   } catch (error) {
     throw configError(`--out ${directory} cannot be written (${messageOf(error)})`, error);
-  }
-}
-
-async function writePrivate(path: string, text: string, flag: 'w' | 'wx'): Promise<void> {
-  const file = await open(path, flag, 0o600);
-  try {
-    // A file that was there keeps its mode otherwise.
-    await file.chmod(0o600);
-    await file.writeFile(text);
-  } finally {
-    await file.close();
   }
 }

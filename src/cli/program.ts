@@ -4,6 +4,7 @@ import { loadConfig, loadLogSettings } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
+import { inertText } from '../model/printable.js';
 import type { Cli, CliContext } from './cli.js';
 import { addAccess } from './commands/access.js';
 import { addAdopt } from './commands/adopt.js';
@@ -110,8 +111,8 @@ function createCommands({ stdout, stderr }: CliContext): DocumentedCommand {
     )
     .version(readVersion(), '-V, --version')
     .configureOutput({
-      writeOut: (text) => void stdout.write(text),
-      writeErr: (text) => void stderr.write(text),
+      writeOut: (text) => void stdout.write(inertText(text)),
+      writeErr: (text) => void stderr.write(inertText(text)),
       getOutHelpWidth: () => stdout.columns ?? 100,
       getErrHelpWidth: () => stderr.columns ?? 100,
       getOutHasColors: () => false,

@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import { inertJson, printable } from '../../model/printable.js';
+import { inertJson, inertText, printable } from '../../model/printable.js';
 
 /** A stream to print to; `isTTY` says whether a person sees it. */
 export interface Output {
@@ -32,14 +32,14 @@ export function createScreen(facts: {
 }): Screen {
   const { stdout, stderr } = facts;
   const isTerminal = stdout.isTTY === true;
-  const write = (json: string) => void stdout.write(`${isTerminal ? inertJson(json) : json}\n`);
+  const write = (json: string) => void stdout.write(`${inertJson(json)}\n`);
   return {
     colors: createColors(isTerminal && !facts.noColor),
     isInteractive: isTerminal && facts.isInputTerminal,
-    line: (text = '') => void stdout.write(`${text}\n`),
+    line: (text = '') => void stdout.write(`${inertText(text)}\n`),
     json: (value) => write(JSON.stringify(value, null, isTerminal ? 2 : undefined)),
     jsonLine: (value) => write(JSON.stringify(value)),
-    warn: (text) => void stderr.write(`${text}\n`),
+    warn: (text) => void stderr.write(`${inertText(text)}\n`),
   };
 }
 
