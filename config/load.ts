@@ -10,8 +10,8 @@ import type { Finding } from './finding.js';
 import { toFindings } from './issues.js';
 import { onlyMapping } from './only-mapping.js';
 import { FIRST_OWNER } from './proposed-file.js';
-import { FILE, LOG_FILE } from './schema.js';
-import { toConfig, toLogSettings } from './to-config.js';
+import { DAEMON_FILE, FILE, LOG_FILE } from './schema.js';
+import { toConfig, toDaemonSettings, toLogSettings } from './to-config.js';
 
 export interface LoadOptions {
   /** The configuration file; relative to the current directory. */
@@ -112,6 +112,23 @@ export async function loadLogSettings(options: LoadOptions): Promise<LogSettings
     if (!checked.success || expanded.findings.length > 0) throw fault;
     return { settings: toLogSettings(checked.data, directory), fault };
   }
+}
+
+/** Where the daemon of this file is. What else the file says may be wrong, and its secrets may be missing. */
+export type DaemonSettings = Pick<Config, 'owner' | 'http' | 'state'>;
+
+/** Reads only that. Throws the ConfigError of the whole file if `owner`, `http` or `state` is wrong. */
+export async function loadDaemonSettings(options: LoadOptions): Promise<DaemonSettings> {
+  const { owner, http, state } = asMap(readDocument(await readConfigText(options)).value);
+  const directory = dirname(resolve(options.path));
+  // A command sends the token of the state directory.
+  const { tokens: _, ...listeners } = asMap(http);
+  const parts = { owner, http: isRecord(http) ? listeners : http, state };
+  const expanded = await expand(parts, { ...options, directory });
+  const checked = DAEMON_FILE.safeParse(expanded.value);
+  return checked.success && expanded.findings.length === 0
+    ? toDaemonSettings(checked.data, directory)
+    : (await loadConfig(options)).config;
 }
 
 /** The text of the file at `options.path`, or a ConfigError. */

@@ -259,6 +259,7 @@ export const FILE = z.strictObject({
 
 /** The part of it that says where the decisions are. */
 export const LOG_FILE = FILE.pick({ owner: true, decisions: true, state: true });
+export const DAEMON_FILE = FILE.pick({ owner: true, http: true, state: true });
 
 export type ParsedFile = z.output<typeof FILE>;
 

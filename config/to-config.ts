@@ -71,6 +71,15 @@ export function toLogSettings(
   };
 }
 
+/** Where the daemon is. */
+export function toDaemonSettings(
+  { owner, http, state }: Pick<ParsedFile, 'owner' | 'http' | 'state'>,
+  directory: string,
+): Pick<Config, 'owner' | 'http' | 'state'> {
+  const absolute = absoluteIn(directory);
+  return { owner, http: toHttpSettings(http), state: { directory: absolute(state.directory) } };
+}
+
 function absoluteIn(directory: string): (path: string) => string {
   return (path) => (isAbsolute(path) ? path : join(directory, path));
 }

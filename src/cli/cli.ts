@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import type { LoadOptions } from '../../config/load.js';
+import type { DaemonSettings, LoadOptions } from '../../config/load.js';
 import type { Runtime } from '../runtime.js';
 import type { AdapterFactory, DecisionLogSettings } from './adapter-factory.js';
 import type { PrometheusMetrics } from './metrics.js';
@@ -29,6 +29,8 @@ export interface Cli {
   loadOptions(): LoadOptions;
   /** Reads the configuration file; throws ConfigError with every fault. */
   openConfig(): Promise<Config>;
+  /** Reads where the daemon is; nothing else in the file need be right. */
+  openDaemonSettings(): Promise<DaemonSettings>;
   /** Reads where the decisions are, and warns if the rest of the file has faults. */
   openLogSettings(): Promise<DecisionLogSettings>;
   /** `quiet` logs only errors, for commands that print what they do. */

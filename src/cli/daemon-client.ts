@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Config } from '../../config/config.js';
+import type { DaemonSettings } from '../../config/load.js';
 import { abortAfter } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { readApiToken } from './api-token.js';
@@ -29,7 +29,10 @@ const StatusBody = z.object({ owner: z.string() });
 const ErrorBody = z.object({ error: z.string(), detail: z.string().optional() });
 
 /** Undefined if nothing, or another program or instance, answers at `http.admin` or `http.listen`. */
-export async function findDaemon(config: Config, signal: AbortSignal): Promise<DaemonClient | undefined> {
+export async function findDaemon(
+  config: DaemonSettings,
+  signal: AbortSignal,
+): Promise<DaemonClient | undefined> {
   const { host, port } = config.http.admin ?? config.http.listen;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const address = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;

@@ -18,13 +18,13 @@ export async function withDaemonOrStore<S extends z.ZodType, T>(
   { ofDaemon, ofStore }: DaemonOrStoreActions<z.output<S>, T>,
   use: (tools: T) => Promise<void>,
 ): Promise<void> {
-  const config = await cli.openConfig();
-  const daemon = await findDaemon(config, cli.signal);
+  const daemon = await findDaemon(await cli.openDaemonSettings(), cli.signal);
   if (daemon !== undefined) {
     const status = statusBody.safeParse(daemon.status);
     if (!status.success) throw daemon.refusal === undefined ? otherVersion() : refusal(daemon.refusal);
     return use(ofDaemon(daemon, status.data));
   }
+  const config = await cli.openConfig();
   const store = await openStoreAlone(cli.context.adapters, config, cli.runtime(true), NO_ANSWER);
   try {
     await use(await ofStore(store, config));

@@ -1,6 +1,6 @@
 import { CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
-import { loadConfig, loadLogSettings } from '../../config/load.js';
+import { loadConfig, loadDaemonSettings, loadLogSettings } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
@@ -161,6 +161,7 @@ function createCli(
     signal: context.signal,
     loadOptions,
     openConfig: async () => (await loadConfig(loadOptions())).config,
+    openDaemonSettings: () => loadDaemonSettings(loadOptions()),
     async openLogSettings() {
       const { settings, fault } = await loadLogSettings(loadOptions());
       if (fault !== undefined)

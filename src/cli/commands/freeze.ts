@@ -99,9 +99,8 @@ async function withFreeze(
   use: (control: FreezeControl) => Promise<void>,
   changes = true,
 ): Promise<void> {
-  const config = await cli.openConfig();
   const { user } = cli.context;
-  const daemon = await findDaemon(config, cli.signal);
+  const daemon = await findDaemon(await cli.openDaemonSettings(), cli.signal);
   if (daemon !== undefined) {
     const post = async (verb: string, body: object) => {
       const answer = await daemon.post(`/api/freeze/${verb}`, { user, ...body });
@@ -119,7 +118,7 @@ async function withFreeze(
     });
   }
   await withIdleStore(
-    config,
+    await cli.openConfig(),
     cli,
     (deps) =>
       use({

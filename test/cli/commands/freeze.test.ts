@@ -36,7 +36,7 @@ describe('scopemesh freeze', () => {
     });
     expect(await cli.run(['freeze', 'status'])).toMatchObject({
       status: 0,
-      out: expect.stringMatching(/^os:\S+ started a freeze, .* until 2\S+Z: release 42\n$/),
+      out: expect.stringMatching(/^local \(\S+\) started a freeze, .* until 2\S+Z: release 42\n$/),
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toBeUndefined();
@@ -74,6 +74,16 @@ describe('scopemesh freeze', () => {
       await until('a freeze', async () =>
         (await cli.run(['freeze', 'start'])).status === 0 ? true : undefined,
       );
+      // The secrets of a service are not in the environment of a person.
+      const missing = '$' + '{NOT_SET}';
+      cli.configure({
+        consul: { address: mesh.consul.address, token: missing },
+        http: { listen, tokens: [{ name: 'alice', token: missing }] },
+      });
+      expect((await cli.run(['plan'])).err).toContain('NOT_SET');
+      expect((await cli.run(['freeze'])).out).toContain('started a freeze');
+      expect((await cli.run(['webhooks', 'list', '--json'])).json()).toEqual({ webhooks: [] });
+      cli.configure({ http: { listen } });
       cli.idp(web);
       const plan = await cli.run(['plan', '--json']);
       expect(plan.json().changes).toEqual([]);
