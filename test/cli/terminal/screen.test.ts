@@ -33,7 +33,7 @@ it('A line keeps its colours and nothing else that a terminal obeys', () => {
   screen.warn(HOSTILE_NAME);
   const [line = '', warning = ''] = lines;
   expect(line).toContain('\u001b[31mred\u001b[39m\tand\n');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one.
   for (const text of [line, warning])
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one.
     expect(text.replaceAll(/\u001b\[\d+m|[\n\t]/g, '')).not.toMatch(ACTIVE_CHARACTER);
 });
