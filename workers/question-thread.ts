@@ -1,3 +1,6 @@
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../src/clock.js';
 import { answerQuestion, isBadQuestion } from '../src/daemon/answer-question.js';
@@ -11,6 +14,12 @@ import { openOnce } from '../src/open-once.js';
 const post = (message: FromThread) => parentPort?.postMessage(message);
 const logger = { ...silentLogger, warn: (fields: object, warning: string) => post({ fields, warning }) };
 const runtime = { clock: systemClock, logger, metrics: noMetrics };
+try {
+  // On Linux each thread has a priority of its own: on a busy machine revocations go first.
+  setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_BELOW_NORMAL);
+} catch {
+  // Elsewhere it has that of the process.
+}
 const { directory, isIndex }: LocalTrail = workerData;
 // Without what else `wire` loads, which takes ten times as long.
 const openTrail = openOnce(async () => {

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { createScreen } from '../../../src/cli/terminal/screen.js';
 import { ACTIVE_CHARACTER, HOSTILE_NAME } from '../../support/hostile-name.js';
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one.
+const OURS = /\u001b\[\d+m|[\n\t]/g;
+
 describe('JSON', () => {
   it.each([
     ['json', true],
@@ -33,7 +36,5 @@ it('A line keeps its colours and nothing else that a terminal obeys', () => {
   screen.warn(HOSTILE_NAME);
   const [line = '', warning = ''] = lines;
   expect(line).toContain('\u001b[31mred\u001b[39m\tand\n');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one.
-  for (const text of [line, warning])
-    expect(text.replaceAll(/\u001b\[\d+m|[\n\t]/g, '')).not.toMatch(ACTIVE_CHARACTER);
+  for (const text of [line, warning]) expect(text.replaceAll(OURS, '')).not.toMatch(ACTIVE_CHARACTER);
 });
