@@ -29,6 +29,9 @@ export async function serveHttp(
   { logger }: Runtime,
 ): ReturnType<Listeners['listen']> {
   const apiToken = createApiToken();
+  const questions = createQuestions({ start: startQuestionThread, logger, metrics });
+  // The server waits for its answers.
+  (listeners.admin ?? listeners.main).addHook('preClose', () => questions.close());
   addRoutes(
     listeners,
     {
@@ -43,7 +46,7 @@ export async function serveHttp(
       decisionLog: config.decisions.kind === 'embedded' ? openLog : undefined,
       intake: replica.ports,
       isIntake: only.includes('intake'),
-      questions: createQuestions({ start: startQuestionThread, logger, metrics }),
+      questions,
     },
     { token: apiToken, path: apiTokenPath(config) },
   );

@@ -31,7 +31,6 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     if (kind !== 'blast-radius' || fieldOf(query, 'at') !== undefined || !deps.isReconciling()) return {};
     return { mesh: meshNow(String(fieldOf(query, 'name')), deps.world(), clock.now()) };
   };
-  server.addHook('preClose', () => questions.close());
   for (const kind of kinds(QUESTIONS))
     server.get(`/api/trail/${kind}`, { preHandler: onlyCallers(access) }, async (request, reply) => {
       const { query } = request;

@@ -49,8 +49,10 @@ function serverOf(at: string): FastifyInstance {
   servers.set(at, server);
   const settings = { owner: 'payments', decisions: { kind: 'embedded' }, state: { directory: at } };
   const start = () => startQuestionThread(settings as DecisionLogSettings);
+  const questions = createQuestions({ start, logger: silentLogger, metrics: noMetrics, deadlineMs: 60_000 });
+  server.addHook('preClose', () => questions.close());
   addTrailApi(server, {
-    questions: createQuestions({ start, logger: silentLogger, metrics: noMetrics }),
+    questions,
     world: () => ({ mapping: { protectedServices: [] } }) as unknown as WorldState,
     isReconciling: () => false,
     access: createApiAccess({
