@@ -241,6 +241,10 @@ export function openWebhookSender(
   return createWebhookSender({ ...settings, clock });
 }
 
+async function copyState(directory: string, to: string): Promise<readonly string[]> {
+  return (await import('../src/queue/embedded/copy-state.js')).copyState(directory, to);
+}
+
 export const adapters: AdapterFactory = {
   openConsul,
   openProvider,
@@ -249,4 +253,5 @@ export const adapters: AdapterFactory = {
   openTrail,
   openCheckpoints,
   openWebhookSender,
+  copyState,
 };

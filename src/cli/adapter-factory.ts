@@ -49,6 +49,11 @@ export interface AdapterFactory {
     runtime: Runtime,
     options: { readonly fromTopic: boolean; readonly signal: AbortSignal },
   ): Promise<Trail>;
+  /**
+   * Copies what a restore needs of a state directory into an empty one, also while a daemon writes it. Resolves with the names.
+   * Throws SyncError ERR_CONFIG, and leaves nothing then.
+   */
+  copyState(directory: string, to: string): Promise<readonly string[]>;
   /** Undefined without a key. Throws SyncError ERR_CONFIG for a configured key that cannot be used. */
   openCheckpoints(
     settings: DecisionLogSettings,

@@ -10,6 +10,7 @@ import { addAccess } from './commands/access.js';
 import { addAdopt } from './commands/adopt.js';
 import { addApply } from './commands/apply.js';
 import { addApprove } from './commands/approve.js';
+import { addBackup } from './commands/backup.js';
 import { addBlastRadius } from './commands/blast-radius.js';
 import { addCompletion } from './commands/completion.js';
 import { addDecisions } from './commands/decisions.js';
@@ -93,6 +94,7 @@ const COMMANDS: readonly ((program: DocumentedCommand, cli: Cli) => void)[] = [
   addApprove,
   addParked,
   addFreeze,
+  addBackup,
   addGrant,
   addQuarantine,
   addDeny,
