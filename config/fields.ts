@@ -103,7 +103,13 @@ export const url = (...protocols: readonly string[]) => {
   return z.string().superRefine((value, context) => {
     const parsed = parseUrl(value);
     const fault = (message: string) => context.addIssue({ code: 'custom', message });
-    if (parsed === undefined || !protocols.includes(parsed.protocol) || parsed.hostname === '')
+    const isSocket = parsed?.protocol === 'unix:';
+    if (
+      parsed === undefined ||
+      !protocols.includes(parsed.protocol) ||
+      (parsed.hostname === '') !== isSocket ||
+      (isSocket && parsed.pathname.length < 2)
+    )
       fault(`must be a URL; write ${forms}`);
     else if (parsed.username !== '' || parsed.password !== '')
       fault('must not hold a user name or password; give them by their own keys');

@@ -48,7 +48,7 @@ const TARGET = z.strictObject(
 );
 
 const CONSUL = z.strictObject({
-  address: url('http:', 'https:'),
+  address: url('http:', 'https:', 'unix:'),
   token: secret({ mayBeEmpty: true }).exactOptional(),
   datacenter: text().exactOptional(),
   partition: name().exactOptional(),

@@ -243,6 +243,12 @@ export const METRICS = {
     'Attempts to remove ACL objects that are no longer needed which failed because the ACL token lacks a permission.',
     [],
   ],
+  scopemesh_consul_connections: ['gauge', 'Open connections to Consul.', []],
+  scopemesh_consul_connections_refused_total: [
+    'counter',
+    'Connections that Consul refused with 429 because too many are open from this address. Requests wait for an open one.',
+    [],
+  ],
   scopemesh_consul_conflicts_total: [
     'counter',
     'Writes that Consul did not make because another writer had changed the object since it was read. scopemesh reads it and tries again.',

@@ -301,6 +301,8 @@ export interface Consul {
   watch(table: WatchedTable, listener: WatchListener, signal: AbortSignal): Promise<void>;
   /** Version and default policy; throws as above. */
   inspect(signal: AbortSignal): Promise<ConsulFacts>;
+  /** How many more connections Consul takes from this address now, up to `most`. They are closed again at once. */
+  connectionsLeft(most: number, signal: AbortSignal): Promise<number>;
   /**
    * The proxies between each service and the mesh, by their registrations, in the order of the services. One request for each,
    * and few for the modes of all of them; throws as above.

@@ -176,6 +176,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       readCatalog: refuse,
       watch: refuse,
       inspect: refuse,
+      connectionsLeft: refuse,
       readProxies: refuse,
       readAclToken: refuse,
       close: async () => {},

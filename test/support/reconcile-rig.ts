@@ -105,6 +105,7 @@ export function withIntentions(
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),
+    connectionsLeft: (most, signal) => consul.connectionsLeft(most, signal),
     readProxies: (services, signal) => consul.readProxies(services, signal),
     readAclToken: (signal) => consul.readAclToken(signal),
     close: () => consul.close(),

@@ -12,6 +12,9 @@ const OLDEST = [1, 14, 0] as const;
 /** The oldest version whose proxies enforce JWT requirements in intentions. */
 const ENFORCES_USERS = [1, 16, 1] as const;
 
+/** The blocking queries of one daemon, the connections that it keeps free, and some for its reads. */
+const CONNECTIONS = 32;
+
 /** Whether Consul is reachable, new enough, default-deny, and readable with our token. */
 export async function consulFindings(
   config: Config,
@@ -38,7 +41,21 @@ export async function consulFindings(
     ...flawFindings(facts.version, useOf(config)),
     ...(facts.serverTime === undefined ? [] : skewFinding('consul.clock', 'Consul', facts.serverTime, now())),
     ...(await readFindings(config, consul, signal)),
+    ...(await connectionFindings(consul, signal)),
   ];
+}
+
+/** Consul takes 200 connections of one address, whoever opens them there. */
+async function connectionFindings(consul: Consul, signal: AbortSignal): Promise<readonly Finding[]> {
+  const id = 'consul.connections';
+  const left = await tryRead(() => consul.connectionsLeft(CONNECTIONS, signal), signal);
+  if (left.why !== undefined) return [];
+  if (left.value === CONNECTIONS)
+    return [ok(id, `Consul takes ${CONNECTIONS} more connections from this address`)];
+  const remedy =
+    'see which process holds them (ss -tnp), raise limits.http_max_conns_per_client in the configuration of Consul, or set consul.address to a Unix socket of the agent';
+  const message = `Consul takes only ${left.value} more connections from this address; a daemon uses about ${CONNECTIONS}, and what cannot get one waits`;
+  return [left.value === 0 ? error(id, message, remedy) : warning(id, message, remedy)];
 }
 
 function versionFinding(version: string, config: Config): Finding {

@@ -2,11 +2,13 @@ import type { Runtime } from '../../runtime.js';
 import type { Consul } from '../consul.js';
 import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
+import { parseAddress } from './address.js';
 import { createBreakGlassRecords } from './break-glass.js';
 import { createCanary } from './canary.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
 import { createClusterId } from './cluster-id.js';
+import { connectionsLeft } from './connections-left.js';
 import { createConsulClient } from './consul-client.js';
 import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
@@ -43,7 +45,7 @@ export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeou
 /**
  * Consul over its HTTP API, version 1.14 or newer.
  *
- * Sessions, KV and transactions go through the npm package `consul`, which knows no config entries. One pool sends these and
+ * Sessions, KV and transactions go through the npm package `consul`, which knows no config entries. One transport sends these and
  * all other requests, with the same timeouts, size limits and errors.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
@@ -77,6 +79,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     readCatalog: createCatalogReader(transport, guard, clock, logger),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
+    connectionsLeft: (most, signal) => connectionsLeft(parseAddress(options.address), most, signal),
     readProxies: (services, signal) => readProxies(transport, services, signal),
     readAclToken: (signal) => readAclToken(transport, signal),
     close: () => transport.close(),

@@ -1,10 +1,11 @@
-import { Pool } from 'undici';
 import { IncompleteRead, SyncError } from '../../errors.js';
 import { type HttpAnswer, HttpExchange } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import type { Runtime } from '../../runtime.js';
 import { AbortListeners } from './abort-listeners.js';
+import { parseAddress } from './address.js';
+import { Connections, type Use } from './connections.js';
 import type { Tenancy } from './place.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
@@ -25,8 +26,8 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metrics'> {
-  /** `http://host:port`, `https://…`; a path is kept as a prefix. Anything else throws ERR_CONFIG. */
+export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metrics' | 'logger'> {
+  /** As `parseAddress` takes it. */
   readonly address: string;
   /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
   readonly token?: Secret | undefined;
@@ -47,25 +48,28 @@ export interface TlsFiles {
   readonly serverName?: string;
 }
 
-/** Together with the blocking queries below the 200 that Consul allows per client (`http_max_conns_per_client`). */
-const CONNECTIONS = 128;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** The connections end by themselves. */
+const KEEP_ALIVE_MS = 600_000;
 
 /** Kept-alive connections, with one policy for timeouts, sizes and errors. */
 export function createTransport(options: TransportOptions): Transport {
   const { metrics, clock, requestTimeoutMs, maxBytes, partition, namespace } = options;
-  const address = parseAddress(options.address);
-  const prefix = address.pathname.replace(/\/+$/, '');
-  const poolOptions = {
+  const { origin, prefix, socketPath } = parseAddress(options.address);
+  const client = {
     // Each exchange has its own deadline; a blocking query sends nothing for half a minute.
     headersTimeout: 0,
     bodyTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: 32 * 1024,
-    connect: { timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), ...toTlsOptions(options.tls) },
+    connect: {
+      timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs),
+      ...definedFields({ socketPath }),
+      ...toTlsOptions(options.tls),
+    },
   };
-  const exchanges = new Pool(address.origin, { ...poolOptions, connections: CONNECTIONS });
-  // A blocking query occupies a connection for half a minute and must not wait for a free one. Nor may the lease.
-  const watches = new Pool(address.origin, { ...poolOptions, connections: null });
+  const connections = new Connections({ ...options, origin, prefix, client });
   const aclToken = options.token === undefined || options.token.isEmpty ? undefined : options.token;
   const headers = {
     accept: 'application/json',
@@ -91,8 +95,8 @@ export function createTransport(options: TransportOptions): Transport {
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
       const startedAt = clock.now();
       try {
-        const pool = /^(watch(\.look)?$|lock\.)/.test(operation) ? watches : exchanges;
-        pool.dispatch(
+        connections.dispatch(
+          useOf(operation),
           {
             path: prefix + toTarget(request, options.datacenter),
             method: request.method,
@@ -109,7 +113,7 @@ export function createTransport(options: TransportOptions): Transport {
       } catch (error) {
         signal.throwIfAborted();
         const failure =
-          error instanceof SyncError ? error : failureOf(request, address.origin, exchange.status, error);
+          error instanceof SyncError ? error : failureOf(request, options.address, exchange.status, error);
         if (failure.retriable) failures += 1;
         metrics.count('scopemesh_consul_requests_total', { operation, result: failure.code });
         throw failure;
@@ -122,7 +126,7 @@ export function createTransport(options: TransportOptions): Transport {
       }
     },
     async close() {
-      await Promise.all([exchanges.destroy(), watches.destroy()]);
+      await connections.close();
     },
   };
 }
@@ -137,12 +141,11 @@ function tooLongOf(operation: Operation, maxBytes: number): IncompleteRead {
   return new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
 }
 
-function parseAddress(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  // The message omits the address, which may contain a password.
-  const message = 'consul.address: write a URL such as http://127.0.0.1:8500 or https://consul.example.com';
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+/** Of one object, or of all of a kind. */
+function useOf(operation: Operation): Use {
+  if (operation.startsWith('lock.')) return 'lease';
+  if (/^watch(\.look)?$/.test(operation)) return 'watch';
+  return /^intentions\.read$|\.(write|delete)$/.test(operation) ? 'change' : 'read';
 }
 
 function toTlsOptions(tls: TlsFiles | undefined) {

@@ -64,6 +64,7 @@ describe('doctor', () => {
       'consul.acl',
       'consul.default-policy',
       'consul.clock',
+      'consul.connections',
       'provider.main',
       'rules',
       'claims',

@@ -94,7 +94,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'an address without a protocol',
     'consul: { address: "consul:8500" }',
     ['consul'],
-    ['1:20: consul.address: must be a URL; write http://… or https://…'],
+    ['1:20: consul.address: must be a URL; write http://… or https://… or unix://…'],
   ],
   [
     'credentials in a URL',

@@ -52,6 +52,7 @@ export async function startAclRig(start: () => Promise<ConsulUnderTest>): Promis
   let unique = 0;
   const connect = (token: string, keyFetchTimeoutMs?: number): AclObjects => {
     const transport = createTransport({
+      logger: silentLogger,
       address: server.address,
       token: new Secret(token),
       metrics: noMetrics,

@@ -84,6 +84,7 @@ export async function faultyAcl(
   });
   const clock = options.clock ?? systemClock;
   const transport = createTransport({
+    logger: silentLogger,
     address: server.address,
     token: new Secret(ACL_TOKEN),
     metrics: noMetrics,

@@ -249,7 +249,7 @@ describe('a watch', () => {
         if (count === 1) exchange.reply(200, {});
         else if (count > 2) stop();
       },
-      { clock: instantClock(), logger, watchWaitMs: 0, watchGraceMs: 100 },
+      { clock: instantClock(), logger, watchWaitMs: 0, watchGraceMs: 500 },
     );
     await ended;
     expect(events).toEqual(['alive', 'changed']);
