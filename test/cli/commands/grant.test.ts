@@ -51,7 +51,7 @@ it('scopemesh grant opens an edge, list, plan and explain show it, and grant end
     );
     const { id } = granted.json().grant as { id: string };
     await until('the edge', async () => ((await mesh.access('orders'))?.web === 'allow' ? true : undefined));
-    const line = new RegExp(`${id}  web -> orders  until \\S+Z  os:\\S+: INC-1\n`);
+    const line = new RegExp(`${id}  web -> orders  until \\S+Z  local \\(\\S+\\): INC-1\n`);
     expect((await cli.run(['grant', 'list'])).out).toMatch(line);
     const plan = await cli.run(['plan']);
     expect(plan.out).toContain('No changes.');
