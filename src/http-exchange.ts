@@ -15,6 +15,8 @@ export interface HttpExchangeOptions {
   readonly tooLong: () => Error;
   /** Asked in the turn in which the request is written; an error keeps it from that. */
   readonly refusal?: () => Error | undefined;
+  /** Takes the body of an answer of status 200, of any length, while it arrives; it is not kept then. A throw ends the exchange. */
+  readonly sink?: ((chunk: Uint8Array) => void) | undefined;
   /** The body of an answer that never ends: what arrives until nothing has arrived for `quietMs`, or in `longestMs`. */
   readonly endless?: { readonly quietMs: number; readonly longestMs: number } | undefined;
 }
@@ -83,6 +85,14 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#options.sink !== undefined && this.status === 200) {
+      try {
+        this.#options.sink(chunk);
+      } catch (error) {
+        this.fail(error);
+      }
+      return;
+    }
     const [at, size] = [this.#size, this.#size + chunk.byteLength];
     if (size > this.#options.maxBytes) {
       this.fail(this.#options.tooLong());

@@ -269,6 +269,11 @@ export const METRICS = {
     'From a write of the canary key until the watch on it saw the write.',
     [],
   ],
+  scopemesh_consul_unreadable_entries: [
+    'gauge',
+    'Entries of Consul that cannot be read, because they are too large, nested too deep or not as Consul writes them, by kind: what each has stays and gains nothing, until somebody repairs it.',
+    ['kind'],
+  ],
   scopemesh_manifests_broken: [
     'gauge',
     'Manifests in the directory that cannot be read: nothing changes at their destinations, revocations neither, until somebody repairs them. Only with `consul.target`.',

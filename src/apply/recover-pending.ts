@@ -18,6 +18,9 @@ export async function recoverPending(
   entry: IntentionEntry | undefined,
   deps: EntryDeps,
 ): Promise<Recovered> {
+  // Nothing shows what became of them.
+  if (entry?.unreadable !== undefined && record.pending.length > 0)
+    return { open: record.pending, lastApplied: recordsWithPending(record) };
   const index = entry?.modifyIndex ?? 0;
   const find = (draft: DraftDecision): ObservedObject => {
     const access = accessNow(draft, entry, deps);

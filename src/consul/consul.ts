@@ -277,6 +277,17 @@ export interface WatchListener {
   taken?(): Promise<void>;
 }
 
+/** An entry that a list could not show. What it has stays and gains nothing; all others are handled as usual. */
+export interface UnreadableEntry {
+  /** Of a config entry or an ACL object; `service` for the instances of one, `kv` for a key. */
+  readonly kind: string;
+  readonly name: string;
+  /** Bytes, if it is too large or nested too deep. */
+  readonly size?: number;
+  /** Why, and the command that shows it. */
+  readonly detail: string;
+}
+
 /** Everything that scopemesh needs from Consul. The adapter owns its connections. */
 export interface Consul {
   readonly intentions: Intentions;
@@ -313,5 +324,7 @@ export interface Consul {
   ): Promise<readonly (readonly ServiceProxy[])[]>;
   /** The configured token; undefined if ACLs are disabled or no token is configured. */
   readAclToken(signal: AbortSignal): Promise<AclTokenFacts | undefined>;
+  /** As of the last complete lists. */
+  unreadable(): readonly UnreadableEntry[];
   close(): Promise<void>;
 }

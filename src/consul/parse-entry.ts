@@ -1,4 +1,4 @@
-import type { IntentionEntry, IntentionSource } from '../model/intention.js';
+import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { isRecord } from '../model/is-record.js';
 import { isComputedField } from './content.js';
 import { incomplete, type Raw, Reader } from './reader.js';
@@ -11,9 +11,8 @@ import { parseAccess } from './source-access.js';
 export function parseEntry(value: unknown, operation: string): IntentionEntry {
   const reader = new Reader(operation);
   const raw = reader.record(value);
-  if (raw.Kind !== 'service-intentions') throw incomplete(operation, 'an entry of another kind');
-  const name = reader.text(raw.Name);
-  if (name === '') throw incomplete(operation, 'an entry without a name');
+  const destination = parseDestination(raw, reader, operation);
+  const { name } = destination;
   for (const [field, content] of Object.entries(raw)) {
     if (!isComputedField(field) && !isLossless(content)) {
       throw incomplete(
@@ -23,15 +22,27 @@ export function parseEntry(value: unknown, operation: string): IntentionEntry {
     }
   }
   return {
-    destination: {
-      partition: reader.optionalText(raw.Partition) || 'default',
-      namespace: reader.optionalText(raw.Namespace) || 'default',
-      name,
-    },
+    destination,
     sources: reader.list(raw.Sources).map((source) => parseSource(reader.record(source), reader)),
     meta: reader.textMap(raw.Meta),
     modifyIndex: reader.index(raw.ModifyIndex),
     raw,
+  };
+}
+
+/** An entry whose content cannot be read: its name and its index. Throws as `parseEntry` does without them. */
+export function parseUnreadableEntry(raw: Raw, unreadable: string, operation: string): IntentionEntry {
+  const reader = new Reader(operation);
+  const destination = parseDestination(raw, reader, operation);
+  return { destination, sources: [], meta: {}, modifyIndex: reader.index(raw.ModifyIndex), raw, unreadable };
+}
+
+function parseDestination(raw: Raw, reader: Reader, operation: string): ServiceName {
+  if (raw.Kind !== 'service-intentions') throw incomplete(operation, 'an entry of another kind');
+  return {
+    partition: reader.optionalText(raw.Partition) || 'default',
+    namespace: reader.optionalText(raw.Namespace) || 'default',
+    name: reader.name(raw.Name),
   };
 }
 

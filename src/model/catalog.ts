@@ -10,6 +10,8 @@ export interface ServiceInstance {
   readonly tags: readonly string[];
   /** For a sidecar: the service that it belongs to. */
   readonly proxyOf?: string;
+  /** The registration is too large to be read: its meta and its tags are unknown. */
+  readonly unreadableBytes?: number;
   /** Of a service with native mesh integration, which needs no sidecar. */
   readonly isNative?: true;
 }

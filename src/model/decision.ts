@@ -41,6 +41,7 @@ export const HOLD_REASONS = [
   'RevocationLimit',
   'IncompleteRead',
   'ClientUnreadable',
+  'EntryUnreadable',
   'ClientQuarantined',
   'ClaimTaken',
   'ClaimAmbiguous',

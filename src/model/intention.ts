@@ -93,4 +93,6 @@ export interface IntentionEntry {
   readonly meta: Readonly<Record<string, string>>;
   readonly modifyIndex: number;
   readonly raw: Readonly<Record<string, unknown>>;
+  /** Why its content cannot be read, and how to look at it. Its sources are the last known ones then, or none. */
+  readonly unreadable?: string;
 }

@@ -29,7 +29,7 @@ import {
  * | one client | the record of the claim cannot be parsed (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its provider is not (or no longer) configured | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
- * | different clients | the old claim is still valid | `claimed`, but `addNothing` |
+ * | different clients, or one cannot be read | the old claim is still valid | `claimed`, but `addNothing` |
  * | (no instance left) | within the grace | `claimed` as before |
  * | (no instance left) | after the grace | `none`, `vanished` |
  * | a client outside `select` (not `unknown`), or in a place outside it | | `none`, `isOutside` |
@@ -108,7 +108,8 @@ export type StatedClaim =
   | { readonly kind: 'nothing' | 'vacant' };
 
 /**
- * What the instances of one service claim, before validation: one client, nothing, or several clients. A gateway that claims
+ * What the instances of one service claim, before validation: one client, nothing, or several clients. An instance that cannot
+ * be read may claim any. A gateway that claims
  * nothing does not count beside a service's own instances.
  */
 export function statedClaim(
@@ -128,6 +129,8 @@ export function statedClaim(
   );
   const clients = [...different].toSorted(([a], [b]) => compareText(a, b)).map(([, client]) => client);
   const [first] = clients;
+  if (instances.some(({ unreadableBytes }) => unreadableBytes !== undefined))
+    return { kind: 'several', clients };
   if (first === undefined) return { kind: 'nothing' };
   const isOne =
     different.size === 1 && claims.every(({ clients, isClear }) => isClear && clients.length === 1);
@@ -181,7 +184,7 @@ function evaluate(
         client: stated.clients[0] ?? { provider: providers[0] ?? '', clientId: '' },
         reason: 'ClaimAmbiguous',
         detail:
-          'instances of this service claim different clients, or do not name the provider of the client; make all instances claim the same client',
+          'instances of this service claim different clients, or do not name the provider of the client, or are too large to be read; make all instances claim the same client',
       };
     case 'vacant':
       if (remembered !== undefined && world.now - remembered.lastSeenAt < settings.claimGraceMs) {

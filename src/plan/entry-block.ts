@@ -4,12 +4,13 @@ import { toShellWord } from '../model/shell-word.js';
 import { isManagedElsewhere } from './ownership.js';
 
 export interface EntryBlock {
-  readonly reason: Extract<HoldReason, 'ManagedElsewhere' | 'LegacyEntry'>;
+  readonly reason: Extract<HoldReason, 'EntryUnreadable' | 'ManagedElsewhere' | 'LegacyEntry'>;
   readonly detail: string;
 }
 
 /** Why nothing of an entry may be written. */
 export function entryBlock(entry: IntentionEntry): EntryBlock | undefined {
+  if (entry.unreadable !== undefined) return { reason: 'EntryUnreadable', detail: entry.unreadable };
   if (isManagedElsewhere(entry)) return { reason: 'ManagedElsewhere', detail: managedElsewhereText(entry) };
   if (entry.sources.some((source) => source.isLegacy)) {
     return {

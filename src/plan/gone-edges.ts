@@ -21,6 +21,11 @@ export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' |
  * and an edge without which a wider intention lets its source in, which gets a deny.
  */
 export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
+  return input.entry?.unreadable === undefined ? unwantedEdges(input) : [];
+}
+
+/** The same, also of an entry that cannot be read, in which they may be. */
+export function unwantedEdges(input: DestinationInput): readonly GoneEdge[] {
   const { destination, entry, lastApplied, mapping } = input;
   // The entry of such a destination is not known here.
   if (mapping.select?.hasService(destination) === false) return [];

@@ -28,12 +28,13 @@ export function missingDenies(input: DestinationInput): readonly ServiceName[] {
   });
 }
 
-/** Whether a wider intention lets the source in without its own one. */
+/** Whether a wider intention lets the source in without its own one; one that cannot be read may. */
 export function wouldOpen(
   source: ServiceName,
   entry: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,
 ): boolean {
+  if (wildcard?.unreadable !== undefined && entry?.unreadable === undefined) return true;
   const next = fallbackIntention(source, entry, wildcard);
   return next !== undefined && allowsAnything(next.access);
 }

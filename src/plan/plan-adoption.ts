@@ -2,8 +2,9 @@ import type { IntentionSource } from '../model/intention.js';
 import { sameAccess } from './access.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import { entryBlock } from './entry-block.js';
 import { policyOf } from './mode.js';
-import { describeSource, isAnyMarked, isManagedElsewhere, isOwned, roomForText } from './ownership.js';
+import { describeSource, isAnyMarked, isOwned, roomForText } from './ownership.js';
 import { type Change, intentionResource, intentionSubject } from './plan.js';
 import { serviceText } from './world.js';
 
@@ -15,7 +16,7 @@ import { serviceText } from './world.js';
 export function planAdoption(input: DestinationInput): readonly Change[] {
   const { entry, mapping } = input;
   if (entry === undefined || !policyOf(mapping).writes) return [];
-  if (isManagedElsewhere(entry) || entry.sources.some((source) => source.isLegacy)) return [];
+  if (entryBlock(entry) !== undefined) return [];
   return entry.sources.flatMap((source) => adopt(source, input));
 }
 

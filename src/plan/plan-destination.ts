@@ -4,6 +4,7 @@ import { destinationKey } from '../model/key.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeSources } from './edge-sources.js';
 import { entryBlock } from './entry-block.js';
+import { unwantedEdges } from './gone-edges.js';
 import { extendOnly } from './guards/extend.js';
 import { policyOf } from './mode.js';
 import { caselessText, hasFieldsOfOthers, isOwnedHere } from './ownership.js';
@@ -35,6 +36,14 @@ export function planDestination(input: DestinationInput): Plan {
         // Such an entry is foreign as a whole: it is no use to remove one source of it, or to adopt it.
         ...holds.map((hold) => (hold.reason === 'ForeignSource' ? { ...hold, ...block } : hold)),
         ...changes.map((change) => toHold(change, block.reason, block.detail)),
+        // What was written may be there, and cannot be taken away.
+        ...(block.reason === 'EntryUnreadable'
+          ? unwantedEdges(input).map(({ isUncertain: _, ...edge }) => ({
+              ...edge,
+              ...block,
+              action: 'revoke' as const,
+            }))
+          : []),
       ]),
     };
   }

@@ -26,7 +26,7 @@ export function planEjections(owner: string, entries: Iterable<IntentionEntry>):
   return [...entries].flatMap((entry) => {
     const isMarked = ({ description }: IntentionSource) => isOwnedDescription(owner, description);
     const marked = entry.sources.filter(isMarked);
-    if (marked.length === 0) return [];
+    if (marked.length === 0 && entry.unreadable === undefined) return [];
     return {
       entry,
       sources: entry.sources.map((source) => (isMarked(source) ? unmarked(source) : source)),
@@ -37,6 +37,7 @@ export function planEjections(owner: string, entries: Iterable<IntentionEntry>):
 }
 
 function definedWhy(entry: IntentionEntry): Pick<Ejection, 'why'> {
+  if (entry.unreadable !== undefined) return { why: entry.unreadable };
   if (isManagedElsewhere(entry))
     return { why: 'another tool manages this entry, as its Meta shows; remove the mark with that tool' };
   if (entry.sources.some(({ isLegacy }) => isLegacy))

@@ -47,7 +47,7 @@ export class Claims {
   #catalog: Catalog | undefined;
   #selected: Catalog | undefined;
   #services: ReadonlyMap<string, CatalogService> = new Map();
-  /** Names in lower case of all services in the catalog, also if no instance of one could be read. */
+  /** Names of all services in the catalog, also if no instance of one could be read. */
   #registered: ReadonlySet<string> = new Set();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
@@ -140,7 +140,7 @@ export class Claims {
       this.#memory.forget(key);
     }
     this.#catalog = catalog;
-    this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
+    this.#registered = new Set(catalog.services.map(({ name }) => name.name));
     for (const name of this.#ended) if (this.#registered.has(name)) this.#ended.delete(name);
     const { select } = this.#mapping;
     this.#selected =
@@ -239,8 +239,9 @@ export class Claims {
     });
   }
 
+  /** `WEB` is not `web`. But only a name in lower case can be an identity, so for `WEB` both count. */
   isRegistered(name: string): boolean {
-    return this.#registered.has(name.toLowerCase());
+    return this.#registered.has(name) || this.#registered.has(name.toLowerCase());
   }
 
   /** The claims in roles of an earlier process that prove an instance: a role may have an identity before there is one. */
@@ -317,8 +318,8 @@ function isSameService(a: CatalogService, b: CatalogService): boolean {
 }
 
 /** The properties that a claim depends on. */
-function instanceText({ kind, meta, tags }: ServiceInstance): string {
-  return JSON.stringify([kind, meta, tags]);
+function instanceText({ kind, meta, tags, unreadableBytes = 0 }: ServiceInstance): string {
+  return JSON.stringify([kind, meta, tags, unreadableBytes]);
 }
 
 /** A sidecar goes with its service, whatever its own name is. */

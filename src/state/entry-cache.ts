@@ -139,8 +139,9 @@ export class EntryCache {
     return destination.name === '*' ? select.hasPlace(destination) : select.hasService(destination);
   }
 
-  #set(key: string, entry: IntentionEntry | undefined): void {
+  #set(key: string, read: IntentionEntry | undefined): void {
     const known = this.#entries.get(key);
+    const entry = read?.unreadable === undefined ? read : withLastKnown(read, known);
     this.#unshown += Number(entry?.modifyIndex === 0) - Number(known?.modifyIndex === 0);
     this.#owned.replace(known, entry);
     this.#jwtProviderUse.putEntry(key, entry);
@@ -162,6 +163,13 @@ function isSameEntry(a: IntentionEntry, b: IntentionEntry): boolean {
 function sourceText({ peer, description, access, ...name }: IntentionSource): string {
   const content = access.kind === 'other' ? 'other' : digest(access);
   return JSON.stringify([serviceText(name), peer ?? null, description, content]);
+}
+
+/** What cannot be read keeps what it had. */
+function withLastKnown(entry: IntentionEntry, known: IntentionEntry | undefined): IntentionEntry {
+  if (known === undefined) return entry;
+  const { sources, meta, raw } = known;
+  return { ...entry, sources, meta, raw };
 }
 
 /** Names of config entries are case-insensitive in Consul: `Orders` is the entry of `orders`. */

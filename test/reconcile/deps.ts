@@ -134,6 +134,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
   };
   const deps: ReconcilerDeps = {
     consul: {
+      unreadable: () => [],
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
       claims: { list: refuse, write: refuse },
       canary: { write: refuse },

@@ -108,6 +108,7 @@ export function withIntentions(
     connectionsLeft: (most, signal) => consul.connectionsLeft(most, signal),
     readProxies: (services, signal) => consul.readProxies(services, signal),
     readAclToken: (signal) => consul.readAclToken(signal),
+    unreadable: () => consul.unreadable(),
     close: () => consul.close(),
   };
 }

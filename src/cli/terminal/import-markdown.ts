@@ -153,5 +153,6 @@ function proofText({ client, kind, name, by, text }: RuleProof): string {
 
 const HELD = {
   LegacyEntry: 'the entry is of the old intentions API: write it as a config entry',
+  EntryUnreadable: 'the entry cannot be read: repair it',
   ManagedElsewhere: 'another tool manages the entry: remove it there',
 } as const;

@@ -1,7 +1,7 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { incomplete, Reader } from '../reader.js';
-import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
+import { parseAuthMethod, parsePolicy, parseRole, parseStored } from './acl-parse.js';
 import { listRulesOf, readAclAt, requireNoPolicy, UNCLEAR } from './acl-table.js';
 import type { IndexGuard } from './index-guard.js';
 import type { Transport } from './transport.js';
@@ -40,10 +40,11 @@ export async function readNamed(
       const value = await readByName(transport, kind, name, stop);
       if (value === UNCLEAR) unclear.push(name);
       if (value === undefined || value === UNCLEAR) return NOTHING;
-      if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
-      if (kind === 'acl-role') return { ...NOTHING, roles: [parseRole(value, 'acl.read')] };
-      const isJwt = new Reader('acl.read').record(value).Type === 'jwt';
-      return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
+      if (kind === 'acl-policy')
+        return { ...NOTHING, policies: [parseStored(parsePolicy, value, 'acl.read')] };
+      if (kind === 'acl-role') return { ...NOTHING, roles: [parseStored(parseRole, value, 'acl.read')] };
+      if (value.raw.Type !== 'jwt') return NOTHING;
+      return { ...NOTHING, authMethods: [parseStored(parseAuthMethod, value, 'acl.read')] };
     },
   );
   if (unclear.length > 0) await requireNoPolicy('Name', unclear, transport, guard, signal);
@@ -63,11 +64,11 @@ async function readByName(
   kind: keyof typeof BY_NAME,
   name: string,
   signal: AbortSignal,
-): Promise<unknown> {
+): ReturnType<typeof readAclAt> {
   const value = await readAclAt(transport, kind, BY_NAME[kind] + encodeURIComponent(name), signal);
   if (value === undefined || value === UNCLEAR) return value;
   const reader = new Reader('acl.read');
-  if (reader.text(reader.record(value).Name).toLowerCase() !== name.toLowerCase())
+  if (reader.text(value.raw.Name).toLowerCase() !== name.toLowerCase())
     throw incomplete('acl.read', 'answered with an object of another name');
   return value;
 }

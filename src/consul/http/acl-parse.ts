@@ -11,6 +11,8 @@ import { isZero } from '../../model/is-zero.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseConfig } from './acl-config.js';
 import { parseDurationSeconds } from './acl-duration.js';
+import type { Listed } from './answer.js';
+import { OMITTED } from './json-elements.js';
 import type { Operation } from './request.js';
 
 /** Fields that every object has: modelled ones and those that Consul computes. */
@@ -34,6 +36,20 @@ export function parseAclObject(kind: AclObject['kind'], value: unknown, operatio
   const stored: Stored<AclObject['object']> = PARSERS[kind](value, operation);
   // The parser of a kind gives objects of that kind.
   return { object: { kind, object: stored.object } as AclObject, stored };
+}
+
+/**
+ * Parses one object of a list. One that is too large was edited, as scopemesh makes none of that size: what was kept of it
+ * counts, and it is written again.
+ */
+export function parseStored<T>(
+  parse: (value: unknown, operation: Operation) => Stored<T>,
+  { raw, size }: Listed,
+  operation: Operation,
+): Stored<T> {
+  if (size === undefined) return parse(raw, operation);
+  const kept = Object.entries(raw).filter(([, value]) => value !== OMITTED);
+  return { ...parse({ Rules: '', Config: {}, ...Object.fromEntries(kept) }, operation), isAltered: true };
 }
 
 export function parsePolicy(value: unknown, operation: Operation): Stored<AclPolicy> {

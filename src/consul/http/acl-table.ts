@@ -1,9 +1,10 @@
 import type { HttpAnswer } from '../../http-exchange.js';
 import type { AclBindingRule, AclObject, Stored } from '../../model/acl.js';
-import { incomplete, type Raw, Reader } from '../reader.js';
-import { parseBindingRule } from './acl-parse.js';
-import { parseJson, parseRecords, readComplete, readRecords } from './answer.js';
+import { incomplete, Reader } from '../reader.js';
+import { parseBindingRule, parseStored } from './acl-parse.js';
+import { type Listed, readListed, splitting, toListed } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
+import type { JsonElement } from './json-elements.js';
 import { toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
@@ -26,23 +27,23 @@ export const ACL_TABLES = {
   },
 } as const satisfies Record<AclKind, { operation: Operation; list: string; one: string }>;
 
-/** A complete list of a kind. Throws as `readComplete`, and ERR_CONSUL_INCOMPLETE if the index went back. */
+/** A complete list of a kind. Throws as `readListed`, and ERR_CONSUL_INCOMPLETE if the index went back. */
 export async function listAcl(
   transport: Transport,
   kind: AclKind,
   guard: IndexGuard,
   signal: AbortSignal,
-): Promise<readonly Raw[]> {
+): Promise<readonly Listed[]> {
   const { operation, list: path } = ACL_TABLES[kind];
   const floor = guard.highest(operation);
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
-  const answer = await readComplete(transport, { operation, path, query }, signal);
-  guard.check(operation, answer.index, floor);
-  return parseRecords(answer.body, operation);
+  const { index, list } = await readListed(transport, { operation, path, query }, signal);
+  guard.check(operation, index, floor);
+  return list;
 }
 
 /** A policy that may be missing: Consul answers the same for a missing policy and for an unknown ACL token. */
-export const UNCLEAR = Symbol('unclear');
+export const UNCLEAR = 'unclear';
 
 /** One object by its ID, as `readAclAt`. */
 export function readAcl(
@@ -50,7 +51,7 @@ export function readAcl(
   kind: AclKind,
   id: string,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Listed | typeof UNCLEAR | undefined> {
   return readAclAt(transport, kind, `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`, signal);
 }
 
@@ -60,20 +61,29 @@ export async function readAclAt(
   kind: AclKind,
   path: string,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Listed | typeof UNCLEAR | undefined> {
   const operation = 'acl.read';
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const expected = kind === 'acl-policy' ? [200, 403, 404] : [200, 404];
-  const request = { operation, method: 'GET', path, query } as const;
+  const found: Listed[] = [];
+  const each = (element: JsonElement) => found.push(toListed(element, operation));
+  const { sink, finish } = splitting(transport, operation, { form: 'value', each });
+  const request = { operation, method: 'GET', path, query, sink } as const;
   const answer = await transport.send(request, signal, expected);
-  if (answer.status === 200) return parseJson(answer.body, operation);
+  if (answer.status === 200) {
+    finish(answer);
+    const [only] = found;
+    if (only === undefined) throw incomplete(operation, 'the answer is not valid JSON');
+    return only;
+  }
   if (answer.status === 404) {
     requireConsul(answer, operation);
     return undefined;
   }
   if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return UNCLEAR;
   // Send it again, to throw the usual error.
-  return parseJson((await transport.send(request, signal)).body, operation);
+  await transport.send(request, signal);
+  throw incomplete(operation, 'Consul refused a read and then allowed it');
 }
 
 /** Throws unless the 404 comes from Consul: the 404 of a proxy must not count as absence. */
@@ -93,8 +103,8 @@ export async function listRulesOf(
 ): Promise<readonly Stored<AclBindingRule>[]> {
   const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
   const query = { ...toTenancyQuery(transport.tenancy), authmethod: authMethod, consistent: '' };
-  const rows = await readRecords(transport, { operation, path, query }, signal);
-  const rules = rows.map((row) => parseBindingRule(row, operation));
+  const { list } = await readListed(transport, { operation, path, query }, signal);
+  const rules = list.map((each) => parseStored(parseBindingRule, each, operation));
   if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
     throw incomplete(operation, 'the list contains rules that do not match the filter');
   return rules;
@@ -113,7 +123,7 @@ export async function requireNoPolicy(
 ): Promise<void> {
   const rows = await listAcl(transport, 'acl-policy', guard, signal);
   const reader = new Reader('acl.policies');
-  const listed = new Set(rows.map((row) => reader.text(row[key]).toLowerCase()));
+  const listed = new Set(rows.map(({ raw }) => reader.text(raw[key]).toLowerCase()));
   if (values.some((value) => listed.has(value.toLowerCase())))
     throw incomplete('acl.read', 'a policy is in the list but cannot be read');
 }

@@ -6,14 +6,16 @@ import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
 import { linkNames, sortedOnce } from './acl-parse.js';
-import { readAclAt, requireConsul } from './acl-table.js';
-import { parseRecords, readComplete } from './answer.js';
+import { readAclAt, requireConsul, UNCLEAR } from './acl-table.js';
+import { readListed } from './answer.js';
+import { OMITTED } from './json-elements.js';
 import { createPacer } from './pacer.js';
 import { type Query, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const WIDTH = 16;
 const SLICE = 1_000;
+const MAX_BYTES = 256 * 1024;
 const NAME = /^[A-Za-z0-9_-]{1,256}$/;
 /** Go's zero time: no expiry. */
 const NO_TIME = '0001-01-01T00:00:00Z';
@@ -28,10 +30,9 @@ export async function listTokens(
   if (filter === undefined) return [];
   const operation = 'tokens.list';
   const query = { ...toTenancyQuery(transport.tenancy), ...filter.query, consistent: '' };
-  const answer = await readComplete(transport, { operation, path: '/v1/acl/tokens', query }, signal);
-  const rows = parseRecords(answer.body, operation);
-  // The answer may contain SecretIDs, so it is erased here.
-  answer.body.fill(0);
+  const request = { operation, path: '/v1/acl/tokens', query } as const;
+  const { list } = await readListed(transport, request, signal, { maxBytes: MAX_BYTES, erases: true });
+  const rows = list.map(({ raw }) => raw);
   if (!rows.every(filter.isMeant))
     throw incomplete(operation, 'the list contains tokens that do not match the filter');
   const tokens: AclToken[] = [];
@@ -100,7 +101,7 @@ async function toFilter(
   const found = await readAclAt(transport, 'acl-role', path, signal);
   if (found === undefined) return undefined;
   const byName = new Reader('acl.read');
-  const id = byName.name(byName.record(found).ID);
+  const id = byName.name(found === UNCLEAR ? undefined : found.raw.ID);
   const reader = new Reader('tokens.list');
   const isMeant: Filter['isMeant'] = ({ Roles: roles }) =>
     reader.list(roles).some((role) => reader.record(role).ID === id);
@@ -120,7 +121,8 @@ function parseToken(raw: Raw): AclToken {
   const expiresAt = reader.optionalText(raw.ExpirationTime);
   return {
     accessorId: reader.name(raw.AccessorID),
-    description: reader.optionalText(raw.Description),
+    // Whoever logs in may give the token a Meta of any length, which Consul puts there.
+    description: raw.Description === OMITTED ? '' : reader.optionalText(raw.Description),
     policies: linkNames(raw.Policies, reader),
     isManagement: reader.records(raw.Policies).some((link) => link.ID === MANAGEMENT_POLICY_ID),
     roles: linkNames(raw.Roles, reader),

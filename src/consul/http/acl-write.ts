@@ -52,9 +52,8 @@ export async function deleteAcl(
   const operation = 'acl.delete';
   if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
   const before = await readAcl(transport, kind, id, signal);
-  const reader = new Reader('acl.read');
   const isThere = before !== undefined && before !== UNCLEAR;
-  if (isThere && !isOurs(reader.optionalText(reader.record(before).Description)))
+  if (isThere && !isOurs(new Reader('acl.read').optionalText(before.raw.Description)))
     throw conflict('the object lost its mark after it was read, so it was not deleted', operation);
   const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
   const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
@@ -97,8 +96,8 @@ async function existingInstead(
   if (object.kind === 'acl-auth-method') {
     // Consul ignores the case of the name.
     const existing = await readAcl(transport, object.kind, object.object.name, signal);
-    if (existing === undefined) return undefined;
-    const name = new Reader('acl.read').record(existing).Name;
+    if (existing === undefined || existing === UNCLEAR) return undefined;
+    const name = existing.raw.Name;
     throw rejected(
       `an auth method with this name already exists as ${JSON.stringify(name)} and would be overwritten; plan again, or remove the existing one`,
     );

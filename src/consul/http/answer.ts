@@ -3,6 +3,7 @@ import type { HttpAnswer } from '../../http-exchange.js';
 import { isRecord } from '../../model/is-record.js';
 import { jsonInBytes } from '../../model/json-in.js';
 import { incomplete, type Raw } from '../reader.js';
+import { type JsonElement, JsonElements, type JsonElementsOptions } from './json-elements.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -37,21 +38,104 @@ export function parseJson(body: Uint8Array, operation: Operation): unknown {
   return value;
 }
 
-/** A list of objects. */
-export function parseRecords(body: Uint8Array, operation: Operation): readonly Raw[] {
-  const list = parseJson(body, operation);
-  if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
-  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
+type ListOptions = Pick<JsonElementsOptions, 'form' | 'within' | 'known' | 'each'> & {
+  /** By default the transport's. */
+  readonly maxBytes?: number | undefined;
+  /** The text contains secrets, and is erased once it is parsed. */
+  readonly erases?: boolean | undefined;
+};
+
+/**
+ * As `readComplete`, for an answer of any length, which `each` takes element by element. What `each` got counts only once this
+ * resolves. `isNull`: the answer is null instead.
+ */
+export async function readElements(
+  transport: Transport,
+  request: Omit<ConsulRequest, 'method' | 'sink'>,
+  options: ListOptions,
+  signal: AbortSignal,
+  expected?: readonly number[],
+): Promise<CompleteAnswer & { readonly isNull: boolean }> {
+  const { sink, finish } = splitting(transport, request.operation, options);
+  const isList = options.form !== 'value';
+  const answer = await readComplete(transport, { ...request, sink, isList }, signal, expected);
+  return { ...answer, isNull: finish(answer) };
+}
+
+/** The sink of one request, for an answer that is checked otherwise than by `readComplete`. `finish` throws for an answer that is cut off, and returns whether it is null. */
+export function splitting(transport: Transport, operation: Operation, options: ListOptions) {
+  const elements = new JsonElements({ ...options, maxBytes: options.maxBytes ?? transport.maxBytes });
+  return {
+    sink(chunk: Uint8Array): void {
+      elements.feed(chunk);
+      if (options.erases === true) chunk.fill(0);
+    },
+    finish({ status }: Pick<HttpAnswer, 'status'>): boolean {
+      const isWhole = status === 200 ? elements.finish() : true;
+      if (isWhole === false) throw incomplete(operation, 'the answer is not valid JSON, or not a list');
+      return isWhole === null;
+    },
+  };
+}
+
+/** As `readListed`, if a list was read just before, so that the answer need not be checked for ACLs that are off. */
+export async function readListedNext(
+  transport: Transport,
+  request: Omit<ConsulRequest, 'method' | 'sink'>,
+  signal: AbortSignal,
+): Promise<readonly Listed[] | 'bad request'> {
+  const { operation } = request;
+  const list: Listed[] = [];
+  const each = (element: JsonElement) => list.push(toListed(element, operation));
+  const { sink, finish } = splitting(transport, operation, { form: 'array', each });
+  const answer = await transport.send({ ...request, method: 'GET', sink }, signal, [200, 400]);
+  if (answer.status === 400 && answer.body.byteLength === 0) return 'bad request';
+  requireComplete(answer, operation);
+  if (finish(answer)) throw incomplete(operation, 'the answer is not a list');
   return list;
 }
 
-/** As `readComplete`, for a list of objects. */
+/** An element of a list. */
+export interface Listed {
+  /** Without a `size` as it is; else with `OMITTED` for what is too large to be kept. */
+  readonly raw: Raw;
+  /** Bytes of an element that is too large, or nested too deep. */
+  readonly size?: number;
+}
+
+/** An element that must be an object. */
+export function toListed(element: JsonElement, operation: Operation): Listed {
+  if (element.kind === 'partial') return { raw: element.fields, size: element.size };
+  const raw = parseJson(element.text, operation);
+  if (!isRecord(raw)) throw incomplete(operation, 'the list contains a value that is not an object');
+  return { raw };
+}
+
+/** A list of objects of any length, and its index. */
+export async function readListed(
+  transport: Transport,
+  request: Omit<ConsulRequest, 'method' | 'sink'>,
+  signal: AbortSignal,
+  {
+    expected,
+    ...options
+  }: Pick<ListOptions, 'maxBytes' | 'erases'> & { readonly expected?: readonly number[] } = {},
+): Promise<CompleteAnswer & { readonly list: readonly Listed[] }> {
+  const list: Listed[] = [];
+  const each = (element: JsonElement) => list.push(toListed(element, request.operation));
+  const form = { ...options, form: 'array', each } as const;
+  const { isNull, ...answer } = await readElements(transport, request, form, signal, expected);
+  if (isNull) throw incomplete(request.operation, 'the answer is not a list');
+  return { ...answer, list };
+}
+
+/** As `readListed`, for those who read a field that was too large as a wrong type. */
 export async function readRecords(
   transport: Transport,
-  request: Omit<ConsulRequest, 'method'>,
+  request: Omit<ConsulRequest, 'method' | 'sink'>,
   signal: AbortSignal,
 ): Promise<readonly Raw[]> {
-  return parseRecords((await readComplete(transport, request, signal)).body, request.operation);
+  return (await readListed(transport, request, signal)).list.map(({ raw }) => raw);
 }
 
 /** The answer to PUT and DELETE, which is only `true` or `false`. */
@@ -64,7 +148,7 @@ export function parseVerdict(answer: Pick<HttpAnswer, 'body'>, operation: Operat
 }
 
 /** Throws ERR_CONSUL_INCOMPLETE. The answer does not show whether ACLs hide something from a caller without a token. */
-export function requireComplete(answer: HttpAnswer, operation: Operation): CompleteAnswer {
+function requireComplete(answer: HttpAnswer, operation: Operation): CompleteAnswer {
   const { headers, status, body } = answer;
   if (status !== 200 && status !== 404) throw incomplete(operation, `answered ${status}`);
   if (headers['x-consul-results-filtered-by-acls'] === 'true') {

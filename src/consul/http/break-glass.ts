@@ -1,7 +1,6 @@
 import type { BreakGlassRecords } from '../consul.js';
-import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { listFolder, toValueText } from './kv-key.js';
+import { listFolder } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
 import { recordWriter } from './kv-write.js';
 
@@ -12,14 +11,9 @@ export function createBreakGlassRecords(client: ConsulClient, owner: string): Br
   const folder = recordFolder(owner, 'break-glass');
   return {
     async list(signal) {
-      const operation = 'break-glass.list';
-      const reader = new Reader(operation);
-      const pairs = await listFolder(client, operation, folder, signal);
+      const pairs = await listFolder(client, 'break-glass.list', folder, signal);
       return new Map(
-        pairs.flatMap((pair): readonly (readonly [string, string])[] => {
-          const id = reader.text(pair.Key).slice(folder.length);
-          return ID.test(id) ? [[id, textOf(pair.Value)]] : [];
-        }),
+        pairs.map(({ key, text }) => [key.slice(folder.length), text] as const).filter(([id]) => ID.test(id)),
       );
     },
     write: recordWriter(client, 'break-glass.write', ({ id, text }) => {
@@ -27,13 +21,4 @@ export function createBreakGlassRecords(client: ConsulClient, owner: string): Br
       return [text === undefined ? { verb: 'delete', key } : { verb: 'set', key, value: text }];
     }),
   };
-}
-
-/** A value that is no text is another writer's: as an empty text it is no grant. */
-function textOf(value: unknown): string {
-  try {
-    return toValueText(value);
-  } catch {
-    return '';
-  }
 }

@@ -1,8 +1,9 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { ServiceInstance } from '../../model/catalog.js';
 import { isRecord } from '../../model/is-record.js';
-import { Reader } from '../reader.js';
-import { parseJson, readComplete, readRecords } from './answer.js';
+import { incomplete, Reader } from '../reader.js';
+import { type Listed, readElements, readRecords } from './answer.js';
+import { type JsonElement, memberIn, OMITTED } from './json-elements.js';
 import { isAddressable, type Query } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -19,7 +20,7 @@ export async function readNodeNames(
   return names.every(isAddressable) ? names : undefined;
 }
 
-/** The instances on these nodes, by service name in lower case: to Consul names that differ in case are one service. */
+/** The instances on these nodes, by the exact name of their service. */
 export async function readInstancesOnNodes(
   transport: Transport,
   nodes: readonly string[],
@@ -32,30 +33,49 @@ export async function readInstancesOnNodes(
   const byService = new Map<string, ServiceInstance[]>();
   await mapBounded(nodes, { width, signal }, async (name, stop) => {
     const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
-    const { body } = await readComplete(transport, { operation, path, query }, stop);
-    const value = parseJson(body, operation);
-    // The node disappeared after the list.
-    if (value === null) return;
-    const { Node, Services } = reader.record(value);
-    const node = reader.text(reader.record(Node).Node);
-    for (const instance of Object.values(reader.record(Services ?? {}))) {
-      const raw = reader.record(instance);
-      const key = reader.text(raw.Service).toLowerCase();
-      const instances = byService.get(key) ?? [];
-      byService.set(key, instances);
+    const found: Listed[] = [];
+    const each = (element: JsonElement) => {
+      if (element.kind === 'partial') {
+        if (element.key !== 'Node') found.push({ raw: element.fields, size: element.size });
+        return;
+      }
+      const [[key, value] = []] = Object.entries(memberIn(element.text) ?? {});
+      if (key === undefined) throw incomplete(operation, 'the answer is not valid JSON');
+      // Of a node that just disappeared the answer is null, and its services are too.
+      if (key !== 'Node' && value !== null) found.push({ raw: reader.record(value) });
+    };
+    const request = { operation, path, query } as const;
+    await readElements(transport, request, { form: 'object', within: 'Services', each }, stop);
+    for (const { raw, size } of found) {
+      const serviceName = reader.text(raw.Service);
+      const instances = byService.get(serviceName) ?? [];
+      byService.set(serviceName, instances);
       const { ID: id, Kind: kind, Meta: meta, Tags: tags, Proxy: proxy, Connect: connect } = raw;
-      instances.push(toInstance(reader, { id, node, kind, meta, tags, proxy, connect }));
+      instances.push(toInstance(reader, { id, node: name, kind, meta, tags, proxy, connect }, size));
     }
   });
   return byService;
 }
 
-/** An instance from normalised fields, because Consul uses two spellings. */
+/**
+ * An instance from normalised fields, because Consul uses two spellings. `size`: bytes of one that is too large, whose claim
+ * is unknown unless its meta and its tags were kept.
+ */
 export function toInstance(
   reader: Reader,
   raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy' | 'connect', unknown>>,
+  size?: number,
 ): ServiceInstance {
   const kind = reader.optionalText(raw.kind);
+  if (size !== undefined && (raw.meta === OMITTED || raw.tags === OMITTED))
+    return {
+      id: reader.text(raw.id),
+      node: reader.text(raw.node),
+      kind,
+      meta: {},
+      tags: [],
+      unreadableBytes: size,
+    };
   const proxy = isRecord(raw.proxy) ? raw.proxy : {};
   const proxyOf = kind === 'connect-proxy' ? reader.optionalText(proxy.DestinationServiceName) : '';
   return {

@@ -4,13 +4,15 @@ import { mapBounded } from '../../map-bounded.js';
 import type { CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import type { Consul } from '../consul.js';
-import { Reader } from '../reader.js';
-import { parseJson, parseRecords, readComplete, requireComplete } from './answer.js';
+import { incomplete, Reader } from '../reader.js';
+import { readElements, readListedNext } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
+import { type JsonElement, memberIn } from './json-elements.js';
 import { isAddressable, type Query, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
+import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
 const CONCURRENCY = 8;
 
@@ -41,6 +43,7 @@ export function createCatalogReader(
   guard: IndexGuard,
   clock: Clock,
   logger: Logger,
+  unreadable: UnreadableEntries,
 ): Consul['readCatalog'] {
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const { partition = 'default', namespace = 'default' } = transport.tenancy;
@@ -87,9 +90,9 @@ export function createCatalogReader(
     const onNodes = await readByNode(list, signal);
     const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({
       name: { partition, namespace, name },
-      instances:
-        onNodes.get(name.toLowerCase()) ?? (await readInstances(transport, name, query, logger, stop)),
+      instances: onNodes.get(name) ?? (await readInstances(transport, name, query, logger, stop)),
     }));
+    unreadable.put('service', 'catalog', unreadableOf(services));
     remembered = { index, services, failures, readAt };
     return services;
   };
@@ -123,10 +126,20 @@ async function readNames(
   signal: AbortSignal,
 ): Promise<ServiceList> {
   const operation = 'catalog.services';
-  const answer = await readComplete(transport, { operation, path: '/v1/catalog/services', query }, signal);
-  guard.check(operation, answer.index);
-  const services = new Reader(operation).record(parseJson(answer.body, operation));
-  return { index: answer.index, names: Object.keys(services).toSorted() };
+  const names: string[] = [];
+  const each = (element: JsonElement) => {
+    // The value is the list of all tags. A name that is too long to be kept is no service's.
+    const found =
+      element.kind === 'partial' ? [element.key ?? []] : Object.keys(memberIn(element.text) ?? {});
+    if (element.kind === 'whole' && found.length !== 1)
+      throw incomplete(operation, 'the answer is not valid JSON');
+    names.push(...found.flat());
+  };
+  const request = { operation, path: '/v1/catalog/services', query } as const;
+  const { index, isNull } = await readElements(transport, request, { form: 'object', each }, signal);
+  if (isNull) throw incomplete(operation, 'the answer is not an object');
+  guard.check(operation, index);
+  return { index, names: names.toSorted() };
 }
 
 async function readInstances(
@@ -143,20 +156,21 @@ async function readInstances(
   }
   const operation = 'catalog.service';
   const path = `/v1/catalog/service/${encodeURIComponent(name)}`;
-  const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 400]);
+  const list = await readListedNext(transport, { operation, path, query }, signal);
   // An empty 400 comes from Go's HTTP server, whose older Unicode tables treat the name as not printable.
-  if (answer.status === 400 && answer.body.byteLength === 0) return [];
+  if (list === 'bad request') return [];
   const reader = new Reader(operation);
-  return parseRecords(requireComplete(answer, operation).body, operation).map((raw) => {
+  return list.flatMap(({ raw, size }) => {
+    // Consul's catalog folds case: `web` lists the instances of `WEB` too, which somebody else may register.
+    if (reader.text(raw.ServiceName) !== name) return [];
     const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
-    return toInstance(reader, {
-      id,
-      node,
-      kind,
-      meta,
-      tags,
-      proxy: raw.ServiceProxy,
-      connect: raw.ServiceConnect,
-    });
+    const { ServiceProxy: proxy, ServiceConnect: connect } = raw;
+    return toInstance(reader, { id, node, kind, meta, tags, proxy, connect }, size);
   });
+}
+
+function unreadableOf(services: readonly CatalogService[]): readonly Found[] {
+  return services.flatMap(({ name, instances }) =>
+    instances.flatMap(({ unreadableBytes: size }) => (size === undefined ? [] : { name: name.name, size })),
+  );
 }

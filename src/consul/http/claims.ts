@@ -1,37 +1,30 @@
 import type { ClaimRecord } from '../../model/catalog.js';
-import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
-import { type Raw, Reader } from '../reader.js';
+import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { listFolder, toValueText } from './kv-key.js';
+import { type KvPair, listFolder } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { type KvOperation, recordWriter } from './kv-write.js';
+import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
-export function createClaimRecords(client: ConsulClient, owner: string, logger: Logger): ClaimRecords {
+export function createClaimRecords(
+  client: ConsulClient,
+  owner: string,
+  unreadable: UnreadableEntries,
+): ClaimRecords {
   const folder = recordFolder(owner, 'claims');
-  let reported = '';
-  const report = (unreadable: readonly string[]) => {
-    const [first = ''] = unreadable;
-    if (first !== '' && first !== reported)
-      logger.warn(
-        { records: unreadable.length, first: first.slice(0, 200) },
-        'keys in Consul cannot be read as records of claims; a client that such a key names gains no access; delete these keys',
-      );
-    reported = first;
-  };
   return {
     async list(signal) {
-      const reader = new Reader('claims.list');
-      const unreadable: string[] = [];
+      const found: Found[] = [];
       const pairs = await listFolder(client, 'claims.list', folder, signal);
       const records = pairs.flatMap((pair) => {
-        const key = reader.text(pair.Key);
-        const record = parseClaim(pair, key, folder, reader);
-        if (record === undefined || record.unreadableKey !== undefined) unreadable.push(key);
+        const record = parseClaim(pair, folder);
+        if (record === undefined || record.unreadableKey !== undefined)
+          found.push({ name: pair.key, size: pair.size, why: NO_CLAIM });
         return record ?? [];
       });
-      report(unreadable);
+      unreadable.put('kv', 'claims.list', found);
       return records;
     },
     write: recordWriter(client, 'claims.write', (write) => toOperations(write, folder)),
@@ -51,18 +44,19 @@ function toOperations(write: ClaimWrite, folder: string): readonly KvOperation[]
   ];
 }
 
+const NO_CLAIM = 'it is no record of a claim; a client that it names gains no access; delete the key';
 const NOWHERE = { partition: '', namespace: '', name: '' };
 
 /**
  * One bad record must not hide the others. The key alone says whose claim is unknown; undefined for a key that names no
  * client.
  */
-function parseClaim(pair: Raw, key: string, folder: string, reader: Reader): ClaimRecord | undefined {
+function parseClaim({ key, text, modifyIndex }: KvPair, folder: string): ClaimRecord | undefined {
+  const reader = new Reader('claims.list');
   const id = parseRecordKey(folder, key);
   if (id === undefined) return undefined;
-  const modifyIndex = reader.index(pair.ModifyIndex);
   try {
-    const value = reader.record(JSON.parse(toValueText(pair.Value)));
+    const value = reader.record(JSON.parse(text));
     const rawService = reader.record(value.service);
     const place = {
       partition: reader.text(rawService.partition),

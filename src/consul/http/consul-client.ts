@@ -44,6 +44,8 @@ export interface CallResult {
 /** Sessions, KV and transactions of Consul. */
 export interface ConsulClient {
   readonly tenancy: Tenancy;
+  /** For lists, of which the package keeps the whole answer. */
+  readonly transport: Transport;
   /**
    * One call of the package's API, with the options that `ask` gets and must pass on. Throws as `Transport.send` does, for
    * a read as `readComplete`, and ERR_CONSUL_INCOMPLETE if the package cannot read the answer.
@@ -65,6 +67,7 @@ export function createConsulClient(transport: Transport): ConsulClient {
   const api: ConsulApi = client;
   return {
     tenancy: transport.tenancy,
+    transport,
     async call(options, ask) {
       const call = new Call(options);
       const value = await Promise.race([ask(api, { ctx: call }), call.failed]).catch((error: unknown) => {

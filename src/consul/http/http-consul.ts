@@ -20,6 +20,7 @@ import { createProxyDefaults } from './proxy-defaults.js';
 import { createQuarantineRecords } from './quarantines.js';
 import { createReachability } from './reachability.js';
 import { createTransport, type TransportOptions } from './transport.js';
+import { UnreadableEntries } from './unreadable-entries.js';
 import { watchTable } from './watch.js';
 
 export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeoutMs' | 'maxBytes'>, Runtime {
@@ -38,9 +39,12 @@ export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeou
   readonly watchGraceMs?: number | undefined;
   /** How often a watch is compared with Consul; 30 s by default. */
   readonly watchCheckMs?: number | undefined;
-  /** The longest answer that is read; 64 MiB by default. */
+  /** The longest entry of a list that is read, and the longest answer that is no list; 8 MiB by default. */
   readonly maxBytes?: number | undefined;
 }
+
+/** scopemesh lets an entry grow to 2 MiB. What Consul answers is longer than what was written. */
+const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
 
 /**
  * Consul over its HTTP API, version 1.14 or newer.
@@ -53,10 +57,11 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   const transport = createTransport({
     ...options,
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
-    maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
+    maxBytes: options.maxBytes ?? MAX_ENTRY_BYTES,
   });
   const client = createConsulClient(transport);
   const guard = createIndexGuard(clock, logger);
+  const unreadable = new UnreadableEntries(options);
   const watching = {
     ...options,
     transport,
@@ -65,23 +70,24 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     checkMs: options.watchCheckMs ?? 30_000,
   };
   return {
-    intentions: createIntentions(transport, guard),
-    claims: createClaimRecords(client, owner, logger),
+    intentions: createIntentions(transport, guard, unreadable),
+    claims: createClaimRecords(client, owner, unreadable),
     quarantines: createQuarantineRecords(client, owner),
     breakGlass: createBreakGlassRecords(client, owner),
     lock: createLeaderLock(client, owner),
     clusterId: createClusterId(client, owner),
     canary: createCanary(client, owner),
-    acl: createAclObjects({ ...options, transport, guard }),
-    jwtProviders: createJwtProviders(transport, guard, logger),
+    acl: createAclObjects({ ...options, transport, guard, unreadable }),
+    jwtProviders: createJwtProviders(transport, guard, logger, unreadable),
     reachability: createReachability(transport),
     proxyDefaults: createProxyDefaults(transport),
-    readCatalog: createCatalogReader(transport, guard, clock, logger),
+    readCatalog: createCatalogReader(transport, guard, clock, logger, unreadable),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
     connectionsLeft: (most, signal) => connectionsLeft(parseAddress(options.address), most, signal),
     readProxies: (services, signal) => readProxies(transport, services, signal),
     readAclToken: (signal) => readAclToken(transport, signal),
+    unreadable: () => unreadable.all,
     close: () => transport.close(),
   };
 }

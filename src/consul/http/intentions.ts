@@ -1,27 +1,40 @@
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
 import type { Intentions } from '../consul.js';
 import { withoutComputed } from '../content.js';
-import { parseEntry } from '../parse-entry.js';
 import { incomplete, type Raw } from '../reader.js';
 import { toWireSource } from '../source-access.js';
-import { parseJson, parseVerdict, readComplete } from './answer.js';
-import { createEntryListParser } from './entry-list.js';
+import { type Listed, parseVerdict, readElements, toListed } from './answer.js';
+import { createEntryLists, parseListedEntry } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
+import type { JsonElement } from './json-elements.js';
 import { toNameQuery, toPathName, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
+import type { UnreadableEntries } from './unreadable-entries.js';
 
 const KIND = 'service-intentions';
 const WRITTEN = { kind: 'written' } as const;
 const CONFLICT = { kind: 'conflict' } as const;
 
-export function createIntentions(transport: Transport, guard: IndexGuard): Intentions {
-  const parseList = createEntryListParser();
+export function createIntentions(
+  transport: Transport,
+  guard: IndexGuard,
+  unreadable: UnreadableEntries,
+): Intentions {
+  const beginList = createEntryLists();
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
     const query = { ...toNameQuery(destination, transport.tenancy), consistent: '' };
-    const answer = await readComplete(transport, { operation, path, query }, signal, [200, 404]);
-    if (answer.status === 200) return parseEntry(parseJson(answer.body, operation), operation);
+    const found: Listed[] = [];
+    const each = (element: JsonElement) => found.push(toListed(element, operation));
+    const request = { operation, path, query } as const;
+    const answer = await readElements(transport, request, { form: 'value', each }, signal, [200, 404]);
+    if (answer.status === 200) {
+      const [only] = found;
+      const entry = only && parseListedEntry(only, operation).entry;
+      if (entry === undefined) throw incomplete(operation, 'the answer is no entry');
+      return entry;
+    }
     // A 404 that does not mention the entry does not come from Consul.
     if (new TextDecoder().decode(answer.body.subarray(0, 30)).startsWith('Config entry not found')) {
       return undefined;
@@ -33,9 +46,14 @@ export function createIntentions(transport: Transport, guard: IndexGuard): Inten
     async list(signal) {
       const operation = 'intentions.list';
       const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
-      const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
+      const { done, ...list } = beginList();
+      const request = { operation, path: `/v1/config/${KIND}`, query } as const;
+      const answer = await readElements(transport, request, { form: 'array', ...list }, signal);
+      if (answer.isNull) throw incomplete(operation, 'the answer is not a list');
       guard.check(operation, answer.index);
-      return parseList(answer.body);
+      const { entries, unreadable: found } = done();
+      unreadable.put(KIND, operation, found);
+      return entries;
     },
 
     read,

@@ -5,25 +5,39 @@ import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../consul.js';
 import { isSameContent } from '../content.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
-import { parseRecords, parseVerdict, readComplete } from './answer.js';
+import { type Listed, parseJson, parseVerdict, readListed } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
+import { OMITTED } from './json-elements.js';
 import { toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
+import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
 const KIND = 'jwt-provider';
 const CONFLICT = { kind: 'conflict' } as const;
 
-export function createJwtProviders(transport: Transport, guard: IndexGuard, logger: Logger): JwtProviders {
+export function createJwtProviders(
+  transport: Transport,
+  guard: IndexGuard,
+  logger: Logger,
+  unreadable: UnreadableEntries,
+): JwtProviders {
   // These entries exist only in the default namespace of a partition.
   const place = toTenancyQuery({ partition: transport.tenancy.partition });
 
   const list = async (signal: AbortSignal): Promise<readonly ExistingJwtProvider[]> => {
     const operation = 'jwt-providers.list';
     const query = { ...place, consistent: '' };
-    const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
-    guard.check(operation, answer.index);
-    return parseRecords(answer.body, operation).map((entry) => parseProvider(entry, operation));
+    const { index, list: listed } = await readListed(
+      transport,
+      { operation, path: `/v1/config/${KIND}`, query },
+      signal,
+    );
+    guard.check(operation, index);
+    const found: Found[] = [];
+    const providers = listed.map((each) => parseListed(each, operation, found));
+    unreadable.put(KIND, operation, found);
+    return providers;
   };
   const find = async (name: string, signal: AbortSignal) =>
     (await list(signal)).find((each) => each.name.toLowerCase() === name.toLowerCase());
@@ -88,6 +102,19 @@ function toTrust(caFile: string | undefined): Raw {
   return { JWKSCluster: { TLSCertificates: { TrustedCA: { Filename: caFile } } } };
 }
 
+/** Of an entry that cannot be read, name, Meta and index count: then its content is another than scopemesh's. */
+function parseListed({ raw, size }: Listed, operation: Operation, found: Found[]): ExistingJwtProvider {
+  try {
+    return parseProvider(raw, operation);
+  } catch (error) {
+    const reader = new Reader(operation);
+    const name = reader.name(raw.Name);
+    const meta = raw.Meta === OMITTED ? {} : reader.textMap(raw.Meta);
+    found.push({ name, size, why: messageOf(error) });
+    return { name, meta, content: 'other', modifyIndex: reader.index(raw.ModifyIndex) };
+  }
+}
+
 function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
   const reader = new Reader(operation);
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
@@ -130,7 +157,7 @@ async function readAgentVersions(transport: Transport, signal: AbortSignal): Pro
       'the ACL token cannot read every node, so the list of agents is incomplete; grant it node:read on all nodes',
     );
   const reader = new Reader(operation);
-  const members = parseRecords(answer.body, operation);
+  const members = reader.records(parseJson(answer.body, operation));
   // The answering agent is a member itself. Without a token Consul omits members silently.
   if (members.length === 0) throw incomplete(operation, 'the list of agents is empty');
   const staying = members.filter(({ Status }) => Status !== LEFT);

@@ -1,7 +1,9 @@
 import { definedFields } from '../../model/defined-fields.js';
-import { isRecord } from '../../model/is-record.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
+import { readListed } from './answer.js';
 import type { CallOptions, CallResult, ConsulClient } from './consul-client.js';
+import { toKvPath } from './kv-keys.js';
+import { toTenancyQuery } from './place.js';
 
 /** One key, read with `?consistent`; undefined if it does not exist. `Value` is its text. */
 export async function readKey(
@@ -17,25 +19,39 @@ export async function readKey(
   return new Reader(options.operation).record(value);
 }
 
-/** Every key below a folder, without folders; `Value` is its text. Throws if the list is filtered or incomplete in another way. */
+/** A key and its value. */
+export interface KvPair {
+  readonly key: string;
+  /** Empty without a value, and for one that is too large to be read. */
+  readonly text: string;
+  readonly modifyIndex: number;
+  /** Bytes of a pair that is too large. */
+  readonly size?: number;
+}
+
+/** Every key below a folder, without folders. Throws if the list is filtered or incomplete in another way. */
 export async function listFolder(
-  client: ConsulClient,
+  { transport }: Pick<ConsulClient, 'transport'>,
   operation: CallOptions['operation'],
   folder: string,
   signal: AbortSignal,
-): Promise<readonly Raw[]> {
-  const { answer, value } = await client.call({ operation, signal, expected: [200, 404] }, (api, given) =>
-    api.kv.get({ key: folder, recurse: true, consistent: true, ...given }),
-  );
+): Promise<readonly KvPair[]> {
+  const query = { ...toTenancyQuery(transport.tenancy), recurse: '', consistent: '' };
+  const request = { operation, path: toKvPath(folder), query } as const;
+  const { status, body, list } = await readListed(transport, request, signal, { expected: [200, 404] });
   // An empty 404 with an index means that the key does not exist.
-  if (answer.status === 404) {
-    if (answer.body.byteLength === 0) return [];
+  if (status === 404 && body.byteLength > 0)
     throw incomplete(operation, 'answered 404 without saying that there is no such key');
-  }
-  if (!Array.isArray(value)) throw incomplete(operation, 'the answer is not a list');
-  if (!value.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
-  // A key that ends in a slash is a folder that somebody created in Consul's UI.
-  return value.filter(({ Key }) => !String(Key).endsWith('/'));
+  const reader = new Reader(operation);
+  return list.flatMap(({ raw, size }): readonly KvPair[] => {
+    const key = reader.text(raw.Key);
+    // A key that ends in a slash is a folder that somebody created in Consul's UI.
+    if (key.endsWith('/')) return [];
+    const text = typeof raw.Value === 'string' ? Buffer.from(raw.Value, 'base64').toString() : '';
+    return [
+      { key, text, modifyIndex: reader.index(raw.ModifyIndex), ...(size === undefined ? {} : { size }) },
+    ];
+  });
 }
 
 /** `cas`: the index that the key must have. `acquire`: the session that takes its lock. */

@@ -1,21 +1,28 @@
 import type { Protocol } from '../../model/catalog.js';
-import { fieldOf } from '../../model/field-of.js';
 import { Reader } from '../reader.js';
-import { readRecords } from './answer.js';
+import { readListed, readRecords } from './answer.js';
+import { OMITTED } from './json-elements.js';
 import type { Query } from './place.js';
 import type { Transport } from './transport.js';
 
 const operation = 'protocols.read';
 const reader = new Reader(operation);
 
-/** The protocols of `service-defaults`, by service name. */
+/** An entry has thousands of fields for upstreams, and these two at its beginning. */
+const MAX_BYTES = 16 * 1024;
+
+/**
+ * The protocols of `service-defaults`, by service name. Nothing else of an entry is read. A name or a protocol that is too long
+ * to be kept is no service's, and no protocol of the http family.
+ */
 export async function readProtocols(
   transport: Transport,
   query: Query,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Protocol>> {
   const request = { operation, path: '/v1/config/service-defaults', query } as const;
-  const entries = await readRecords(transport, request, signal);
+  const { list } = await readListed(transport, request, signal, { maxBytes: MAX_BYTES });
+  const entries = list.map(({ raw }) => raw).filter(({ Name }) => Name !== OMITTED);
   return new Map(entries.map(({ Name, Protocol: protocol }) => [reader.text(Name), toProtocol(protocol)]));
 }
 
@@ -28,7 +35,7 @@ export async function readDefaultProtocol(
   const request = { operation, path: '/v1/config/proxy-defaults', query } as const;
   const [entry] = await readRecords(transport, request, signal);
   if (entry === undefined) return 'tcp';
-  return toProtocol(fieldOf(entry.Config, 'protocol'));
+  return toProtocol(reader.record(entry.Config ?? {}).protocol);
 }
 
 /** Consul treats every protocol outside the http family as tcp, also an empty one. */

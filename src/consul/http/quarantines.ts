@@ -3,9 +3,8 @@ import { isRecord } from '../../model/is-record.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
-import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { listFolder, toValueText } from './kv-key.js';
+import { listFolder } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { type KvOperation, recordWriter } from './kv-write.js';
 
@@ -15,9 +14,8 @@ export function createQuarantineRecords(client: ConsulClient, owner: string): Qu
   return {
     async list(signal) {
       const operation = 'quarantines.list';
-      const reader = new Reader(operation);
       const pairs = await listFolder(client, operation, folder, signal);
-      return pairs.flatMap((pair) => parseQuarantine(reader.text(pair.Key), pair.Value, folder) ?? []);
+      return pairs.flatMap(({ key, text }) => parseQuarantine(key, text, folder) ?? []);
     },
     write: recordWriter(client, 'quarantines.write', (write) => [toOperation(write, folder)]),
   };
@@ -35,13 +33,13 @@ function toOperation(write: QuarantineWrite, folder: string): KvOperation {
  * The key alone quarantines the client, because a value that somebody else changed must not end a quarantine, and one bad
  * record must not hide the others. A key that names no client is left out.
  */
-function parseQuarantine(key: string, value: unknown, folder: string): QuarantineRecord | undefined {
+function parseQuarantine(key: string, text: string, folder: string): QuarantineRecord | undefined {
   const id = parseRecordKey(folder, key);
-  return id && { ...id, ...parseInstants(value) };
+  return id && { ...id, ...parseInstants(text) };
 }
 
-function parseInstants(value: unknown): Pick<QuarantineRecord, 'at' | 'receivedAt'> {
-  const parsed = jsonIn(toValueText(value));
+function parseInstants(text: string): Pick<QuarantineRecord, 'at' | 'receivedAt'> {
+  const parsed = jsonIn(text);
   if (!isRecord(parsed)) return {};
   const { at, receivedAt } = parsed;
   return definedFields({ at: toInstant(at), receivedAt: toInstant(receivedAt) });

@@ -27,4 +27,8 @@ export interface ConsulRequest {
   readonly body?: string;
   /** For the whole exchange; by default the timeout of the transport. Blocking queries set their own. */
   readonly timeoutMs?: number;
+  /** As that of `HttpExchange`: the answer has no limit of its length, and its timeout is that of each part. */
+  readonly sink?: (chunk: Uint8Array) => void;
+  /** Consul writes 15 MB a second on a busy machine, and sends nothing before the end: a list has more time than others. */
+  readonly isList?: boolean;
 }

@@ -14,7 +14,8 @@ export interface Transport {
   /**
    * One exchange with Consul. Resolves with a status in `expected` (200 by default) and the whole body; throws
    * ERR_CONSUL_DENIED, ERR_CONSUL_UNREACHABLE, ERR_CONSUL_REJECTED (writes alone), ERR_TIMEOUT,
-   * ERR_CONSUL_INCOMPLETE (a body cut off or too long), or the signal's reason when aborted.
+   * ERR_CONSUL_INCOMPLETE (a body cut off or too long), or the signal's reason when aborted. A body that the request's sink
+   * takes is not in the answer.
    */
   send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<HttpAnswer>;
   /** How many exchanges failed so far with a retriable error: afterwards another Consul may answer. */
@@ -23,6 +24,8 @@ export interface Transport {
   readonly tenancy: Tenancy;
   /** Whether an ACL token goes with each request. */
   readonly hasAclToken: boolean;
+  /** The longest entry that is read, and the longest answer without a sink. */
+  readonly maxBytes: number;
   close(): Promise<void>;
 }
 
@@ -36,7 +39,7 @@ export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metr
   readonly requestTimeoutMs: number;
   /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
   readonly mayWrite?: (() => boolean) | undefined;
-  /** The longest body that is read. */
+  /** The longest entry of a list that is read, and the longest answer that is no list. */
   readonly maxBytes: number;
 }
 
@@ -51,6 +54,10 @@ export interface TlsFiles {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The connections end by themselves. */
 const KEEP_ALIVE_MS = 600_000;
+/** So many timeouts until something of a list arrives, and between its parts. */
+const LIST_PATIENCE = 3;
+/** A list that arrives slowly may take so many of these as a whole. */
+const MAX_LIST_TIMEOUTS = 30;
 
 /** Kept-alive connections, with one policy for timeouts, sizes and errors. */
 export function createTransport(options: TransportOptions): Transport {
@@ -84,13 +91,22 @@ export function createTransport(options: TransportOptions): Transport {
     failures: () => failures,
     tenancy: { partition, namespace },
     hasAclToken: aclToken !== undefined,
+    maxBytes,
     async send(request, signal, expected = [200]) {
       signal.throwIfAborted();
       const { operation } = request;
-      const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
+      const timeoutMs = request.timeoutMs ?? (request.isList === true ? LIST_PATIENCE : 1) * requestTimeoutMs;
       const isGuarded = request.method !== 'GET' && !/^(lock|cluster)\./.test(operation);
       const refusal = () => (isGuarded && options.mayWrite?.() === false ? unsent(operation) : undefined);
-      const exchange = new HttpExchange({ maxBytes, tooLong: () => tooLongOf(operation, maxBytes), refusal });
+      const sink =
+        request.sink &&
+        ((chunk: Uint8Array) => {
+          if (clock.now() - startedAt > MAX_LIST_TIMEOUTS * timeoutMs) throw timeoutOf(request, timeoutMs);
+          timer.refresh();
+          request.sink?.(chunk);
+        });
+      const tooLong = () => tooLongOf(operation, maxBytes);
+      const exchange: HttpExchange = new HttpExchange({ maxBytes, tooLong, refusal, sink });
       const unlisten = aborts.add(signal, (reason) => exchange.fail(reason));
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
       const startedAt = clock.now();

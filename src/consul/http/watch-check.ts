@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import type { CompleteAnswer } from './answer.js';
+import { readComplete } from './answer.js';
+import type { ConsulRequest } from './request.js';
+import type { Transport } from './transport.js';
 
 /** The last answer of a blocking query. */
 export interface Seen {
@@ -18,7 +20,7 @@ export interface WatchCheck {
   /** What the watch saw last; undefined while it has no answer or a fault, which it reports itself. */
   readonly seen: () => Seen | undefined;
   /** Reads the same list without blocking, on another connection. */
-  readonly read: () => Promise<CompleteAnswer>;
+  readonly read: () => Promise<DigestedAnswer>;
   /** The watch has seen everything that Consul had a moment ago. */
   readonly current: () => void;
   /** The watch did not see a change within the bound. */
@@ -37,9 +39,9 @@ export async function checkWatch(check: WatchCheck, signal: AbortSignal): Promis
     try {
       await clock.sleep(Math.round(everyMs * (0.8 + Math.random() * 0.4)), signal);
       const before = seen();
-      const { index, body } = await read();
+      const { index, digest } = await read();
       if (before === undefined) continue;
-      const now: Seen = { index, digest: digestOf(body) };
+      const now: Seen = { index, digest };
       if (!isSame(before, now) && seen() === before) await clock.sleep(boundMs, signal);
       const after = seen();
       if (after === undefined) continue;
@@ -59,6 +61,25 @@ function isSame(seen: Seen, now: Seen): boolean {
   return seen.index === now.index || seen.digest === now.digest;
 }
 
-export function digestOf(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('base64');
+/** A complete answer of any length, of which nothing else is kept. */
+export interface DigestedAnswer {
+  readonly index: number;
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+export async function readDigest(
+  transport: Transport,
+  request: Omit<ConsulRequest, 'method' | 'sink'>,
+  signal: AbortSignal,
+  expected: readonly number[],
+): Promise<DigestedAnswer> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const sink = (chunk: Uint8Array) => {
+    hash.update(chunk);
+    bytes += chunk.byteLength;
+  };
+  const { index } = await readComplete(transport, { ...request, sink, isList: true }, signal, expected);
+  return { index, digest: hash.digest('base64'), bytes };
 }

@@ -9,7 +9,7 @@ import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
 import { createPacer } from './pacer.js';
 import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
-import { checkWatch, digestOf, type Seen } from './watch-check.js';
+import { checkWatch, readDigest, type Seen } from './watch-check.js';
 
 export interface WatchOptions extends Runtime {
   readonly transport: Transport;
@@ -125,7 +125,7 @@ async function watchPath(
     boundMs: graceMs,
     seen: () => (failures > 0 ? undefined : seen),
     read: () =>
-      readComplete(
+      readDigest(
         transport,
         { operation: 'watch.check', path, query: { ...tenancyQuery, consistent: '' } },
         signal,
@@ -193,8 +193,8 @@ async function watchPath(
         const isKnown = from !== undefined && seen?.digest !== undefined;
         const blocking = isKnown ? { index: String(from), wait: `${waitMs}ms` } : {};
         const query = { ...tenancyQuery, ...blocking };
-        const { index, body } = await withLinkedSignal([signal, again], (either) =>
-          readComplete(transport, { operation: 'watch', path, query, timeoutMs }, either, expected),
+        const { index, digest, bytes } = await withLinkedSignal([signal, again], (either) =>
+          readDigest(transport, { operation: 'watch', path, query, timeoutMs }, either, expected),
         );
         if (failures > 0) logger.info({ table, path, failures }, 'consul watch recovered');
         failures = 0;
@@ -204,10 +204,10 @@ async function watchPath(
         if (!isSilence) alive();
         const isNew = index !== seen?.index;
         restMs = 0;
-        if (isNew || seen?.digest === undefined) seen = { index, digest: digestOf(body) };
+        if (isNew || seen?.digest === undefined) seen = { index, digest };
         if (!isNew) continue;
         listener.changed();
-        restMs = Math.min(MAX_PAUSE_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
+        restMs = Math.min(MAX_PAUSE_MS, Math.floor(bytes / REST_BYTES_PER_MS));
         await rest();
       } catch (error) {
         if (signal.aborted) return;

@@ -27,7 +27,7 @@ export interface FirstLoginFacts {
   readonly isComplete: boolean;
   /** By `serviceText`. */
   readonly claimStatuses: ReadonlyMap<string, ClaimStatus>;
-  /** Whether the catalog has the service, in any place. Names are compared regardless of case. */
+  /** Whether the catalog has the service, in any place, by its exact name or by the name in lower case. */
   isRegistered(name: string): boolean;
   /** The enabled clients of every provider that name the service, regardless of case. */
   namedBy(name: string): ReadonlyMap<string, ClientId>;

@@ -3,6 +3,7 @@ import type { AclObjects } from '../../../src/consul/acl.js';
 import { createAclObjects } from '../../../src/consul/http/acl-objects.js';
 import { createIndexGuard } from '../../../src/consul/http/index-guard.js';
 import { createTransport, type Transport } from '../../../src/consul/http/transport.js';
+import { UnreadableEntries } from '../../../src/consul/http/unreadable-entries.js';
 import type {
   AclAuthMethod,
   AclBindingRule,
@@ -62,7 +63,8 @@ export async function startAclRig(start: () => Promise<ConsulUnderTest>): Promis
     });
     transports.push(transport);
     const guard = createIndexGuard(systemClock, silentLogger);
-    const options = { transport, guard, clock: systemClock, logger: silentLogger };
+    const unreadable = new UnreadableEntries({ logger: silentLogger, metrics: noMetrics });
+    const options = { transport, guard, unreadable, clock: systemClock };
     return createAclObjects({ ...options, keyFetchTimeoutMs });
   };
   const ask = (method: string, path: string, body?: unknown, token = server.managementToken) =>

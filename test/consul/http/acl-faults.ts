@@ -3,6 +3,7 @@ import type { AclObjects } from '../../../src/consul/acl.js';
 import { createAclObjects } from '../../../src/consul/http/acl-objects.js';
 import { createIndexGuard } from '../../../src/consul/http/index-guard.js';
 import { createTransport } from '../../../src/consul/http/transport.js';
+import { UnreadableEntries } from '../../../src/consul/http/unreadable-entries.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { ACL_TOKEN, type Exchange, startFaultServer } from './fault-server.js';
@@ -96,6 +97,7 @@ export async function faultyAcl(
     acl: createAclObjects({
       transport,
       guard: createIndexGuard(clock, silentLogger),
+      unreadable: new UnreadableEntries({ logger: silentLogger, metrics: noMetrics }),
       clock,
       keyFetchTimeoutMs: options.keyFetchTimeoutMs,
     }),

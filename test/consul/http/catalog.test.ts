@@ -17,7 +17,7 @@ async function start() {
   const server: FaultServer = await startFaultServer((exchange) => {
     if (state.sick) return exchange.reply(500, 'No cluster leader');
     const headers = { 'X-Consul-Index': String(state.index) };
-    const instance = { ServiceID: 'web', Node: 'n', ServiceTags: [state.tag] };
+    const instance = { ServiceID: 'web', ServiceName: 'web', Node: 'n', ServiceTags: [state.tag] };
     if (exchange.url.pathname === '/v1/catalog/services') exchange.reply(200, { web: ['a'] }, headers);
     else if (exchange.url.pathname === '/v1/catalog/service/web') exchange.reply(200, [instance]);
     else exchange.reply(200, []);
@@ -116,7 +116,7 @@ describe('a catalog of many services on few nodes', () => {
         const places = name !== 's0' ? ['a'] : isToC ? ['b', 'c'] : ['b'];
         return reply(
           200,
-          places.map((Node) => ({ ServiceID: name, Node })),
+          places.map((Node) => ({ ServiceID: name, ServiceName: name, Node })),
         );
       }
       if (of !== 'node') return reply(200, []);

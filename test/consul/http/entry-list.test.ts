@@ -1,7 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEntryListParser } from '../../../src/consul/http/entry-list.js';
+import { createEntryLists } from '../../../src/consul/http/entry-list.js';
+import { JsonElements } from '../../../src/consul/http/json-elements.js';
 import { parseEntry } from '../../../src/consul/parse-entry.js';
+
+/** Parses one whole answer after the other, each in pieces. */
+function createEntryListParser(pieceBytes = 50) {
+  const begin = createEntryLists();
+  return (body: Uint8Array) => {
+    const { done, ...list } = begin();
+    const elements = new JsonElements({ form: 'array', maxBytes: 1_000, ...list });
+    for (let at = 0; at < body.length; at += pieceBytes) elements.feed(body.subarray(at, at + pieceBytes));
+    if (elements.finish() !== true) throw new Error('not valid JSON');
+    return done().entries;
+  };
+}
 
 const encode = (text: string) => new Uint8Array(Buffer.from(text));
 const raw = (name: string, text = '', modifyIndex = 2) => ({

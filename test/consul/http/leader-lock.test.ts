@@ -92,6 +92,7 @@ describe('the requests of the lock', () => {
       failures: () => 0,
       tenancy: {},
       hasAclToken: true,
+      maxBytes: 1_000,
       close: async () => {},
     };
     const lock = createLeaderLock(createConsulClient(transport), 'payments');

@@ -46,6 +46,10 @@ const gateway = (name: string): CatalogService => ({
 });
 
 describe('a client that names a service at its identity provider', () => {
+  test('may log in as it, whoever registers the name in another case', () => {
+    expect(gains(worldWith([web], [claiming('Web', '')]))).toEqual(['web']);
+  });
+
   test('may log in as it while no instance is registered', () => {
     expect(gains(worldWith([web]))).toEqual(['web']);
     expect(gains(worldWith([naming('web', 'web, api,web')]), naming('web', 'web, api,web'))).toEqual([
@@ -65,7 +69,7 @@ describe('a client that names a service at its identity provider', () => {
     ['if an instance claims another client', [web, rival], [claiming('web', 'other')], {}],
     ['if instances disagree', [web], [claiming('web', 'web', 'other')], {}],
     ['if a gateway has the name', [web], [gateway('web')], {}],
-    ['if a service has the name in another case', [web], [claiming('Web', '')], {}],
+    ['in capitals if a service has the name', [naming('web', 'WEB')], [claiming('web', '')], {}],
     ['if another client names it too', [web, rival], [], {}],
     ['if another client names it in another case', [web, naming('rival', 'WEB')], [], {}],
     ['with login: registered', [web], [], { acl: settings() }],
