@@ -2,6 +2,7 @@ import type { Config } from '../../config/config.js';
 import type { Provider } from '../cli/adapter-factory.js';
 import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
 import { readWebhookStatus, type WebhookStatus } from '../cli/webhook-status.js';
+import type { UnreadableEntry } from '../consul/consul.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
 import type { Leading } from '../lease/leadership.js';
 import { HOLD_REASONS } from '../model/decision.js';
@@ -53,6 +54,8 @@ export interface Status {
   }[];
   readonly watchAgeSeconds: Readonly<Record<string, number>>;
   readonly sweepAgeSeconds: number | null;
+  /** Entries of Consul that the last lists could not show. */
+  readonly unreadableEntries: readonly UnreadableEntry[];
   readonly ownedEdges: number;
   readonly queue: { readonly waiting: number; readonly delayed: number; readonly active: number };
   /** Up to 1,000 of them; `parkedCount` counts all. */
@@ -155,6 +158,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     })),
     watchAgeSeconds: ages.ages(),
     sweepAgeSeconds: age(sweptAt),
+    unreadableEntries: deps.consul.unreadable().slice(0, MAX_LISTED),
     ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked.slice(0, MAX_LISTED),

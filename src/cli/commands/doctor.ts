@@ -28,6 +28,7 @@ import { reachFindings } from '../doctor/reach-findings.js';
 import { selectFindings } from '../doctor/select-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
+import { unreadableFindings } from '../doctor/unreadable-findings.js';
 import { webhookFindings } from '../doctor/webhook-findings.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { providersIn } from '../provider-health.js';
@@ -111,6 +112,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...daemonFindings(daemon ?? {}, await findKnownHolds(config, daemon, cli), config, now),
       ...(isRead
         ? [
+            ...unreadableFindings(consul),
             ...meshFindings(config, world, now, linkedServices(gateways)),
             ...foreignFindings(world, now),
             ...resourceFindings(world, now),

@@ -1,5 +1,7 @@
 import type { Config } from '../../../config/config.js';
 import { isCaller } from '../../model/catalog.js';
+import { compareText } from '../../model/compare-text.js';
+import { groupBy } from '../../model/group-by.js';
 import { isSelectedName } from '../../plan/openings.js';
 import { isPlainServiceName, substitute } from '../../plan/pattern.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -27,7 +29,22 @@ export function meshFindings(
       ? [ok('rules', `every rule has a destination that exists and can enforce it${unreadText(world)}`)]
       : rules),
     ...claimFindings(config, world, now, linked),
+    ...caseFindings(world),
   ];
+}
+
+/** Services whose names differ in case alone. Consul answers a question for one of them with the instances of all. */
+function caseFindings({ catalog }: WorldState): readonly Finding[] {
+  const names = (catalog?.services ?? []).map(({ name }) => name.name).toSorted(compareText);
+  return [...groupBy(names, (name) => name.toLowerCase()).values()]
+    .filter((same) => same.length > 1)
+    .map((same) =>
+      warning(
+        'services.case',
+        `the services ${namesText(same)} differ in case alone: Consul mixes their instances up in its answers, also for their callers, and scopemesh counts each instance for its exact name`,
+        'find out who registered the others, deregister them, and give that token no service rule for their names',
+      ),
+    );
 }
 
 /** Rules whose written destination opens nothing, whatever the scope is. */

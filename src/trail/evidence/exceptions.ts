@@ -35,7 +35,7 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
   ],
   [
     'A directory or a client could not be read',
-    ['IncompleteRead', 'ClientUnreadable', 'RevocationUnconfirmed'],
+    ['IncompleteRead', 'ClientUnreadable', 'EntryUnreadable', 'RevocationUnconfirmed'],
   ],
   ['The mass guard held removals', ['RevocationLimit']],
   ['A client was in quarantine', ['ClientQuarantined']],
