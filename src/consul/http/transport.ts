@@ -98,10 +98,11 @@ export function createTransport(options: TransportOptions): Transport {
       const timeoutMs = request.timeoutMs ?? (request.isList === true ? LIST_PATIENCE : 1) * requestTimeoutMs;
       const isGuarded = request.method !== 'GET' && !/^(lock|cluster)\./.test(operation);
       const refusal = () => (isGuarded && options.mayWrite?.() === false ? unsent(operation) : undefined);
+      const latest = performance.now() + MAX_LIST_TIMEOUTS * timeoutMs;
       const sink =
         request.sink &&
         ((chunk: Uint8Array) => {
-          if (clock.now() - startedAt > MAX_LIST_TIMEOUTS * timeoutMs) throw timeoutOf(request, timeoutMs);
+          if (performance.now() > latest) throw timeoutOf(request, timeoutMs);
           timer.refresh();
           request.sink?.(chunk);
         });

@@ -66,7 +66,7 @@ export class UnreadableEntries {
     const [first] = fresh;
     if (first !== undefined)
       logger.warn(
-        { kind, entries: fresh.length, name: first.name, size: first.size, detail: first.detail },
+        { ...first, entries: fresh.length },
         'an entry of Consul cannot be read: what it has stays and gains nothing; all others are handled as usual',
       );
     const count = this.all.filter((each) => each.kind === kind).length;

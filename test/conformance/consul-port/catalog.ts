@@ -126,8 +126,10 @@ export function catalog(theRig: () => ConsulRig): void {
       ['machine-2', both, {}, ['b'], undefined],
     ]);
     // Consul keeps names that differ in case apart in the list, and together in their instances.
-    expect(of(cased)).toEqual(of(cased.toUpperCase()));
-    expect(of(cased)).toHaveLength(2);
+    const path = `/v1/catalog/service/${cased}`;
+    expect(await request('GET', path)).toHaveLength(2);
+    expect(of(cased)?.map(([, id]) => id)).toEqual([cased]);
+    expect(of(cased.toUpperCase())?.map(([, id]) => id)).toEqual(['c']);
     await request('PUT', '/v1/catalog/deregister', { Node: 'machine-1', ServiceID: moved });
     await request('PUT', '/v1/catalog/register', { ...on2, Service: { ID: moved, Service: moved } });
     expect((await read())(moved)).toEqual([['machine-2', moved, {}, [], undefined]]);

@@ -122,7 +122,7 @@ export function claims(theRig: () => ConsulRig): void {
         listed.flatMap(({ clientId, unreadableKey }) => (unreadableKey ? [[clientId, unreadableKey]] : [])),
       ).toEqual(['stolen', 'strange'].map((id) => [id, `scopemesh/payments/claims/main/${id}`]));
     }
-    expect(warnings).toEqual([{ records: 3, first: 'scopemesh/payments/claims/main/a/b' }]);
+    expect(warnings).toMatchObject([{ kind: 'kv', entries: 3, name: 'scopemesh/payments/claims/main/a/b' }]);
     await request('DELETE', '/v1/kv/scopemesh/payments/claims/main?recurse');
     expect(await consul.claims.list(never)).toEqual([]);
   });
