@@ -12,7 +12,9 @@ const shop = { 'shop:connect': { to: 'shop' } };
 async function start() {
   rig = await ordersRig({
     clients: [clientOf('web', 'orders:read', 'shop:connect'), clientOf('api', 'orders:read', 'shop:connect')],
-    file: { scopes: { 'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' }, ...shop } },
+    file: {
+      scopes: { 'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' }, ...shop },
+    },
     prepare: async ({ mesh }) => {
       await mesh.register('shop');
       await mesh.register('api', { client: 'api-app' });
@@ -75,7 +77,10 @@ describe('an entry of 9 MB that the owner of one service writes', () => {
 
     // The owner removes what they added.
     const { Sources: sources = [] } = (await rig.mesh.entry('orders')) ?? {};
-    await rig.mesh.write('orders', sources.filter(({ Name }) => !String(Name).startsWith('foreign')));
+    await rig.mesh.write(
+      'orders',
+      sources.filter(({ Name }) => !String(Name).startsWith('foreign')),
+    );
     await isClosed(rig, 'api');
     await until('a readable entry', async () => (await unreadable()) === 0);
     await daemon.idle();
