@@ -269,6 +269,11 @@ export const METRICS = {
     'From a write of the canary key until the watch on it saw the write.',
     [],
   ],
+  scopemesh_unread_seconds: [
+    'gauge',
+    'Since when this replica, which leads, cannot read a side (`consul`, or `provider/<name>`); 0 if it can, or for less than 30 s.',
+    ['side'],
+  ],
   scopemesh_consul_unreadable_entries: [
     'gauge',
     'Entries of Consul that cannot be read, because they are too large, nested too deep or not as Consul writes them, by kind: what each has stays and gains nothing, until somebody repairs it.',

@@ -1,4 +1,4 @@
-import { messageOf } from '../src/errors.js';
+import { IncompleteRead, isOverload, messageOf } from '../src/errors.js';
 import type { Notifier } from '../src/notifier.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
@@ -6,6 +6,8 @@ import { noteTokens } from '../src/reconcile/acl/token-counts.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { Outage, repeat } from '../src/repeat.js';
+
+const CONSUL = { kind: 'consul' } as const;
 
 /** The complete comparison with Consul, at an interval and on request. It finds every change that a watch missed. */
 export async function runResync(
@@ -28,11 +30,14 @@ export async function runResync(
         const summary = await sweep(deps, signal);
         swept(deps.clock.now());
         outage.ends(deps.clock.now());
+        deps.reads.succeeded(CONSUL, 'comparison');
         deps.logger.info({ ...summary }, 'complete comparison with Consul done');
         await noteTokens(deps, signal);
         return 'done';
       } catch (error) {
         if (signal.aborted) return { failed: true };
+        if (isOverload(error) || error instanceof IncompleteRead)
+          deps.reads.failed(CONSUL, 'comparison', messageOf(error), deps.clock.now());
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(
             { error: messageOf(error) },

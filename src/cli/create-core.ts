@@ -24,6 +24,7 @@ import { ReadsUnderWay } from '../read/reads-under-way.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
+import { FailedReads } from '../state/failed-reads.js';
 import { HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
 import { KeyedMutex } from '../state/mutex.js';
 import { OpenRevocations } from '../state/open-revocations.js';
@@ -146,6 +147,7 @@ export function createCore(
       clientReads: new ReadsUnderWay(),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       revocations: new OpenRevocations(),
+      reads: new FailedReads(),
       contention: new Contention(CONTENTION, parts.store.keyValues, runtime.clock),
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),

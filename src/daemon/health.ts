@@ -7,6 +7,8 @@ import type { Status } from './status.js';
 export interface ProbeDeps {
   /** Resolves if an event could be stored durably now. */
   readonly canStore: () => Promise<void>;
+  /** Why this replica, which leads, cannot work; undefined if it can, or if another one leads. */
+  readonly inability: () => string | undefined;
 }
 
 export interface StatusDeps {
@@ -31,7 +33,7 @@ const PAGE_REST = 4;
 const GAUGES_LIFE_MS = 1_000;
 
 /**
- * `/healthz`: the process is alive. `/readyz`: events can be accepted durably. Every listener has both: a load balancer asks
+ * `/healthz`: the process is alive. `/readyz`: events can be accepted durably, and a leader can read both sides. Every listener has both: a load balancer asks
  * the port to which it sends events, and a supervisor the port that a flood of events does not reach.
  */
 export function addProbes(server: FastifyInstance, deps: ProbeDeps): void {
@@ -40,7 +42,9 @@ export function addProbes(server: FastifyInstance, deps: ProbeDeps): void {
   server.get('/readyz', async (_request, reply) => {
     try {
       await check();
-      return { status: 'ready' };
+      const inability = deps.inability();
+      if (inability === undefined) return { status: 'ready' };
+      return reply.code(503).send({ status: 'not ready', reason: inability });
     } catch (error) {
       return reply.code(503).send({ status: 'not ready', reason: messageOf(error) });
     }

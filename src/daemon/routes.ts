@@ -5,6 +5,7 @@ import { composeSources } from '../identity/with-signals.js';
 import { createRulings } from '../operator/rulings.js';
 import type { Fence } from '../queue/fence.js';
 import { createParkedKeys } from '../queue/parked-keys.js';
+import { inabilityOf } from '../state/failed-reads.js';
 import { addAdoptionApi } from './adoption-api.js';
 import { addApi } from './api.js';
 import { type ApiAccessSettings, createApiAccess } from './api-access.js';
@@ -42,7 +43,12 @@ export function addRoutes(
   const { host } = config.http.admin ?? config.http.listen;
   const access = createApiAccess({ host, tokens: config.http.tokens, local });
   const canStore = () => store.inbox.check();
-  for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore });
+  const sides = providers.map(({ settings }) => settings.name);
+  const inability = () => {
+    const { deps, isReconciling } = live();
+    return leading().isLeader && isReconciling ? inabilityOf(deps.reads, sides, clock.now()) : undefined;
+  };
+  for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore, inability });
   const rest = admin ?? main;
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
   const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));

@@ -20,6 +20,7 @@ import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
 import type { Store } from '../queue/store-parts.js';
+import type { UnreadSide } from '../state/failed-reads.js';
 import { REVOCATION_STATES } from '../state/open-revocations.js';
 import type { LiveCore } from './live-core.js';
 import type { Reloads } from './reload.js';
@@ -54,6 +55,8 @@ export interface Status {
   }[];
   readonly watchAgeSeconds: Readonly<Record<string, number>>;
   readonly sweepAgeSeconds: number | null;
+  /** What this replica, if it leads, has not been able to read for more than 30 s. */
+  readonly unread: readonly UnreadSide[];
   /** Entries of Consul that the last lists could not show. */
   readonly unreadableEntries: readonly UnreadableEntry[];
   readonly ownedEdges: number;
@@ -158,6 +161,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     })),
     watchAgeSeconds: ages.ages(),
     sweepAgeSeconds: age(sweptAt),
+    unread: isLeader ? deps.reads.unread(now) : [],
     unreadableEntries: deps.consul.unreadable().slice(0, MAX_LISTED),
     ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
@@ -187,6 +191,14 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   for (const [table, seconds] of Object.entries(status.watchAgeSeconds))
     metrics.gauge('scopemesh_consul_watch_age_seconds', seconds, { table });
   if (status.sweepAgeSeconds !== null) metrics.gauge('scopemesh_sweep_age_seconds', status.sweepAgeSeconds);
+  for (const side of ['consul', ...config.providers.map(({ name }) => `provider/${name}`)])
+    metrics.gauge(
+      'scopemesh_unread_seconds',
+      status.unread.find((each) => each.side === side)?.seconds ?? 0,
+      {
+        side,
+      },
+    );
   metrics.gauge('scopemesh_leader', isLeader ? 1 : 0);
   metrics.gauge('scopemesh_leaderless_seconds', status.leaderlessSeconds);
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);

@@ -6,7 +6,7 @@ import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { Outage } from '../repeat.js';
 import type { WatchAges } from './watch-ages.js';
 
-type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
+type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger' | 'reads'>;
 
 const RETRY_MS = 1_000;
 /** After an error that lasts, the next read waits this many times as long: an answer that is too long is read for seconds. */
@@ -88,11 +88,13 @@ export async function watchTables(
         });
         for (const table of proven) ages.alive(table);
         proven.clear();
+        deps.reads.succeeded({ kind: 'consul' }, tables.join(' '));
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
         await restAfter(tookMs());
       } catch (error) {
         if (signal.aborted) return;
+        deps.reads.failed({ kind: 'consul' }, tables.join(' '), messageOf(error), deps.clock.now());
         proven.clear();
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(

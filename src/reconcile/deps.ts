@@ -12,6 +12,7 @@ import type { StoreSpace } from '../queue/store-space.js';
 import type { AclReadDeps, ReadDeps } from '../read/deps.js';
 import type { ReadsUnderWay } from '../read/reads-under-way.js';
 import type { Contention } from '../state/contention.js';
+import type { FailedReads } from '../state/failed-reads.js';
 import type { OpenRevocations } from '../state/open-revocations.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -125,6 +126,7 @@ export interface ReachedDeps extends AclPlanDeps {
 
 /** The dependencies of the complete read of a directory. */
 export interface DirectoryDeps extends DirectoriesDeps, ReachedDeps, UnreadableDeps {
+  readonly reads: FailedReads;
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   /** What events reported and no job has settled. */
@@ -146,7 +148,9 @@ export interface CurrentStateDeps extends ReadDeps, DirectoriesDeps {
 }
 
 /** The dependencies of the start of a term. */
-export interface PrepareDeps extends OperatorDeps, ReadDeps {}
+export interface PrepareDeps extends OperatorDeps, ReadDeps {
+  readonly reads: FailedReads;
+}
 
 /** The dependencies of all jobs: ports, never adapters. */
 export interface ReconcilerDeps extends AdoptionDeps, ClientDeps, DirectoryDeps, ProviderDeps, SweepDeps {

@@ -8,6 +8,7 @@ import { pendingTriggers } from './pending-triggers.js';
 import { restoreMemory } from './restore.js';
 
 const RETRY_MS = 1_000;
+const [CONSUL, WHAT] = [{ kind: 'consul' } as const, 'first read'];
 
 /**
  * Makes the world ready for the first job of a term: restores what earlier processes knew, reads Consul completely, and queues
@@ -27,9 +28,11 @@ export async function prepare(deps: PrepareDeps, signal: AbortSignal): Promise<b
       await compareQuarantines('retry', deps, signal);
       await queuePending(deps);
       outage.ends(deps.clock.now());
+      deps.reads.succeeded(CONSUL, WHAT);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
+      deps.reads.failed(CONSUL, WHAT, messageOf(error), deps.clock.now());
       if (outage.begins(deps.clock.now()))
         deps.logger.warn(
           { error: messageOf(error) },

@@ -1,6 +1,7 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { noteRecords } from '../apply/edge-records.js';
+import { messageOf, Stopped } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { type Key, leftObjectsKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -99,10 +100,15 @@ async function changesOrphans(isNowComplete: boolean, deps: DirectoryDeps): Prom
 }
 
 async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryDeps, signal: AbortSignal) {
+  const side = { kind: 'provider', name: directory.provider } as const;
   try {
-    return await directory.readAll(signal, isUrgent);
+    const snapshot = await directory.readAll(signal, isUrgent);
+    deps.reads.succeeded(side, 'directory');
+    return snapshot;
   } catch (error) {
     countFailure(directory.provider, error, deps);
+    if (!(error instanceof Stopped) && !signal.aborted)
+      deps.reads.failed(side, 'directory', messageOf(error), deps.clock.now());
     throw error;
   }
 }

@@ -21,7 +21,7 @@ const READER = 'token-of-prometheus-that-only-reads';
 
 function serve({ host = '127.0.0.1', ...deps }: Partial<ProbeDeps & StatusDeps> & { host?: string }): void {
   app = server();
-  addProbes(app, { canStore: async () => {}, ...deps });
+  addProbes(app, { canStore: async () => {}, inability: () => undefined, ...deps });
   addStatus(app, {
     access: createApiAccess({
       host,

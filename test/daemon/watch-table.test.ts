@@ -5,6 +5,7 @@ import { WatchAges } from '../../src/daemon/watch-ages.js';
 import { watchTables } from '../../src/daemon/watch-table.js';
 import { SyncError } from '../../src/errors.js';
 import { silentLogger } from '../../src/observe.js';
+import { FailedReads } from '../../src/state/failed-reads.js';
 import { aborted } from '../support/aborted.js';
 
 /** How long each read of a table that always changes is followed by nothing; a read takes so long, or fails then. */
@@ -40,7 +41,7 @@ async function restsAfter(
     if (one.fails !== undefined)
       throw new SyncError('ERR_CONSUL_INCOMPLETE', 'no', { retriable: one.fails === 'once' });
   };
-  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger, reads: new FailedReads() };
   const rest = { times, maxMs: 5_000, ...(goesOn === undefined ? {} : { goesOn }) };
   await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, rest);
   return goesOn === undefined ? rests.slice(0, reads.length) : rests;
@@ -86,7 +87,7 @@ it('One read covers the first answers of several tables', async () => {
     for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
     setImmediate(() => stop.abort());
   };
-  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger, reads: new FailedReads() };
   await watchTables(['catalog', 'protocols'], read, deps, new WatchAges(clock), stop.signal);
   expect(reads).toBe(1);
 });
@@ -102,7 +103,7 @@ it('A change of one table does not make another one older that is read with it',
     listener.alive();
     return aborted(signal).catch(() => {});
   };
-  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger, reads: new FailedReads() };
   const watching = watchTables(['catalog', 'protocols'], async () => {}, deps, ages, stop.signal);
   now = 4_000;
   listeners.get('catalog')?.changed();
@@ -128,7 +129,7 @@ it('A change is taken when the read begins that sees it, and not before', async 
     order.push('has read');
     stop.abort();
   };
-  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger, reads: new FailedReads() };
   await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal);
   expect(order).toEqual(['read', 'taken', 'has read']);
 });
@@ -165,7 +166,7 @@ it.each([
   await watchTables(
     ['intentions'],
     read,
-    { consul: { watch } as Consul, clock, logger: silentLogger },
+    { consul: { watch } as Consul, clock, logger: silentLogger, reads: new FailedReads() },
     ages,
     stop.signal,
   );

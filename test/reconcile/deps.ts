@@ -11,6 +11,7 @@ import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import { ReadsUnderWay } from '../../src/read/reads-under-way.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
+import { FailedReads } from '../../src/state/failed-reads.js';
 import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
 import { KeyedMutex } from '../../src/state/mutex.js';
 import { OpenRevocations } from '../../src/state/open-revocations.js';
@@ -133,6 +134,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     ...reads,
   };
   const deps: ReconcilerDeps = {
+    reads: new FailedReads(),
     consul: {
       unreadable: () => [],
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
