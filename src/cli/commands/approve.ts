@@ -1,5 +1,5 @@
 import type { Config } from '../../../config/config.js';
-import { messageOf } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import { localPerson, type Principal } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
@@ -20,11 +20,11 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { withIdleStore } from '../one-shot.js';
 import { readDecisions } from '../read-decision-log.js';
+import { type HoldSelection, selectHolds } from '../select-holds.js';
 import { printable } from '../terminal/screen.js';
 
-interface Options {
-  readonly json?: true;
-  readonly override?: true;
+interface Options extends Omit<HoldSelection, 'reason'> {
+  readonly reason?: string;
 }
 
 /** A hold or a quarantine that a person has decided on. */
@@ -43,7 +43,10 @@ export function addApprove(program: DocumentedCommand, cli: Cli): void {
       .command(verdict)
       .summary(summary)
       .description(description)
-      .argument('<id...>', 'IDs of held decisions, as scopemesh plan and decisions list print them')
+      .argument('[id...]', 'IDs of held decisions, as scopemesh plan and decisions list print them')
+      .option('--reason <reason>', 'instead of IDs: every held change with this reason, after showing them')
+      .option('--client <client>', 'with --reason: only of this client (CLIENT-ID or PROVIDER/CLIENT-ID)')
+      .option('--confirm <digest>', 'with --reason and without a terminal: the digest that the list printed')
       .option('--json', 'print one JSON document')
       .endHelp(help)
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
@@ -66,10 +69,8 @@ Examples:
   scopemesh approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB
   scopemesh approve main/web-app
 
-Approve every held removal that nobody rejected:
-  scopemesh plan --json |
-    jq -r '.holds[] | select(.reason == "RevocationLimit" and .rejectedBy == null)
-      | .decisionId // empty' | xargs -r scopemesh approve`,
+Look at the held removals of one client that nobody rejected, and approve them:
+  scopemesh approve --reason RevocationLimit --client web-app`,
   ).option('--override', 'also approve a change that somebody rejected');
   add(
     'reject',
@@ -88,12 +89,20 @@ Example:
 }
 
 async function ruleOnAll(
-  ids: readonly string[],
+  given: readonly string[],
   verdict: RulingVerdict,
   options: Options,
   cli: Cli,
 ): Promise<void> {
+  const { reason } = options;
+  if (
+    (given.length === 0) === (reason === undefined) ||
+    (reason === undefined && options.client !== undefined)
+  )
+    throw configError('write IDs, or --reason with or without --client');
   const config = await cli.openConfig();
+  const ids = reason === undefined ? given : await selectHolds({ ...options, reason }, verdict, config, cli);
+  if (ids === undefined) return cli.exit(1);
   const ruled: Ruled[] = [];
   const errors: { readonly id: string; readonly message: string }[] = [];
   await withRulings(config, cli, async (rulings) => {

@@ -108,6 +108,47 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
   });
 
+  it('holds are approved by what they are after they were shown, and no other list than that one', async () => {
+    cli.idp({ clientId: 'another', scopes: [] });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    const byReason = ['approve', '--reason', 'RevocationLimit'];
+    const both = await cli.run(byReason);
+    const [, digest = ''] = /--confirm (\w{12})$/m.exec(both.err) ?? [];
+    expect(both).toMatchObject({ status: 1, err: expect.stringContaining('exactly these 2 changes') });
+    for (const source of ['web', 'bot'])
+      expect(both.out).toContain(
+        `${await heldId(source)}  intention/default/default/orders/${source}  client main/`,
+      );
+
+    const one = [...byReason, '--client', 'main/web-app'];
+    expect(await cli.run([...one, '--confirm', digest])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining(`not the changes of --confirm ${digest}`),
+    });
+    expect((await cli.run(one, { typed: 'no\n' })).status).toBe(1);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+    expect((await cli.run(one, { typed: 'yes\n' })).out).toContain(`approved  ${await heldId('web')}`);
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toEqual({ bot: 'allow' });
+
+    const rest = await cli.run([...byReason, '--client', 'bot']);
+    const [, ofRest = ''] = /--confirm (\w{12})$/m.exec(rest.err) ?? [];
+    const approved = await cli.run([...byReason, '--confirm', ofRest, '--json']);
+    expect(approved.json()).toMatchObject({ approved: [{ id: await heldId('bot') }], errors: [] });
+    await cli.run(['apply', '--yes']);
+    expect(await mesh.access('orders')).toBeUndefined();
+  });
+
+  it.each([
+    [['approve'], 'write IDs, or --reason'],
+    [['approve', 'ID', '--reason', 'RevocationLimit'], 'write IDs, or --reason'],
+    [['approve', 'ID', '--client', 'bot'], 'write IDs, or --reason'],
+    [['approve', '--reason', 'ForeignSource'], 'nobody can approve other holds'],
+    [['approve', '--reason', 'RevocationLimit', '--client', 'bot'], 'no held change has this reason'],
+  ])('refuses %j', async (args, why) => {
+    expect(await cli.run(args)).toMatchObject({ status: 1, err: expect.stringContaining(why) });
+  });
+
   it('an approval releases nothing else', async () => {
     cli.idp({ clientId: 'another', scopes: [] });
     await cli.run(['apply', '--yes']);
