@@ -23,7 +23,9 @@ async function withAnswers(answers: Record<string, unknown>, options: Partial<Ht
   const metrics: Metrics = {
     count() {},
     time() {},
-    gauge: (name, value, labels) => gauges.set(`${name} ${labels?.kind}`, value),
+    gauge(name, value, labels) {
+      if (name === 'scopemesh_consul_unreadable_entries') gauges.set(`${name} ${labels?.kind}`, value);
+    },
   };
   const logger = { debug() {}, info() {}, error() {}, warn: (fields: unknown) => warnings.push(fields) };
   const answer = ({ url, reply }: Exchange) => reply(200, answers[decodeURIComponent(url.pathname)] ?? []);
