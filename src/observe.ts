@@ -324,6 +324,11 @@ export const METRICS = {
     'Seconds since this replica last knew of a leader; 0 while there is one. Nothing changes in Consul without a leader.',
     [],
   ],
+  scopemesh_replicas_differing: [
+    'gauge',
+    'Other replicas with another mapping or mode than this one. While a leader is among them, or leads after one of them, access may depend on which one leads.',
+    [],
+  ],
   scopemesh_takeovers_total: ['counter', 'How often this replica began to lead.', []],
   scopemesh_standby_read_failures_total: [
     'counter',

@@ -70,7 +70,7 @@ export async function runDaemon(
       ports.rejectedEvents.run(stop),
       ports.unstored.run(stop),
       keepSpace(store.space, () => replica.live.deps.askForSweep(), clock, stop),
-      runPresence(store.roster, described, runtime, stop),
+      runPresence(store.roster, () => ({ ...described, mapping: reloads.mapping }), runtime, stop),
       runWatchdog(options.supervisor, () => stuckPart(replica.live), runtime, stop),
     );
     // By itself: if it throws, the parts that run already are waited for.

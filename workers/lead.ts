@@ -1,14 +1,18 @@
+import { replicaName } from '../src/cli/create-lease.js';
 import type { Role } from '../src/cli/run-daemon.js';
 import { recordLeaderChange } from '../src/daemon/leader-change.js';
 import type { LiveCore } from '../src/daemon/live-core.js';
+import { MappingAgreement } from '../src/daemon/mapping-agreement.js';
 import { createStartGate } from '../src/daemon/start-gate.js';
 import { queueState } from '../src/daemon/status.js';
 import { StopOrder } from '../src/daemon/stop-order.js';
 import { createTermCore, type TermCoreParts } from '../src/daemon/term-core.js';
 import type { Term } from '../src/lease/term.js';
+import type { OwnMapping } from '../src/model/replica.js';
 import { createNotifier } from '../src/notifier.js';
 import { runBreakGlass } from './break-glass.js';
 import { runFreeze } from './freeze.js';
+import { runMapping } from './mapping.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
 import { runRelay } from './relay.js';
@@ -21,6 +25,8 @@ export interface LeadDeps extends TermCoreParts {
   readonly only: readonly Role[];
   /** What the polls need of the replica. */
   readonly ports: WatchPorts;
+  /** Of the file that this replica has now. */
+  readonly mapping: () => OwnMapping;
   /** Makes the core the one that the replica shows, and hands its events to. */
   readonly publish: (core: LiveCore) => void;
 }
@@ -40,13 +46,21 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   const prepared = createNotifier();
   // The term may end before jobs can run.
   const first = createStartGate(store.queue, agenda, prepared.wait(order.inputs), clock, order.inputs);
+  const { roster } = deps.store;
+  const agreement = new MappingAgreement({ deps: core.deps, roster, own: deps.mapping, name: replicaName() });
+  // Where replicas share no store, no other file was in force.
+  const isShared = Number.isFinite(deps.store.fence.lifeMs);
+  const known = createNotifier();
+  if (!isShared) known.notify();
   const jobs = runReconcile(core.deps, agenda, store.queue, core.progress, order.jobs, term.lost, {
+    known: known.wait(order.jobs),
     onPrepared: prepared.notify,
     hold: first.hold,
   });
   const swept = createNotifier();
   const onSwept = (at: number) => {
     core.sweptAt = at;
+    agreement.compared();
     swept.notify();
   };
   const inputs = [
@@ -54,6 +68,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     first.drained.then(() =>
       runResync(core.deps, agenda, store.queue, config.resyncMs, onSwept, sweepAsked, order.inputs),
     ),
+    ...(isShared ? [runMapping(agreement, known.notify, runtime, order.inputs)] : []),
     runFreeze(core.deps, order.inputs),
     runBreakGlass(core.deps, order.inputs),
     recordLeaderChange(term, core.deps, order.inputs),

@@ -11,12 +11,12 @@ const MESSAGE = 'this replica cannot be listed in the store; it tries again';
 /** Lists this replica in the store until the signal aborts. Never rejects. */
 export async function runPresence(
   roster: Roster,
-  self: Replica,
+  self: () => Replica,
   deps: { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
 ): Promise<void> {
-  const step = () => roster.show(self).then(() => SHOW_MS);
+  const step = () => roster.show(self()).then(() => SHOW_MS);
   await repeatSteps({ message: MESSAGE, pauseMs: SHOW_MS }, step, deps, signal);
   // The others forget it soon in any case.
-  await roster.leave(self.replica).catch(() => {});
+  await roster.leave(self().replica).catch(() => {});
 }

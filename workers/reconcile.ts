@@ -11,6 +11,8 @@ import { stoppable } from '../src/reconcile/stoppable.js';
 
 /** What a term does at its beginning: `onPrepared` is called when jobs can run, and `hold` may let some of them wait. */
 interface Beginning {
+  /** What must be known before the first job. */
+  readonly known?: Promise<void>;
   readonly onPrepared: () => void;
   readonly hold: (handler: AgendaHandler) => AgendaHandler;
 }
@@ -23,10 +25,12 @@ export async function runReconcile(
   progress: Progress,
   signal: AbortSignal,
   lost: AbortSignal,
-  { onPrepared, hold }: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
+  { known, onPrepared, hold }: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
   if (!(await prepare(deps, either))) return;
+  await known;
+  if (either.aborted) return;
   onPrepared();
   const onOverload = () => agenda.overloaded();
   const ended = { ...deps, ...stoppable(deps, signal) };

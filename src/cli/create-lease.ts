@@ -9,10 +9,12 @@ import type { SyncError } from '../errors.js';
 import { checkCluster } from '../lease/cluster.js';
 import { ConsulLease } from '../lease/consul-lease.js';
 import type { Lease } from '../lease/lease.js';
-import { ledWithoutLease, otherLog } from '../lease/refusals.js';
+import { readFormer } from '../lease/mapping-in-force.js';
+import { ledWithoutLease, observesOnly, otherLog } from '../lease/refusals.js';
 import { createStoreLease } from '../lease/store-lease.js';
 import { makeStateDirectory } from '../make-directory.js';
 import { definedFields } from '../model/defined-fields.js';
+import type { OwnMapping } from '../model/replica.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
@@ -32,6 +34,7 @@ export async function createLeases(
   { consul, store }: { readonly consul: Consul; readonly store: Store },
   { clock }: Pick<Runtime, 'clock'>,
   address: () => string | undefined,
+  mapping?: () => OwnMapping,
 ): Promise<(mode: Config['mode']) => Lease> {
   const host = hostname();
   const { fence, keyValues } = store;
@@ -54,8 +57,15 @@ export async function createLeases(
   };
   const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>
     (await checkStore()) ?? (await checkCluster(consul.clusterId, keyValues, randomUUID, signal));
+  // A leader in `observe` revokes nothing.
+  const checkObserver = async (): Promise<SyncError | undefined> => {
+    const fault = await checkStore();
+    if (fault !== undefined || mapping === undefined) return fault;
+    if (await readFormer(replicaName(), mapping(), store)) throw observesOnly();
+    return undefined;
+  };
   // One of each: it knows what earlier attempts saw.
-  const inStore = createStoreLease(fence, self, checkStore);
+  const inStore = createStoreLease(fence, self, checkObserver);
   const inConsul = new ConsulLease({
     lock: consul.lock,
     fence,

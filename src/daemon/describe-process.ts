@@ -10,7 +10,7 @@ export function describeProcess(
   address: string,
   parts: readonly Role[],
   { clock }: { readonly clock: Clock },
-): Replica {
+): Omit<Replica, 'mapping'> {
   return {
     replica: replicaName(),
     host: hostname(),

@@ -1,8 +1,10 @@
 import type { Config } from '../../config/config.js';
 import { createCore } from '../cli/create-core.js';
 import { createLeases } from '../cli/create-lease.js';
+import { isoInstant } from '../clock.js';
 import { Leadership } from '../lease/leadership.js';
 import type { Term } from '../lease/term.js';
+import type { OwnMapping } from '../model/replica.js';
 import { createNotifier } from '../notifier.js';
 import { createIntakePorts } from './intake-ports.js';
 import { createLiveCore, type LiveCore } from './live-core.js';
@@ -22,7 +24,11 @@ export interface LocalReplicaParts extends TermCoreParts {
 /** What one term runs: `publish` makes its core the one that the replica shows, and hands its events to. */
 export type RunTerm = (
   term: Term,
-  parts: { readonly config: Config; readonly publish: (core: LiveCore) => void },
+  parts: {
+    readonly config: Config;
+    readonly mapping: () => OwnMapping;
+    readonly publish: (core: LiveCore) => void;
+  },
 ) => Promise<void>;
 
 /** What this process is among the replicas: it takes events, leads while it has the lease, and else stands by. */
@@ -48,6 +54,7 @@ export async function createLocalReplica(
   const createIdleCore = () => createCore(reloads.current, { consul, providers, store }, runtime);
   const reloads: Reloads = new Reloads({
     running: config,
+    readAt: isoInstant(runtime.clock),
     read: reload,
     live: () => live,
     stepDown: () => leadership.stepDown(),
@@ -61,7 +68,7 @@ export async function createLocalReplica(
     Math.max(reloads.current.resyncMs, ...reloads.current.providers.map(({ fullReadMs }) => fullReadMs));
   const standby = new Standby({ createDeps: () => createIdleCore().deps, intervalMs }, runtime);
   const attempted = createNotifier();
-  const leaseOf = await createLeases(config, { consul, store }, runtime, address);
+  const leaseOf = await createLeases(config, { consul, store }, runtime, address, () => reloads.mapping);
   const leadership = new Leadership({
     ...runtime,
     lease: () => leaseOf(reloads.current.mode),
@@ -87,7 +94,7 @@ export async function createLocalReplica(
       leadership.run(async (term) => {
         void standby.end();
         try {
-          await lead(term, { config: reloads.current, publish });
+          await lead(term, { config: reloads.current, mapping: () => reloads.mapping, publish });
         } finally {
           live = rest();
         }

@@ -1,11 +1,12 @@
 import type { Config } from '../../config/config.js';
 import { beginsTerm, effectiveConfig, isLive } from '../../config/live-settings.js';
-import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
+import { configRevision, diffConfig, mappingRevision, toMapping } from '../../config/mapping-revision.js';
 import { holdTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
+import type { OwnMapping } from '../model/replica.js';
 import type { Trigger } from '../model/trigger.js';
 import { policyOf } from '../plan/mode.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
@@ -25,6 +26,8 @@ export interface LiveReload {
 export interface ReloadParts {
   /** The configuration that the process began with. */
   readonly running: Config;
+  /** ISO 8601, when that was read. */
+  readonly readAt: string;
   /** Reads the file again. */
   readonly read: () => Promise<Config>;
   readonly live: () => LiveReload;
@@ -54,17 +57,24 @@ export class Reloads {
   readonly #parts: ReloadParts;
   #last: Config;
   #current: Config;
+  #mapping: OwnMapping;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(parts: ReloadParts) {
     this.#parts = parts;
     this.#last = parts.running;
     this.#current = parts.running;
+    this.#mapping = mappingOf(parts.running, parts.readAt);
   }
 
   /** The configuration in effect. The next term begins with it. */
   get current(): Config {
     return this.#current;
+  }
+
+  /** What this replica shows of it. */
+  get mapping(): OwnMapping {
+    return this.#mapping;
   }
 
   get #deps(): ReconcilerDeps {
@@ -139,6 +149,7 @@ export class Reloads {
     );
     this.#last = next;
     this.#current = effective;
+    if (mapping.revision !== this.#mapping.revision) this.#mapping = mappingOf(effective, isoInstant(clock));
     this.#parts.taken(effective);
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
     else
@@ -244,6 +255,10 @@ export class Reloads {
   #cause() {
     return { kind: 'config' as const, receivedAt: isoInstant(this.#deps.clock) };
   }
+}
+
+function mappingOf(config: Config, readAt: string): OwnMapping {
+  return { mode: config.mode, revision: mappingRevision(config), readAt };
 }
 
 /** Whether a decision failed by the store or the lease, and not by the file. */

@@ -42,6 +42,10 @@ export interface Status {
   readonly leaderlessSeconds: number;
   readonly mode: string;
   readonly mappingRevision: string;
+  /** Other replicas whose mapping or mode is another one than this replica's. */
+  readonly differing: readonly string[];
+  /** The mapping of the last leader, while this leader's own is in doubt; what it would open is held as `MappingDiffers`. */
+  readonly mappingInDoubt: { readonly former: string } | null;
   /** The freeze in effect. `until`: null until a person ends it. */
   readonly freeze: ReturnType<typeof toFreezeView>;
   /** Every break-glass grant whose edge is not closed yet. */
@@ -135,6 +139,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       ),
     ),
   ]);
+  const { former } = deps.world.mappingDoubt;
   const age = (at: number | undefined) => (at === undefined ? null : (now - at) / 1000);
   const status: Status = {
     owner: config.owner,
@@ -149,6 +154,10 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     leaderlessSeconds: leaderlessMs / 1000,
     mode: deps.world.mapping.mode,
     mappingRevision: deps.world.mapping.revision,
+    differing: roster
+      .filter(({ mapping }) => mapping.revision !== deps.world.mapping.revision)
+      .map(({ replica }) => replica),
+    mappingInDoubt: former === undefined ? null : { former: former.revision },
     freeze: toFreezeView(freeze),
     breakGlass: breakGlass.map((each) =>
       toBreakGlassView(each, deps.world.mapping, deps.world.breakGlass.timeAt(now)),
@@ -201,6 +210,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     );
   metrics.gauge('scopemesh_leader', isLeader ? 1 : 0);
   metrics.gauge('scopemesh_leaderless_seconds', status.leaderlessSeconds);
+  metrics.gauge('scopemesh_replicas_differing', status.differing.length);
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
   metrics.gauge('scopemesh_frozen', status.freeze === null ? 0 : 1);
   metrics.gauge('scopemesh_parked_keys', status.parkedCount);

@@ -60,6 +60,16 @@ export function ledWithoutLease(): SyncError {
   );
 }
 
+/** The mode is a part of the mapping, so this ends as any difference between the files does. */
+export function observesOnly(): SyncError {
+  return new SyncError(
+    'ERR_LEASE_HELD',
+    'this replica is in mode observe and the last leader was not, so it does not lead: nothing would be revoked. Give every ' +
+      'replica of this owner the same file.',
+    { retriable: true },
+  );
+}
+
 /** Decisions would be spread over the disks of several replicas. */
 export function otherLog(): SyncError {
   return refusal(

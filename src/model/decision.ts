@@ -51,6 +51,7 @@ export const HOLD_REASONS = [
   'LegacyEntry',
   'MarkLost',
   'MarkUnrecorded',
+  'MappingDiffers',
   'Contended',
   'EntryTooLarge',
   'InvalidServiceName',

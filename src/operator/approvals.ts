@@ -59,6 +59,8 @@ export async function ruleOnHold(
   const key = parseKey(hold.key);
   const isLeft = hold.key === leftObjectsKey(deps.world.mapping.owner);
   if (!isApprovable(hold.reason) || (key === undefined && !isLeft)) return { kind: 'unsuitable', hold };
+  // What the mapping must not open is taken out of the mapping.
+  if (hold.reason === 'MappingDiffers' && verdict === 'rejected') return { kind: 'unsuitable', hold };
   if (verdict === 'approved' && !override) {
     const rejection = await rejectionOf(hold, deps.keyValues);
     if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
@@ -151,6 +153,22 @@ export async function rulingsOn(
       rulings.set(subject, ruling);
   }
   return rulings;
+}
+
+/** The approvals of these holds. Each is valid for exactly what it approved. */
+export async function approvalsOf(
+  held: readonly RecordedHold[],
+  { keyValues }: { readonly keyValues: Pick<OperatorDeps['keyValues'], 'get'> },
+): Promise<(hold: Hold) => Principal | undefined> {
+  const approved = new Map<string, StoredRuling>();
+  for (const { subject, decisionId } of held) {
+    const ruling = parseRuling(await keyValues.get(rulingName(subject)));
+    if (ruling?.verdict === 'approved' && ruling.decisionId === decisionId) approved.set(subject, ruling);
+  }
+  return (hold) => {
+    const ruling = approved.get(hold.subject);
+    return ruling?.fingerprint === fingerprintOf(hold) ? ruling?.by : undefined;
+  };
 }
 
 function rulingName(subject: string): string {

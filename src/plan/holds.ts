@@ -10,7 +10,7 @@ export function holdKey(hold: { readonly subject: string; readonly reason: HoldR
 
 /** Whether a hold with this reason waits for a person. Every other hold ends when its cause is gone. */
 export function isApprovable(reason: string): boolean {
-  return reason === 'RevocationLimit' || reason === 'MarkUnrecorded';
+  return reason === 'RevocationLimit' || reason === 'MarkUnrecorded' || reason === 'MappingDiffers';
 }
 
 /** Whether a hold with this reason delays a change that is still planned: a person approves it, or the freeze ends. */

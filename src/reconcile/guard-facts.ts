@@ -1,6 +1,8 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
-import { rulingsOn } from '../operator/approvals.js';
-import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
+import type { CauseKind } from '../model/cause.js';
+import type { Trigger } from '../model/trigger.js';
+import { approvalsOf, rulingsOn } from '../operator/approvals.js';
+import type { GuardFacts, Loss, MappingDoubtFacts, RevocationBudget } from '../plan/guards/guard.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { countInferred, usedHere } from '../state/fleet.js';
@@ -16,6 +18,7 @@ export async function guardFacts(
   losses: readonly Loss[],
   recordedHolds: KeyRecord['holds'],
   deps: GuardDeps,
+  triggers: readonly Pick<Trigger, 'cause'>[] = [],
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock, space } = deps;
   if (losses.length > 0) await countFleetAhead(deps);
@@ -28,8 +31,34 @@ export async function guardFacts(
     budget: counted.some(({ subject }) => !rulings.has(subject)) ? budgetFor(counted, deps, now) : undefined,
     isContended: (subject) => contention.isContended(subject, now),
     freeze: world.freezes.at(now),
+    doubt: await doubtFacts(recordedHolds, triggers, deps),
     opening: acl.opening,
     isStoreLow: space.isLow(),
+  };
+}
+
+const OF_PROVIDER: ReadonlySet<CauseKind> = new Set(['webhook', 'poll', 'full-read', 'order']);
+
+/**
+ * What may open although the mapping of this leader is in doubt: what only changes at the identity provider since the first
+ * complete comparison open. What is held once stays held: a later event about the client does not show what opens it.
+ */
+async function doubtFacts(
+  recordedHolds: KeyRecord['holds'],
+  triggers: readonly Pick<Trigger, 'cause'>[],
+  { world, keyValues }: Pick<GuardDeps, 'world' | 'keyValues'>,
+): Promise<MappingDoubtFacts | undefined> {
+  const { former, comparedAt } = world.mappingDoubt;
+  if (former === undefined) return undefined;
+  const isOfProvider =
+    comparedAt !== undefined &&
+    triggers.length > 0 &&
+    triggers.every(({ cause }) => OF_PROVIDER.has(cause.kind) && cause.receivedAt > comparedAt);
+  const held = [...recordedHolds.values()].filter(({ reason }) => reason === 'MappingDiffers');
+  const subjects = new Set(held.map(({ subject }) => subject));
+  return {
+    isHeld: (subject) => !isOfProvider || subjects.has(subject),
+    approvedBy: await approvalsOf(held, { keyValues }),
   };
 }
 

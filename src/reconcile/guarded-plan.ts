@@ -39,7 +39,7 @@ async function planOnce(basis: PlanBasis, deps: DestinationDeps, signal: AbortSi
       sourcesAfter(entry?.sources ?? [], changes, mapping.owner),
     ),
   );
-  const facts = await guardFacts(kind.losses, basis.record.holds, deps);
+  const facts = await guardFacts(kind.losses, basis.record.holds, deps, planned.job.triggers);
   const { changes, holds, used, rejections } = guard(kind, facts);
   deps.window.rejections.put(formatKey(planned.plan.key), rejections);
   return { ...planned, plan: { ...planned.plan, changes, holds }, used };

@@ -54,7 +54,7 @@ export async function reconcileJwtProvider(
   const mine = await plannedFor(provider, deps, signal);
   const guarded = guard(
     guardableJwtProviders(mine, record.lastApplied),
-    await guardFacts([], record.holds, deps),
+    await guardFacts([], record.holds, deps, job.triggers),
   );
   let refusal: SyncError | undefined;
   for (const change of guarded.changes) {

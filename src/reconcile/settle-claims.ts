@@ -59,7 +59,7 @@ export async function settleClaims(
     const { mapping } = world;
     const plan = planClaims(id, world, deps.clock.now());
     const planned = (each: ClientPlan) => guardableClaims(each, policyOf(mapping));
-    const { changes, holds } = guard(planned(plan), await guardFacts([], record.holds, deps));
+    const { changes, holds } = guard(planned(plan), await guardFacts([], record.holds, deps, [{ cause }]));
     const concerns = (subject: string) => !isAclSubject(subject);
     // Anyone who registers a service can make forbidden records without end, and each opens nothing: no hold says so.
     const guarded = holds.filter(({ reason }) => reason !== 'ModeForbids');

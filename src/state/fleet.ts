@@ -133,6 +133,9 @@ export function* planningFleet(
   return guarded;
 }
 
+/** Nothing shows who approved it, or that the identity provider changed it. Its job knows. */
+const ALL_HELD = { isHeld: () => true, approvedBy: () => undefined };
+
 /** The guard facts for plans of the whole fleet, which use rejections but no approvals and no earlier plan. */
 export function fleetGuardFacts(
   losses: readonly Loss[],
@@ -153,6 +156,7 @@ export function fleetGuardFacts(
     budget,
     isContended: () => false,
     freeze: world.freezes.at(now),
+    ...(world.mappingDoubt.former === undefined ? {} : { doubt: ALL_HELD }),
     opening: new Set(),
     isStoreLow: false,
   };

@@ -24,6 +24,7 @@ import { Freezes } from './freezes.js';
 import { InferredRemovals } from './inferred-removals.js';
 import { JwtProviderUse } from './jwt-provider-use.js';
 import { LastAppliedCache } from './last-applied-cache.js';
+import { MappingDoubt } from './mapping-doubt.js';
 import { Mutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
 import type { OwnedEdges } from './owned-edges.js';
@@ -52,6 +53,7 @@ export class WorldState {
   /** For the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly freezes = new Freezes(() => this.#mapping.freezes);
+  readonly mappingDoubt = new MappingDoubt();
   readonly breakGlass = new BreakGlasses((from, to) => this.#touchEdge(from, to));
   readonly denies = new Denies((from, to) => this.#touchEdge(from, to));
   readonly #directories = new Directories();
@@ -154,13 +156,11 @@ export class WorldState {
   }
 
   readonly hasDirectory = (provider: string) => this.#directories.complete.has(provider);
-
   readonly clients = (provider: string) => this.#directories.clients(provider);
   readonly hasEndedLogin = (client: OAuthClient, serviceName: string) =>
     this.#claims.hasEnded(client, serviceName);
   readonly namersOf = (serviceName: string) => this.#claims.namersOf(serviceName);
   readonly client = (id: ClientId) => this.#directories.clients(id.provider).get(id.clientId);
-
   /** The known client whose ACL objects have this name. */
   readonly clientNamed = (name: string) =>
     this.#names.of(name, this.#mapping.owner, () => this.#directories.everybody());

@@ -8,6 +8,7 @@ export const REPLICA = {
   version: '1.2.3',
   startedAt: '2026-03-01T10:00:00.000Z',
   parts: ['intake', 'relay'],
+  mapping: { mode: 'enforce', revision: 'sha256:1', readAt: '2026-03-01T10:00:00.000Z' } as const,
 };
 
 /** The contract of the port `Roster`, as far as one replica sees it. */

@@ -171,6 +171,7 @@ async function startTerm({ load, clock }: Rig, epoch: number, faults: Faults = {
       consul,
       providers,
       only: ['watch', 'reconcile'],
+      mapping: () => ({ mode: config.mode, revision: 'sha256:1', readAt: '2026-03-01T10:00:00.000Z' }),
       runtime,
       ports: {
         ...store,

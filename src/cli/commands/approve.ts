@@ -62,8 +62,8 @@ Exit status: 0; 1 if one of the IDs cannot be approved. A change that somebody r
 without --override.
 
 You can approve removals that the mass guard holds (RevocationLimit), changes of sources that have
-the mark without a record (MarkUnrecorded), and the end of a quarantine. Every other hold ends when
-its reason is gone.
+the mark without a record (MarkUnrecorded), what a leader with another mapping would open
+(MappingDiffers), and the end of a quarantine. Every other hold ends when its reason is gone.
 
 Examples:
   scopemesh approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB

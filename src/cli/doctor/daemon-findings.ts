@@ -66,6 +66,11 @@ const WAITING: readonly (readonly [reason: HoldReason, text: (count: number) => 
     (count) =>
       `${count} sources have the mark of scopemesh, but scopemesh has no record of writing them: they stay until a person approves or rejects the change (MarkUnrecorded)`,
   ],
+  [
+    'MappingDiffers',
+    (count) =>
+      `the leader took over with another mapping than the last leader had: ${count} changes that would open access wait until the files of all replicas agree or a person approves (MappingDiffers)`,
+  ],
 ];
 
 /** Changes that a person can approve or reject. */

@@ -10,6 +10,7 @@ export const ReplicaView = z.object({
   parts: z.array(z.string()),
   leader: z.boolean(),
   seenSeconds: z.number(),
+  mapping: z.object({ mode: z.string(), revision: z.string() }),
 });
 type ReplicaView = z.infer<typeof ReplicaView>;
 
@@ -19,6 +20,7 @@ export function replicaFindings(replicas: readonly ReplicaView[]): readonly Find
   if (replicas.length === 0) return [];
   const missing = ROLES.filter((part) => !replicas.some(({ parts }) => parts.includes(part)));
   const versions = [...new Set(replicas.map(({ version }) => version))].toSorted();
+  const mappings = new Set(replicas.map(({ mapping }) => mapping.revision));
   const names = namesText(replicas.map(replicaText));
   return [
     missing.length === 0
@@ -28,6 +30,15 @@ export function replicaFindings(replicas: readonly ReplicaView[]): readonly Find
           `no replica runs ${namesText(missing)}: ${names}; replicas of older releases are not listed`,
           'start scopemesh run without --only, or with the missing parts, on one more machine',
         ),
+    ...(mappings.size > 1
+      ? [
+          warning(
+            'replicas.mappings',
+            `the replicas have different mappings, so access depends on which one leads: ${namesText(replicas.map(mappingText))}`,
+            'give every replica the same file, and restart it or send SIGHUP; docs/how-to/run-replicas.md says what is held meanwhile',
+          ),
+        ]
+      : []),
     ...(versions.length > 1
       ? [
           notice(
@@ -38,6 +49,10 @@ export function replicaFindings(replicas: readonly ReplicaView[]): readonly Find
         ]
       : []),
   ];
+}
+
+function mappingText({ replica, mapping }: ReplicaView): string {
+  return printable(`${replica} (${mapping.mode}, ${mapping.revision.slice(0, 'sha256:'.length + 12)})`);
 }
 
 function replicaText({ replica, version, parts, leader, seenSeconds }: ReplicaView): string {

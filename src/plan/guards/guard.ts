@@ -71,10 +71,19 @@ export interface GuardFacts {
   readonly isContended: (subject: string) => boolean;
   /** In effect now. */
   readonly freeze: Freeze | undefined;
+  /** Undefined unless the leader's mapping is in doubt. */
+  readonly doubt?: MappingDoubtFacts | undefined;
   /** Clients whose ACL objects are still to be written, by `clientText`. */
   readonly opening: ReadonlySet<string>;
   /** The store has no room but the space that it keeps back for revocations. */
   readonly isStoreLow: boolean;
+}
+
+/** What is held while the leader's mapping is in doubt. */
+export interface MappingDoubtFacts {
+  /** Whether the opening of this subject may follow from the mapping alone. */
+  readonly isHeld: (subject: string) => boolean;
+  readonly approvedBy: (hold: Hold) => Principal | undefined;
 }
 
 /** The input of one guard. */
@@ -85,6 +94,7 @@ export interface GuardInput<C extends GuardedChange> {
   readonly contendedText: string;
   /** Whether widening changes wait for the client's ACL objects. */
   readonly opensLast: boolean;
+  readonly toHold: (change: C, reason: HoldReason, detail: string) => Hold;
   /** Bytes of the entry with these changes made; absent where there is no limit. */
   readonly sizeAfter?: (changes: readonly C[]) => number;
 }

@@ -1,5 +1,4 @@
 import type { Principal } from '../../model/cause.js';
-import type { HoldReason } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Hold } from '../plan.js';
 import { approval } from './approval.js';
@@ -15,6 +14,7 @@ import type {
   LossGuard,
   Rejection,
 } from './guard.js';
+import { mappingDiffers } from './mapping-differs.js';
 import { mode } from './mode.js';
 import { prerequisite } from './prerequisite.js';
 import { recordedHold } from './recorded-hold.js';
@@ -29,7 +29,7 @@ export const GUARDS: {
 } = {
   losses: [approval, recordedHold, unrecorded, revocationLimitGuard],
   // `storeSpace` is the last: what it leaves out must not end a hold.
-  changes: [prerequisite, contention, freeze, entrySize, mode, storeSpace],
+  changes: [prerequisite, contention, mappingDiffers, freeze, entrySize, mode, storeSpace],
 };
 
 interface Planned<C> {
@@ -39,14 +39,13 @@ interface Planned<C> {
 
 /** How the plan of one kind of object is guarded. All of it is pure. */
 export interface Guardable<C extends GuardedChange, P extends Planned<C>>
-  extends Pick<GuardInput<C>, 'contendedText' | 'opensLast' | 'sizeAfter'> {
+  extends Pick<GuardInput<C>, 'contendedText' | 'opensLast' | 'sizeAfter' | 'toHold'> {
   readonly plan: P;
   readonly losses: readonly Loss[];
   /** The plan without the losses of these subjects. */
   readonly keeping: (kept: ReadonlySet<string>) => P;
   /** The change with who approved it; `approvals` are by the subject of the loss. */
   readonly approved: (change: C, approvals: ReadonlyMap<string, Principal>) => C;
-  readonly toHold: (change: C, reason: HoldReason, detail: string) => Hold;
   /**
    * The narrowing part of a change that also widens; undefined if nothing narrows or it cannot be separated. `isFrozen`: the
    * rest is made later as what it is. Otherwise the whole is remembered as written, and the rest is drift.
@@ -80,15 +79,20 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
   let changes =
     approvals.size === 0 ? plan.changes : plan.changes.map((each) => kind.approved(each, approvals));
   const holds = [...plan.holds, ...held.values()];
+  const opened = new Map<string, Hold>();
   let input: GuardInput<C> = { ...inputOf(kind), losses: passing, changes };
   for (const evaluate of GUARDS.changes) {
     // Every guard looks at changes alone.
     if (changes.length === 0) break;
     const verdicts = evaluate(input, facts);
     if (verdicts.size === 0) continue;
-    const isFrozen = evaluate === freeze;
+    const isFrozen = evaluate === freeze || evaluate === mappingDiffers;
     const next = changes.flatMap((change) => {
       const verdict = verdicts.get(change);
+      if (verdict?.do === 'approve') {
+        opened.set(change.subject, kind.toHold(change, 'MappingDiffers', 'approved'));
+        return { ...change, approvedBy: verdict.by };
+      }
       const isOnlyWidening = verdict?.do === 'hold-widening' || verdict?.do === 'wait-widening';
       return isOnlyWidening ? (kind.narrowing(change, isFrozen) ?? change) : change;
     });
@@ -104,12 +108,14 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
   const unmade = new Set(plan.changes.flatMap(({ subject }) => (made.has(subject) ? [] : subject)));
   const approved = passing.filter(({ approvedBy }) => approvedBy !== undefined);
   holds.push(...approved.flatMap(({ subject, hold }) => (unmade.has(subject) ? hold : [])));
+  const used = [...opened].flatMap(([subject, hold]) => (made.has(subject) ? hold : []));
+  holds.push(...[...opened.values()].filter((hold) => !used.includes(hold)));
   return {
     changes,
     holds,
     plan,
     counted: passing.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject)),
-    used: approved.flatMap(({ subject, hold }) => (unmade.has(subject) ? [] : hold)),
+    used: [...approved.flatMap(({ subject, hold }) => (unmade.has(subject) ? [] : hold)), ...used],
     rejections: new Map(
       [...held.keys()].flatMap((subject) => {
         const ruling = rulings.get(subject);
@@ -148,6 +154,6 @@ function guardLosses<C extends GuardedChange, P extends Planned<C>>(
 }
 
 function inputOf<C extends GuardedChange, P extends Planned<C>>(kind: Guardable<C, P>): GuardInput<C> {
-  const { losses, plan, contendedText, opensLast, sizeAfter } = kind;
-  return { losses, changes: plan.changes, contendedText, opensLast, ...definedFields({ sizeAfter }) };
+  const { losses, plan, contendedText, opensLast, toHold, sizeAfter } = kind;
+  return { losses, changes: plan.changes, contendedText, opensLast, toHold, ...definedFields({ sizeAfter }) };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { compareText } from '../../model/compare-text.js';
 import type { Replica } from '../../model/replica.js';
+import { MODES } from '../../model/rule.js';
 import { MAX_REPLICAS, ROSTER_LIFE_MS, type Roster, type SeenReplica } from '../roster.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toPairs } from './script.js';
@@ -56,6 +57,7 @@ const REPLICA = z.object({
   version: TEXT,
   startedAt: TEXT,
   parts: z.array(TEXT).max(16),
+  mapping: z.object({ mode: z.enum(MODES), revision: TEXT, readAt: TEXT }),
 });
 
 /** `link`: a connection whose commands do not wait behind jobs. */

@@ -99,7 +99,7 @@ async function reconcile(
   // The mass guard counts from all existing objects.
   if (hasInferredLoss(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
   const kind = guardableClient(plan, () => planHeldLoss(id, facts, deps, now));
-  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
+  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps, job.triggers));
   window.rejections.put(key, guarded.rejections);
 
   const cause = causeOf(job);

@@ -88,7 +88,7 @@ async function reconcile(
   const isAsPlanned = asPlanned(deps, () => [knownMembers(key.name, deps)]);
   const kind = guardablePeople(factsOfPeople(key.name, deps, read), deps.acl);
 
-  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
+  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps, job.triggers));
   const { isUnknown } = kind.plan;
   if (!isUnknown) deps.window.rejections.put(text, guarded.rejections);
 

@@ -47,6 +47,7 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
   ],
   ['The configuration was changed, or a new one was refused', ['ConfigReloaded', 'ConfigRefused']],
   ['Another replica began to lead', ['LeaderChanged']],
+  ['A leader with another mapping than the last one held what it would open', ['MappingDiffers']],
 ];
 
 export function findExceptions({

@@ -97,13 +97,14 @@ describe('what the running daemon waits for', () => {
     expect(found.find(({ id }) => id === 'holds.rejected')).toMatchObject({ severity: 'notice' });
   });
 
-  it('names the replicas, a part that none of them runs, and different versions', async () => {
+  it('names the replicas, a part that none of them runs, different versions and different mappings', async () => {
     const replica = (name: string, more: object = {}) => ({
       replica: name,
       version: '1.0.0',
       parts: ['intake', 'watch', 'reconcile', 'relay'],
       leader: false,
       seenSeconds: 2,
+      mapping: { mode: 'enforce', revision: 'sha256:0123456789abcdef' },
       ...more,
     });
     const of = async (...replicas: object[]) =>
@@ -121,6 +122,14 @@ describe('what the running daemon waits for', () => {
         message: 'the replicas run every part: a/1 (1.0.0, leads, seen 2s ago), b/2 (1.0.0, seen 2s ago)',
       },
     ]);
+    const mapping = { mode: 'observe', revision: 'sha256:fedcba9876543210' };
+    expect((await of(replica('a/1'), replica('b/2', { mapping })))[1]).toMatchObject({
+      id: 'replicas.mappings',
+      severity: 'warning',
+      message: expect.stringMatching(
+        /a\/1 \(enforce, sha256:0123456789ab\).*b\/2 \(observe, sha256:fedcba987654\)/,
+      ),
+    });
     const split = [
       replica('a/1', { parts: ['watch', 'reconcile'] }),
       replica('b/2', { parts: ['intake'], version: '0.9.0' }),

@@ -39,6 +39,7 @@ it('a reload that plans a large fleet lets others work meanwhile, and asks for e
   };
   const reloads = new Reloads({
     running,
+    readAt: '2026-03-01T10:00:00.000Z',
     read: async () => ({ ...running, guards: { ...running.guards, protected: ['vault'] } }),
     live: () => ({ deps: { ...deps, window, journal }, isReconciling: true }),
     stepDown: () => {},

@@ -19,7 +19,10 @@ const away = new SyncError('ERR_QUEUE_UNREACHABLE', 'the store is away', { retri
 /** A leader whose journal refuses the decisions with these errors, one after the other. */
 async function reload(...errors: readonly Error[]) {
   const running = await rig.load();
-  const next: Config = { ...running, guards: { ...running.guards, protected: ['vault'] } };
+  const next: Config = {
+    ...running,
+    guards: { ...running.guards, protected: ['vault'] },
+  };
   const { deps } = depsOf(worldWithTwo(), {});
   const settled: unknown[] = [];
   let recorded = () => {};
@@ -43,6 +46,7 @@ async function reload(...errors: readonly Error[]) {
   let stepsDown = 0;
   const reloads = new Reloads({
     running,
+    readAt: '2026-03-01T10:00:00.000Z',
     read: async () => next,
     live: () => live,
     stepDown() {
