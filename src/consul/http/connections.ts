@@ -19,6 +19,8 @@ const MOST = 128;
 const MOST_OPENING = 16;
 /** A free connection is used or closed after so long. */
 const IDLE_MS = 5_000;
+/** A free connection that ends within so long was never kept. */
+const KEPT_MS = 1_000;
 const PROBE_MS = 5_000;
 /** Without a permission, and a few bytes. */
 const PROBE = '/v1/status/leader';
@@ -72,6 +74,8 @@ export class Connections {
   #refusals = 0;
   #pausedUntil = 0;
   #pauseCause: unknown;
+  /** Some proxies end a connection after each answer. Then none is opened ahead: that would never come to an end. */
+  #areKept = true;
   #upkeep: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -120,7 +124,7 @@ export class Connections {
     if ((use === 'change' || use === 'read') && this.#short >= MOST) return false;
     // Where few can be opened, reads go one after the other. Blocking queries would end all other requests.
     const spare = use === 'read' ? Math.min(SPARE.read, this.#open.size - 1) : SPARE[use];
-    return this.#free.length > spare;
+    return this.#free.length > (this.#areKept ? spare : 0);
   }
 
   #send({ use, options, exchange }: Waiting, connection: Connection): void {
@@ -145,6 +149,14 @@ export class Connections {
     this.#free.push(connection);
   }
 
+  /** A request that waits on it, and was not written yet, gets another one from its client. */
+  #disconnected(connection: Connection): void {
+    if (!this.#free.includes(connection)) return;
+    if (this.#options.clock.now() - connection.usedAt < KEPT_MS) this.#areKept = false;
+    this.#drop(connection);
+    this.#next();
+  }
+
   #drop(connection: Connection): void {
     this.#open.delete(connection);
     this.#free = this.#free.filter((each) => each !== connection);
@@ -160,7 +172,7 @@ export class Connections {
     const waiting = lease.size + watch.size + (isFull ? 0 : change.size + read.size);
     if (waiting + this.#open.size === 0) return;
     if (this.#open.size + this.#opening === 0 && this.#isPaused()) this.#failWaiting(USES, this.#pauseCause);
-    let missing = waiting + SPARE.watch - this.#free.length - this.#opening;
+    let missing = waiting + (this.#areKept ? SPARE.watch : 0) - this.#free.length - this.#opening;
     while (missing-- > 0 && this.#opening < this.#mostOpening && !this.#isPaused()) this.#add();
   }
 
@@ -184,10 +196,7 @@ export class Connections {
           this.#refusals = 0;
           this.#mostOpening = Math.min(MOST_OPENING, this.#mostOpening + 1);
           this.#open.add(connection);
-          client.on('disconnect', () => {
-            this.#drop(connection);
-            this.#next();
-          });
+          client.on('disconnect', () => this.#disconnected(connection));
           metrics.gauge('scopemesh_consul_connections', this.#open.size);
           this.#release(connection);
         }
@@ -249,8 +258,10 @@ export class Connections {
         () => true,
         () => false,
       );
-      if (isAlive) this.#release(connection);
-      else this.#drop(connection);
+      if (isAlive) {
+        this.#areKept = true;
+        this.#release(connection);
+      } else this.#drop(connection);
     }
     this.#next();
   }

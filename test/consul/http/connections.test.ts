@@ -18,11 +18,12 @@ const REFUSAL =
 async function limited(limit: number, at: { host: string } | { path: string } = { host: '127.0.0.1' }) {
   const hanging: ServerResponse[] = [];
   const seen: string[] = [];
-  const state = { limit, attempts: 0, isHanging: (_: IncomingMessage) => false };
+  const state = { limit, attempts: 0, isClosing: false, isHanging: (_: IncomingMessage) => false };
   const http = createServer((request, response) => {
     request.resume();
     if (request.url !== '/v1/status/leader') seen.push(`${request.method} ${request.url}`);
     for (const [name, value] of Object.entries(CONSUL_HEADERS)) response.setHeader(name, value);
+    if (state.isClosing) response.setHeader('connection', 'close');
     if (state.isHanging(request)) hanging.push(response);
     else if (request.method === 'GET') response.end('[]');
     else response.end('true');
@@ -152,6 +153,25 @@ describe('the connections to Consul', () => {
     await until('they are closed', () => open() === 0);
     state.limit = 64;
     expect(await consul.connectionsLeft(32, never)).toBe(32);
+  });
+
+  it('carry every request although a proxy ends each after one answer, and come to an end', async () => {
+    const { consul, state, seen, open, hanging } = await limited(20);
+    state.isClosing = true;
+    for (let at = 0; at < 10; at++) await consul.intentions.list(never);
+    for (let at = 0; at < 10; at++)
+      expect(await consul.intentions.delete(named('d'), 7, never)).toEqual({ kind: 'written' });
+    expect(seen).toHaveLength(20);
+    // While one hangs, none is opened ahead over and over.
+    state.isHanging = isList;
+    const stop = new AbortController();
+    const hung = consul.intentions.list(stop.signal).catch(() => 'aborted');
+    await until('a read hangs', () => hanging.length === 1);
+    for (let at = 0; at < 10; at++) await consul.intentions.delete(named('d'), 7, never);
+    stop.abort();
+    expect(await hung).toBe('aborted');
+    await until('all are closed', () => open() === 0);
+    expect(state.attempts).toBeLessThan(80);
   });
 
   it('go to a Unix socket', async () => {
