@@ -21,8 +21,8 @@ await consumeDecisions(
   },
   (decision) => {
     const { outcome, reason, resource, subject, after } = decision;
-    // Somebody else may have ended an edge that nothing wanted any more.
-    const isMade = outcome === 'applied' || reason === 'RemovedElsewhere';
+    // Somebody else may have ended an edge that nothing wanted any more, and a new log begins with what was there.
+    const isMade = outcome === 'applied' || reason === 'RemovedElsewhere' || reason === 'Found';
     if (!isMade || resource.kind !== 'intention') return;
     // Kafka gives a decision again when the members of a group change.
     if (!isNewer(decision, newest.get(subject))) return;

@@ -68,8 +68,8 @@ class AccessTable:
     def apply(self, event):
         """Takes a decision; returns whether it changed the table."""
         subject, data = event["subject"], event["data"]
-        # Somebody else may have ended an edge that nothing wanted any more.
-        is_made = data["outcome"] == "applied" or data["reason"] == "RemovedElsewhere"
+        # Somebody else may have ended an edge that nothing wanted any more, and a new log begins with what was there.
+        is_made = data["outcome"] == "applied" or data["reason"] in ("RemovedElsewhere", "Found")
         is_known = is_made or data["outcome"] == "unknown"
         if data["resource"]["kind"] != "intention" or not is_known or self._is_old(event):
             return False

@@ -1,10 +1,15 @@
 import type { Clock } from '../clock.js';
-import type { ServiceName } from '../model/intention.js';
-import { destinationKey, formatKey } from '../model/key.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { destinationKey, formatKey, parseKey } from '../model/key.js';
+import { isOfWrittenEdge } from '../plan/last-applied.js';
 import { planDestination } from '../plan/plan-destination.js';
+import { serviceText } from '../plan/world.js';
 import type { Journal } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import type { WorldState } from '../state/world-state.js';
+import { type ApplyDeps, type StampDeps, stampOf } from './deps.js';
+import { foundDecision, recordedEdges } from './record-found.js';
+import { announceSettled } from './settle.js';
 
 /**
  * Notes in memory the records of all marked edges that equal the desired ones, and returns their destinations. Call it in
@@ -25,17 +30,35 @@ export function noteRecords(world: WorldState, now: number): readonly ServiceNam
   });
 }
 
-interface Deps {
+interface Deps extends StampDeps, Pick<ApplyDeps, 'metrics' | 'onSettled'> {
   readonly journal: Pick<Journal, 'read' | 'settle'>;
   readonly world: WorldState;
 }
 
-/** Stores the records of a key that are in memory only. */
-export async function storeRecords(key: string, { journal, world }: Deps): Promise<void> {
+/**
+ * Stores the records of a key that are in memory only. In the same step each edge that the store did not know gets a `found`
+ * decision: without one the decision log would never learn of it.
+ */
+export async function storeRecords(key: string, deps: Deps): Promise<void> {
+  const { journal, world } = deps;
   const { lastApplied: stored } = await journal.read(key);
   const known = world.records.of(key);
   const missing = [...known].filter(([subject, text]) => stored.get(subject) !== text);
-  if (missing.length > 0) await journal.settle(key, [], { lastApplied: new Map(missing) });
+  if (missing.length === 0) return;
+  const entry = entryOf(key, world);
+  const unknown = new Map(missing.filter(([subject]) => !isOfWrittenEdge(stored.get(subject))));
+  const found = entry === undefined ? [] : recordedEdges(entry, unknown, world);
+  const stamp = stampOf(deps);
+  const decisions = found.map((each) => foundDecision(each, stamp));
+  await journal.settle(key, decisions, { lastApplied: new Map(missing) });
+  announceSettled(decisions, deps);
+}
+
+function entryOf(text: string, { entries }: WorldState): IntentionEntry | undefined {
+  const key = parseKey(text);
+  if (key?.kind !== 'destination') return undefined;
+  const { partition, namespace, service: name } = key;
+  return entries.get(serviceText({ partition, namespace, name }));
 }
 
 /** For a command that has no jobs: notes the records, and stores them. */

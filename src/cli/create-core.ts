@@ -70,6 +70,10 @@ export function createAclState(world: WorldState, clock: Clock): AclState {
   return new AclState((roles) => world.putFirstRoles(roles, clock.now()));
 }
 
+function logNameOf(decisions: Config['decisions']): string {
+  return decisions.kind === 'kafka' ? `kafka/${decisions.topic}` : 'embedded';
+}
+
 /** Readers of the address of each provider's keys, by provider name. */
 export function createJwksUris(
   { providers }: Pick<Config, 'providers'>,
@@ -154,6 +158,7 @@ export function createCore(
       adoptions: new RequestedAdoptions(),
       approvals: new KeyedMutex(),
       source: `scopemesh/${config.owner}/${hostname()}`,
+      logName: logNameOf(config.decisions),
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
       newId: monotonicFactory(createRandom()),
       onSettled: () => settled.notify(),

@@ -12,6 +12,7 @@ import { policyOf } from '../plan/mode.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
+import { recordOpeningBalance } from '../reconcile/opening-balance.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
@@ -76,6 +77,7 @@ export async function withOneShot<T>(
       withProgress(cli.context.stderr, 'reading the identity providers and Consul', async () => {
         await restoreMemory(deps);
         await readCurrentState(deps, cli.signal, onUnread);
+        await recordOpeningBalance(deps, cli.signal);
         await recordEqualEdges(deps);
       });
     await reread();

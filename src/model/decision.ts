@@ -33,6 +33,7 @@ export const CHANGE_REASONS = [
   'BreakGlassEnded',
   'PersonDenied',
   'DenyEnded',
+  'RemovedWithParent',
 ] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
 
@@ -88,6 +89,7 @@ export const OTHER_REASONS = [
   'FirstApproval',
   'HoldEnded',
   'RemovedElsewhere',
+  'Found',
   'LeaderChanged',
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];
@@ -130,6 +132,7 @@ export const VERBS = [
   'reloaded',
   'completed',
   'changed',
+  'found',
 ] as const;
 export type Verb = (typeof VERBS)[number];
 /** What a write does to a resource. */
@@ -230,9 +233,12 @@ export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision' | 'ch
   readonly opensBy?: readonly string[];
 };
 
-/** Whether the subject is now as `after` says: scopemesh made it so, or saw that somebody else had ended an edge of its own. */
+/** What scopemesh saw in Consul and did not make: something of its own is there, or is gone. */
+export const SEEN_REASONS: readonly Reason[] = ['RemovedElsewhere', 'RemovedWithParent', 'Found'];
+
+/** Whether the subject is now as `after` says: scopemesh made it so, or saw it. */
 export function isMade({ outcome, reason }: Pick<Decision, 'outcome' | 'reason'>): boolean {
-  return outcome === 'applied' || reason === 'RemovedElsewhere';
+  return outcome === 'applied' || (outcome === 'observed' && SEEN_REASONS.includes(reason));
 }
 
 /** The order of the chain; of several logs, or without a chain, that of time. */

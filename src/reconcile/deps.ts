@@ -150,10 +150,19 @@ export interface CurrentStateDeps extends ReadDeps, DirectoriesDeps {
 /** The dependencies of the start of a term. */
 export interface PrepareDeps extends OperatorDeps, ReadDeps {
   readonly reads: FailedReads;
+  readonly space: Pick<StoreSpace, 'isLow'>;
+  /** Names the configured decision log, so that a change to another one is noticed. */
+  readonly logName: string;
 }
 
 /** The dependencies of all jobs: ports, never adapters. */
-export interface ReconcilerDeps extends AdoptionDeps, ClientDeps, DirectoryDeps, ProviderDeps, SweepDeps {
+export interface ReconcilerDeps
+  extends AdoptionDeps,
+    ClientDeps,
+    DirectoryDeps,
+    PrepareDeps,
+    ProviderDeps,
+    SweepDeps {
   readonly consul: Consul;
   readonly contention: Contention;
   readonly journal: Journal;

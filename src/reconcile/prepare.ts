@@ -4,6 +4,7 @@ import { compareQuarantines } from '../operator/quarantine-records.js';
 import { readConsul } from '../read/read-consul.js';
 import { Outage } from '../repeat.js';
 import type { PrepareDeps } from './deps.js';
+import { recordOpeningBalance } from './opening-balance.js';
 import { pendingTriggers } from './pending-triggers.js';
 import { restoreMemory } from './restore.js';
 
@@ -26,6 +27,7 @@ export async function prepare(deps: PrepareDeps, signal: AbortSignal): Promise<b
       await reading;
       // Before the first plan: a store that was lost must not open a client in quarantine.
       await compareQuarantines('retry', deps, signal);
+      await recordOpeningBalance(deps, signal);
       await queuePending(deps);
       outage.ends(deps.clock.now());
       deps.reads.succeeded(CONSUL, WHAT);

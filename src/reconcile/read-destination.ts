@@ -55,7 +55,7 @@ export function readWritten(destination: ServiceName, deps: DestinationDeps, sig
 export async function storeNew(
   key: string,
   records: ReadonlyMap<string, string>,
-  deps: Pick<DestinationDeps, 'journal' | 'world'>,
+  deps: DestinationDeps,
 ): Promise<void> {
   const { world } = deps;
   const before = world.records.of(key);

@@ -207,7 +207,8 @@ export function scopesKey(subject: string): string {
   return `${subject} scopes`;
 }
 
-function rememberedScopes(
+/** The scopes that opened a client's objects, as recorded; undefined if there is no record. */
+export function rememberedScopes(
   lastApplied: ReadonlyMap<string, string>,
   subject: string,
 ): readonly Grant[] | undefined {

@@ -54,8 +54,9 @@ export function toSubjectState(newestFirst: readonly Decision[], next?: Decision
   let state: SubjectState | undefined;
   for (const decision of newestFirst.toReversed()) state = foldDecision(state, decision);
   if (state !== undefined || next === undefined || !isChange(next)) return state;
-  if (next.before === null || next.before === undefined) return undefined;
-  return { ...stateOf(next, next.before), basis: 'before', since: undefined, scopes: [] };
+  const was = next.reason === 'Found' ? next.after : next.before;
+  if (was === null || was === undefined) return undefined;
+  return { ...stateOf(next, was), basis: 'before', since: undefined, scopes: [] };
 }
 
 /** The state after one more decision of the subject. What is held, failed or only observed changed nothing. */
@@ -80,6 +81,7 @@ function withoutHold(state: SubjectState | undefined): SubjectState | undefined 
 
 /** Whether the newest decisions say everything that a fold of all of them would: one of them opened or ended it. */
 export function isBeginning(decision: Decision): boolean {
+  if (decision.reason === 'Found') return false;
   return isChange(decision) && (!isThere(decision, decision.before) || !isThere(decision, decision.after));
 }
 
@@ -97,6 +99,13 @@ export function isThere({ resource }: Pick<Decision, 'resource'>, content: unkno
 function changed(state: SubjectState | undefined, decision: Decision): SubjectState {
   const isKept = isThere(decision, decision.after);
   const wasThere = isThere(decision, decision.before);
+  // What an earlier log says of it is not lost: it was there already.
+  if (decision.reason === 'Found')
+    return {
+      ...stateOf(decision, decision.after ?? null),
+      basis: 'before',
+      since: state?.since,
+    };
   return {
     ...stateOf(decision, decision.after ?? null),
     since: !isKept ? undefined : wasThere ? state?.since : decision,

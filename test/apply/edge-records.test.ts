@@ -134,17 +134,17 @@ describe('an edge that scopemesh wrote', () => {
 });
 
 describe('after the loss of the state', () => {
-  it('an edge that equals the desired one is recorded without a decision, and removed when its scope goes', async () => {
+  it('an edge that equals the desired one is recorded with a `found` decision, and removed when its scope goes', async () => {
     await opened();
     loseState();
     await restarted();
-    expect(await decided()).toEqual([]);
+    expect(await decided()).toEqual(['none observed Found']);
     const { lastApplied } = await worker.store.journal.read(formatKey(ORDERS));
     expect([...lastApplied.keys()]).toEqual([EDGE]);
     rig.idp.put('web-app');
     await worker.add(clientKey('main', 'web-app'), 'webhook');
     await worker.idle();
-    expect(await decided()).toEqual(['revoke applied ScopeRevoked']);
+    expect(await decided()).toEqual(['none observed Found', 'revoke applied ScopeRevoked']);
   });
 
   it('an edge is removed too if its scope goes before its record is stored', async () => {
@@ -157,7 +157,7 @@ describe('after the loss of the state', () => {
       (journal) => ({
         ...boundJournal(journal),
         settle: (key, decisions, update) =>
-          isFull && decisions.length === 0
+          isFull && decisions.every(({ reason }) => reason === 'Found')
             ? Promise.reject(new Error('no space'))
             : journal.settle(key, decisions, update),
       }),
@@ -168,7 +168,7 @@ describe('after the loss of the state', () => {
     await until('the revoked scope', () => worker.deps.world.client(WEB_APP)?.grants.length === 0);
     isFull = false;
     await worker.idle();
-    expect(await decided()).toEqual(['revoke applied ScopeRevoked']);
+    expect(await decided()).toEqual(['none observed Found', 'revoke applied ScopeRevoked']);
   });
 
   it('an edge that is not desired any more is held and reported, and nothing removes it without a person', async () => {

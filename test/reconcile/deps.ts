@@ -196,6 +196,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     inbox: { unsettled: async () => unsettled },
     journal,
     keyValues: slowFacts(),
+    logName: 'embedded',
     space: { isLow: () => false },
     world,
     acl: new AclState(),

@@ -10,7 +10,8 @@ import { createMetrics } from '../../src/cli/metrics.js';
 import { ROLES, type Role } from '../../src/cli/run-daemon.js';
 import type { Status } from '../../src/daemon/status.js';
 import type { Decision } from '../../src/model/decision.js';
-import type { Logger } from '../../src/observe.js';
+import { Secret } from '../../src/model/secret.js';
+import { type Logger, silentLogger } from '../../src/observe.js';
 import { runDaemon } from '../../workers/daemon.js';
 import { type ConsulProxy, startConsulProxy } from './consul-proxy.js';
 import { createDecisionReader } from './decision-reader.js';
@@ -19,6 +20,7 @@ import { type Mesh, startMesh } from './mesh.js';
 import { createMovableClock, type MovableClock } from './movable-clock.js';
 import { send } from './send.js';
 import { makeSparseReserve } from './sparse-reserve.js';
+import { trailFaults } from './trail-faults.js';
 import { until } from './until.js';
 
 export const OWNER = 'payments';
@@ -59,6 +61,8 @@ export interface Rig {
   start(only?: readonly Role[]): Promise<Daemon>;
   /** Every decision in the log so far. */
   decisions(): Promise<readonly Decision[]>;
+  /** For a test that removes the log while no daemon runs. */
+  forgetDecisions(): Promise<void>;
   /** The first decision that is like this, once it is in the log. */
   decided(like: DecisionLike, after?: number): Promise<Decision>;
   close(): Promise<void>;
@@ -102,8 +106,17 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   for (const client of options.clients ?? []) idp.clients.set(client.clientId, client);
   const logs: string[] = [];
   const running = new Set<Daemon>();
-  const log = createDecisionReader(directory);
+  let log = createDecisionReader(directory);
 
+  /** No scenario may leave a trail that says what is not so. */
+  const compareTrail = async () => {
+    const { consul, ...config } = await rig.load();
+    const token = new Secret(mesh.consul.managementToken);
+    const whole = { ...config, consul: { ...consul, address: mesh.consul.address, token } };
+    const runtime = { logger: silentLogger, metrics: createMetrics(), clock };
+    const faults = await trailFaults(whole, await log.read(), runtime);
+    if (faults.length > 0) throw new Error(`the trail says what is not so:\n${faults.join('\n')}`);
+  };
   const rig: Rig = {
     mesh,
     proxy,
@@ -149,6 +162,10 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
       return daemon;
     },
     decisions: () => log.read(),
+    async forgetDecisions() {
+      await log.close();
+      log = createDecisionReader(directory);
+    },
     async decided(like, after = 0) {
       let seen: readonly Decision[] = [];
       const isLike = typeof like === 'function' ? like : (decision: Decision) => matches(decision, like);
@@ -167,6 +184,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
     },
     async close() {
       for (const daemon of running) await daemon.stop();
+      await compareTrail();
       await log.close();
       await Promise.all([proxy.close(), idp.close()]);
       await mesh.consul.close();

@@ -3,6 +3,7 @@ import type { AclObject, Stored } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, aclSubject, digestObject, firstNameIn } from '../../plan/acl/acl-change.js';
+import { decidedPerson } from '../../plan/acl/person.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
 import { aclResidual } from '../../plan/residual.js';
 import { stampOf } from '../deps.js';
@@ -33,7 +34,8 @@ export async function aclRequest(
   signal: AbortSignal,
 ): Promise<JournaledRequest | undefined> {
   const { step } = change;
-  const drafts = [aclDraftOf(change, context.cause, deps)];
+  const changes = [change, ...removedWith(change, deps)];
+  const drafts = changes.map((each) => aclDraftOf(each, context.cause, deps));
   const within = turnOf(change, isUrgent, context, deps, signal);
   switch (step.do) {
     case 'write': {
@@ -65,6 +67,31 @@ export async function aclRequest(
     case 'end-tokens':
       return undefined;
   }
+}
+
+/** The rules that Consul deletes together with their auth method. They have decisions of their own in the same write. */
+function removedWith(
+  change: AclChange,
+  { acl, world }: Pick<AclDeps, 'acl' | 'world'>,
+): readonly AclChange[] {
+  const { step } = change;
+  if (step.do !== 'delete' || step.kind !== 'acl-auth-method') return [];
+  const { owner } = world.mapping;
+  return acl.cache
+    .of(step.name)
+    .bindingRules.filter(({ object }) => isOwnedDescription(owner, object.description))
+    .map(({ object: before }) => {
+      const names = [before.authMethod, before.bindName];
+      const person = decidedPerson(owner, { name: before.bindName, description: before.description });
+      return {
+        ...change,
+        ...(person === undefined ? {} : { person }),
+        subject: aclSubject('acl-binding-rule', ...names),
+        resource: { kind: 'acl-binding-rule', name: names.join('/') },
+        reason: 'RemovedWithParent',
+        before,
+      };
+    });
 }
 
 export function aclDraftOf(change: AclChange, cause: Cause, deps: AclDeps): DraftDecision {

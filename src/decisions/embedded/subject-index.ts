@@ -1,4 +1,5 @@
 import type Database from 'libsql';
+import { SEEN_REASONS } from '../../model/decision.js';
 
 /** Where a decision names what it is about. */
 const NAMES = [
@@ -16,8 +17,9 @@ const isAbout = (subject: string) =>
   ABOUT_NOTHING.map((prefix) => `${subject} NOT LIKE '${prefix}%'`).join(' AND ');
 
 const OUTCOME = "json_extract(event, '$.data.outcome')";
-/** As `isChange` of the trail. */
-const CHANGED = `(${OUTCOME} = 'applied' OR json_extract(event, '$.data.reason') = 'RemovedElsewhere')`;
+const SEEN = SEEN_REASONS.map((reason) => `'${reason}'`).join(', ');
+/** As `isMade`. */
+const CHANGED = `(${OUTCOME} = 'applied' OR ${OUTCOME} = 'observed' AND json_extract(event, '$.data.reason') IN (${SEEN}))`;
 
 /**
  * Not `INSERT OR IGNORE` in the trigger: there the conflict clause of the outer statement would count.

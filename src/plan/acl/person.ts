@@ -1,3 +1,4 @@
+import type { DecidedPerson } from '../../model/decision.js';
 import { isOurs, peopleName, personName } from './object-names.js';
 
 /** The person and group of a role, if known. */
@@ -24,6 +25,16 @@ export function personOfRole(
       return { subject: parsed.subject, group: parsed.group };
   }
   return hasPersonName(owner, provider, role.name) ? {} : undefined;
+}
+
+/** The person of an owned role or rule of any provider, in the form of decisions. A rule has the name of its role. */
+export function decidedPerson(
+  owner: string,
+  object: { readonly name: string; readonly description: string },
+): DecidedPerson | undefined {
+  const provider = providerOfPeople(owner, object);
+  if (provider === undefined) return undefined;
+  return { provider, ...personOfRole(owner, provider, object), actorKind: 'human' };
 }
 
 /** Whether the name can only be that of a role of this provider's people, owned or foreign. */

@@ -97,7 +97,7 @@ export async function collectEvidence(
     moves: toMoves(
       before,
       { edges, acl },
-      decisions.filter((each) => each.outcome === 'applied' || isChange(each)),
+      decisions.filter((each) => each.reason !== 'Found' && (each.outcome === 'applied' || isChange(each))),
     ),
     revocations: toLatencies(applied.filter(({ action }) => action === 'revoke')),
     grants: toLatencies(applied.filter(({ action }) => action === 'grant')),

@@ -1,4 +1,4 @@
-import { type Decision, HOLD_REASONS, type HoldReason, type Reason } from '../../model/decision.js';
+import { type Decision, HOLD_REASONS, type HoldReason, isMade, type Reason } from '../../model/decision.js';
 import { isDelay } from '../../plan/holds.js';
 import type { ActualAccess, Hold } from '../../plan/plan.js';
 import { toAccess } from '../content.js';
@@ -54,7 +54,7 @@ export function plannedByDecision(decision: Decision): PlannedEdge | 'ended' | u
   const place = placeOf(resource);
   if (place === undefined) return undefined;
   // A new plan comes after the end of a hold.
-  if (outcome === 'applied' || reason === 'RemovedElsewhere' || reason === 'HoldEnded') return 'ended';
+  if (isMade(decision) || reason === 'HoldEnded') return 'ended';
   const heldBy = HOLD_REASONS.find((each) => each === reason && isDelay(each));
   const isPlanned = reason === 'ModeForbids' && outcome === 'observed';
   if (!isPlanned && (heldBy === undefined || outcome !== 'held')) return undefined;

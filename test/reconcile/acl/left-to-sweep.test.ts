@@ -127,7 +127,9 @@ describe('the job of an unknown client that no Description names', () => {
       subject(1),
       'ClientQuarantined',
     ]);
-    expect(new Set(world.decided().map(({ reason }) => reason))).toEqual(new Set(['ClientQuarantined']));
+    expect(new Set(world.decided().map(({ reason }) => reason))).toEqual(
+      new Set(['ClientQuarantined', 'RemovedWithParent']),
+    );
   });
 
   it('keeps what it holds, which the comparison leaves, and each counts once', async () => {

@@ -248,6 +248,7 @@ describe('drift', () => {
     expect(await rig.readKey(loggedIn(await rig.login('web-app')), 'config/a')).toBe(200);
     expect((await reported()).slice(4)).toEqual([
       'acl-auth-method.deleted applied DriftCorrected',
+      'acl-binding-rule.deleted applied RemovedWithParent',
       'acl-auth-method.created applied DriftCorrected',
       'acl-binding-rule.created applied DriftCorrected',
     ]);

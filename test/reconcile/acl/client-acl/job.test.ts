@@ -88,7 +88,9 @@ describe('what a client loses', () => {
     expect(stored).toContain(`acl-role/${NAME}`);
     expect(it.job.window.used(NOW)).toBe(1);
     expect(objects(it)).toEqual(['acl-policy']);
-    expect(new Set(it.outcomes().map((each) => each.split(' ')[2]))).toEqual(new Set(['ScopeRevoked']));
+    expect(new Set(it.outcomes().map((each) => each.split(' ')[2]))).toEqual(
+      new Set(['ScopeRevoked', 'RemovedWithParent']),
+    );
   });
 
   it('does not count where nothing of it could be taken', async () => {
