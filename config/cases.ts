@@ -70,8 +70,15 @@ const CASES = z.strictObject({
 
 type ParsedCall = NonNullable<z.output<typeof CASE>['allow']>;
 
-/** Reads the cases of one file. Throws one ConfigError with all faults of the file. */
-export async function loadCases(options: LoadOptions, config: Config): Promise<readonly MappingCase[]> {
+/**
+ * Reads the cases of one file. Throws one ConfigError with all faults of the file. `opensOf`: the services that the mapping
+ * names, or that scopes of these clients open: a call of any other service is a spelling mistake, and always denied.
+ */
+export async function loadCases(
+  options: LoadOptions,
+  config: Config,
+  opensOf: (clients: readonly OAuthClient[]) => readonly string[],
+): Promise<readonly MappingCase[]> {
   const { path: file } = options;
   const document = readDocument(await readConfigText(options));
   if (document.faults.length > 0) throw new ConfigError(file, document.faults);
@@ -94,6 +101,7 @@ export async function loadCases(options: LoadOptions, config: Config): Promise<r
           findings.push(finding(['clients', clientId, 'services', index], TWICE));
         else bySource.set(serviceName, client);
   }
+  const known = new Set([...bySource.keys(), ...opensOf([...bySource.values()])]);
   const found = cases.flatMap(({ allow, deny, headers }, index): readonly MappingCase[] => {
     const expects = allow === undefined ? 'deny' : 'allow';
     const parsed = allow ?? deny;
@@ -102,6 +110,11 @@ export async function loadCases(options: LoadOptions, config: Config): Promise<r
     // A case about a service that is spelled wrong would always be denied.
     if (client === undefined) findings.push(finding(['cases', index, expects], NOBODY));
     if (client === undefined) return [];
+    if (!known.has(parsed.destination) && !known.has(parsed.destination.toLowerCase()))
+      findings.push(finding(['cases', index, expects], NO_DESTINATION));
+    const method = parsed.request?.method;
+    if (method !== undefined && !METHODS.includes(method))
+      findings.push(finding(['cases', index, expects], NO_METHOD));
     const { line } = document.locate(['cases', index, expects], 'value');
     const text = `${expects}: ${parsed.text}`;
     return [{ file, line, expects, text, call: toCall(parsed, client, expects, headers) }];
@@ -110,6 +123,20 @@ export async function loadCases(options: LoadOptions, config: Config): Promise<r
   return found;
 }
 
+const METHODS: readonly string[] = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+];
+const NO_METHOD = `has no HTTP method; write one of ${METHODS.join(', ')}`;
+const NO_DESTINATION =
+  'names a destination that no rule names, that no scope of this file opens, and that no client of this file has; correct the name, or give a client of this file that service';
 const TWICE = 'another client of this file has this service; give each service one client';
 const NOBODY =
   'no client of this file has this source among its services; add the service to a client, or correct the name';

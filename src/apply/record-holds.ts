@@ -1,4 +1,5 @@
 import type { Cause } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { clientKey } from '../model/key.js';
 import { type Trigger, triggersOf } from '../model/trigger.js';
 import { endedHold, fingerprintOf, holdKey, isDelay, mergeHolds } from '../plan/holds.js';
@@ -66,6 +67,7 @@ export async function recordHolds(
       since: stamp.time,
       detail: hold.detail,
       fingerprint,
+      ...(hold.reason === 'Frozen' ? definedFields({ changeReason: hold.changeReason }) : {}),
       ...(hold.reason === 'ClientQuarantined' && hold.client !== undefined
         ? { client: { provider: hold.client.provider, clientId: hold.client.clientId } }
         : {}),

@@ -1,7 +1,9 @@
 import type { Trail } from '../decisions/trail.js';
 import { configError, type SyncError } from '../errors.js';
-import type { ServiceName } from '../model/intention.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { ClaimStatus } from '../plan/claim-status.js';
+import { isOwnedNow } from '../plan/edge-record.js';
+import { isOwned } from '../plan/ownership.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
@@ -10,6 +12,7 @@ import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-ra
 import { isPossiblyOpen } from '../trail/edge.js';
 import { type Mesh, meshEdges } from '../trail/mesh-edges.js';
 import { readEdges, readSubjectState } from '../trail/read-subject-state.js';
+import { isThere } from '../trail/subject-state.js';
 import { readingsOf, whatCan } from '../trail/what-can.js';
 import { onlyClient } from './client-id.js';
 
@@ -37,6 +40,8 @@ export interface MeshNow extends Mesh {
   readonly starts: readonly ServiceName[];
   readonly protectedServices: readonly string[];
   readonly isSelected: boolean;
+  /** Subjects of sources with the mark and without a record: everybody who may write an intention can write the mark. */
+  readonly forged: ReadonlySet<string>;
 }
 
 export function meshNow(name: string, world: WorldState, now: number): MeshNow {
@@ -49,7 +54,18 @@ export function meshNow(name: string, world: WorldState, now: number): MeshNow {
     services: (world.catalog?.services ?? []).map((each) => each.name),
     protectedServices,
     isSelected: select !== undefined,
+    forged: new Set([...world.entries.values()].flatMap((entry) => forgedIn(entry, world))),
   };
+}
+
+function forgedIn(
+  { destination, sources }: IntentionEntry,
+  { records, mapping }: WorldState,
+): readonly string[] {
+  const known = records.recordsOf(destination);
+  return sources
+    .filter((source) => isOwned(mapping.owner, source) && !isOwnedNow(destination, source, known))
+    .map(({ name }) => intentionSubject(destination, name));
 }
 
 /** What could be reached now, by what Consul has. `trail` cites the decisions. */
@@ -62,17 +78,21 @@ export async function blastNow(mesh: MeshNow, trail: Trail | undefined, now: num
   const extent = await trail?.extent();
   const isBehind = extent?.index?.isBehind === true;
   const edgesFrom = meshEdges(mesh);
-  const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
-    // An index that is behind has older decisions, which did not open what is there now.
-    if (trail === undefined || isBehind || edge.writer === 'foreign') return edge;
+  const judged = async (edge: ReachEdge): Promise<ReachEdge> => {
+    if (edge.writer === 'foreign') return edge;
     const subject = intentionSubject({ ...first, name: edge.destination }, edge.source);
+    const forged = { ...edge, writer: 'foreign', endsAtQuarantine: false } as const;
+    if (mesh.forged.has(subject)) return forged;
+    // An index that is behind has older decisions, which did not open what is there now.
+    if (trail === undefined || isBehind) return edge;
     const state = await readSubjectState(trail, subject, at);
-    return state === undefined ? edge : { ...edge, decisionId: state.decision.id };
+    if (state === undefined || !isThere(state, state.content)) return forged;
+    return { ...edge, decisionId: state.decision.id };
   };
   const names = starts.map((each) => each.name);
   const radius = await blastRadius(
     names,
-    async (source) => edgesFrom({ ...first, name: source }),
+    async (source) => Promise.all(edgesFrom({ ...first, name: source }).map(judged)),
     protectedServices,
   );
   return {
@@ -81,10 +101,6 @@ export async function blastNow(mesh: MeshNow, trail: Trail | undefined, now: num
     from: 'consul',
     ...(client === undefined ? {} : { client }),
     ...radius,
-    reached: await Promise.all(
-      radius.reached.map(async (each) => ({ ...each, edge: await cited(each.edge) })),
-    ),
-    endsAtQuarantine: await Promise.all(radius.endsAtQuarantine.map(cited)),
     unknown: [
       HTTP_ONLY,
       ...(mesh.isSelected ? [SELECTED] : []),

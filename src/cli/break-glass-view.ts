@@ -22,13 +22,17 @@ const View = z.object({
   approvedBy: z.string().nullable(),
   until: z.string().nullable(),
   isAdopted: z.boolean(),
+  /** Only in a status. */
+  opensEdge: z.boolean().exactOptional(),
 });
 
 const StatusBody = z.object({ breakGlass: z.array(View) });
 const AnswerBody = z.object({ grant: View, heldBy: z.string().nullable() });
 
 /** The grants of a status; undefined if a daemon of an earlier version answers, or none. */
-export function parseBreakGlasses(status: unknown): readonly BreakGlassView[] | undefined {
+export function parseBreakGlasses(
+  status: unknown,
+): readonly (BreakGlassView & { readonly opensEdge?: boolean })[] | undefined {
   return StatusBody.safeParse(status).data?.breakGlass;
 }
 

@@ -2,6 +2,8 @@ import { messageOf } from '../errors.js';
 import type { IntentionEntry, IntentionSource } from '../model/intention.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
 import { allowsAnything } from '../plan/precedence.js';
+import { serviceText } from '../plan/world.js';
+import { meshEdges } from '../trail/mesh-edges.js';
 import type { Cli } from './cli.js';
 import { withConsul } from './with-consul.js';
 
@@ -19,9 +21,13 @@ export interface ForeignCaller {
 /** Consul answers a question about it at once or not at all. */
 const TIMEOUT_MS = 5_000;
 
-/** Reads the intentions of one service. `trouble`: why they could not be read. */
+/**
+ * Reads the intentions of one service. `opened`: the sources that scopemesh opened; a mark on another one proves nothing.
+ * `trouble`: why they could not be read.
+ */
 export async function readForeignCallers(
   serviceName: string,
+  opened: ReadonlySet<string>,
   cli: Cli,
 ): Promise<{ readonly foreign: readonly ForeignCaller[] } | { readonly trouble: string }> {
   const signal = AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]);
@@ -31,7 +37,8 @@ export async function readForeignCallers(
     return await withConsul(cli, config, async (consul) => {
       const read = (name: string) => consul.intentions.read({ partition, namespace, name }, signal);
       const [entry, wildcard] = await Promise.all([read(serviceName), read('*')]);
-      return { foreign: foreignCallers(config.owner, serviceName, entry, wildcard) };
+      const isOurs = (source: IntentionSource) => isOwned(config.owner, source) && opened.has(source.name);
+      return { foreign: foreignCallers(isOurs, serviceName, entry, wildcard) };
     });
   } catch (error) {
     cli.signal.throwIfAborted();
@@ -41,7 +48,7 @@ export async function readForeignCallers(
 
 /** Consul uses only the most exact intention for a source: an entry of the service is before the one of every service. */
 function foreignCallers(
-  owner: string,
+  isOurs: (source: IntentionSource) => boolean,
   serviceName: string,
   entry: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,
@@ -55,11 +62,45 @@ function foreignCallers(
       .filter((source) => !isDecided(source))
       .map((source) => ({ source, destination: '*' })),
   ]
-    .filter(({ source }) => allowsAnything(source.access) && !isOwned(owner, source))
+    .filter(({ source }) => allowsAnything(source.access) && !isOurs(source))
     .map(({ source: { name, peer, access }, destination }) => ({
       source: name,
       ...(peer === undefined ? {} : { peer }),
       destination,
       access,
     }));
+}
+
+/** What the sources may call by intentions that scopemesh did not open. `opened`: its edges, as `source destination`. */
+export async function readForeignCalls(
+  sources: ReadonlySet<string>,
+  opened: ReadonlySet<string>,
+  cli: Cli,
+): Promise<{ readonly foreign: readonly ForeignCaller[] } | { readonly trouble: string }> {
+  const signal = AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  try {
+    const config = await cli.openConfig();
+    const { partition = 'default', namespace = 'default' } = config.consul;
+    return await withConsul(cli, config, async (consul) => {
+      const [entries, catalog] = await Promise.all([
+        consul.intentions.list(signal),
+        consul.readCatalog(signal),
+      ]);
+      const edgesFrom = meshEdges({
+        owner: config.owner,
+        entries: new Map(entries.map((entry) => [serviceText(entry.destination), entry])),
+        services: catalog.services.map(({ name }) => name),
+        client: undefined,
+      });
+      const foreign = [...sources].flatMap((name) =>
+        edgesFrom({ partition, namespace, name })
+          .filter(({ source, destination }) => !opened.has(`${source} ${destination}`))
+          .map(({ source, destination, access }) => ({ source, destination, access })),
+      );
+      return { foreign };
+    });
+  } catch (error) {
+    cli.signal.throwIfAborted();
+    return { trouble: messageOf(error) };
+  }
 }

@@ -119,7 +119,11 @@ async function takeBreakGlass(
   signal: AbortSignal,
 ): Promise<void> {
   const views = parseBreakGlasses(daemon?.status);
-  if (views !== undefined) return world.breakGlass.set(views.map(fromBreakGlassView));
+  if (views !== undefined) {
+    // What a grant opened is closed a moment after its end, and the store alone knows that. The rest is of scopes.
+    const open = views.filter(({ state, opensEdge }) => state !== 'ended' || opensEdge !== false);
+    return world.breakGlass.set(open.map(fromBreakGlassView));
+  }
   if (world.mapping.breakGlass === undefined) return;
   const texts = await consul.breakGlass.list(signal);
   const grants = [...texts.values()].flatMap((text) => parseStoredText(text) ?? []);

@@ -12,7 +12,7 @@ import type { Metrics } from '../observe.js';
 import { readBreakGlass } from '../operator/break-glass.js';
 import { readDenies } from '../operator/denies.js';
 import { readFreeze, toFreezeView } from '../operator/freezes.js';
-import { type BreakGlassView, toBreakGlassView } from '../plan/break-glass-view.js';
+import { type BreakGlassView, opensEdge, toBreakGlassView } from '../plan/break-glass-view.js';
 import { type DenyView, toDenyView } from '../plan/deny-view.js';
 import { rejecterOf } from '../plan/guards/approval.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
@@ -159,9 +159,10 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       .map(({ replica }) => replica),
     mappingInDoubt: former === undefined ? null : { former: former.revision },
     freeze: toFreezeView(freeze),
-    breakGlass: breakGlass.map((each) =>
-      toBreakGlassView(each, deps.world.mapping, deps.world.breakGlass.timeAt(now)),
-    ),
+    breakGlass: breakGlass.map((each) => ({
+      ...toBreakGlassView(each, deps.world.mapping, deps.world.breakGlass.timeAt(now)),
+      opensEdge: opensEdge(each, deps.world.records),
+    })),
     denies: denies.map(toDenyView),
     directories: config.providers.map(({ name }) => ({
       provider: name,

@@ -195,7 +195,7 @@ export interface Decision {
   readonly action: DecisionAction;
   readonly outcome: Outcome;
   readonly reason: Reason;
-  /** Why the change would be made, if only the mode forbids it. */
+  /** Why the change would be made, if only the mode or a freeze forbids it. */
   readonly changeReason?: ChangeReason;
   readonly resource: Resource;
   readonly client?: {

@@ -5,6 +5,7 @@ import { policyOf } from '../plan/mode.js';
 import { intentionSubject } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { inputOf } from '../state/fleet.js';
+import { isKnownService } from '../state/known-services.js';
 import type { OperatorDeps } from './deps.js';
 
 /** What a person asks for; see `BreakGlass`. */
@@ -46,6 +47,9 @@ export function refusalOf(
     return 'the source or the destination is outside select; ask the instance that manages it';
   if (!world.hasEntries || world.catalog === undefined)
     return 'scopemesh has not read Consul completely yet; try again';
+  const unknown = [source, destination].find((name) => !isKnownService(world, name));
+  if (unknown !== undefined)
+    return `neither Consul nor a rule has a service ${unknown}; correct the name, or register the service first`;
   const now = clock.now();
   const input = inputOf(world, to, now);
   const time = input.breakGlass.now;

@@ -1,7 +1,10 @@
 import type { BreakGlass } from '../model/break-glass.js';
 import { principalText } from '../model/cause.js';
+import { destinationKey, formatKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
-import { breakGlassState, endOf } from './break-glass.js';
+import { breakGlassState, destinationOf, endOf } from './break-glass.js';
+import { parseLastAppliedText } from './last-applied.js';
+import { intentionSubject } from './plan.js';
 
 /** A grant as decisions, `/statusz` and commands show it. */
 export function toBreakGlassView(
@@ -34,3 +37,15 @@ export function toBreakGlassView(
 }
 
 export type BreakGlassView = ReturnType<typeof toBreakGlassView>;
+
+/** Whether the record of its edge names the grant: the edge is open by it. */
+export function opensEdge(
+  glass: BreakGlass,
+  records: { readonly of: (key: string) => ReadonlyMap<string, string> },
+): boolean {
+  const destination = destinationOf(glass);
+  const { name, namespace, partition } = destination;
+  const written = records.of(formatKey(destinationKey(name, namespace, partition)));
+  const text = written.get(intentionSubject(destination, glass.source));
+  return parseLastAppliedText(text)?.breakGlass.includes(glass.id) ?? false;
+}

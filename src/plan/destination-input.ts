@@ -37,8 +37,8 @@ export interface DestinationInput {
   /** Where the records are unknown: the subjects of marked edges that are known to have none. All others count as owned. */
   readonly unrecorded: ReadonlySet<string> | undefined;
   readonly evidence: readonly Evidence[];
-  /** Subjects of edges that the last plan held because of a quarantine. */
-  readonly quarantined: ReadonlySet<string>;
+  /** `openingReasons` of the holds of the last plan. */
+  readonly openingReasons: ReadonlyMap<string, ChangeReason>;
   /** The reason of changes that only widen, by the cause of the job. */
   readonly grantReason: GrantReason;
 }

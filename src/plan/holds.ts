@@ -1,4 +1,4 @@
-import type { HoldReason, Resource } from '../model/decision.js';
+import type { ChangeReason, HoldReason, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import { groupBy } from '../model/group-by.js';
 import type { Hold } from './plan.js';
@@ -25,6 +25,22 @@ export function quarantinedIn(
   return new Set(
     [...holds].flatMap(({ subject, reason }) => (reason === 'ClientQuarantined' ? [subject] : [])),
   );
+}
+
+/** Why the subjects of recorded holds open once these end: another cause may only have ended them. */
+export function openingReasons(
+  holds: Iterable<{
+    readonly subject: string;
+    readonly reason: HoldReason;
+    readonly changeReason?: ChangeReason;
+  }>,
+): ReadonlyMap<string, ChangeReason> {
+  const all = [...holds];
+  const frozen = all.flatMap(({ subject, reason, changeReason }) =>
+    reason === 'Frozen' && changeReason !== undefined ? [[subject, changeReason] as const] : [],
+  );
+  const quarantined = [...quarantinedIn(all)].map((subject) => [subject, 'QuarantineEnded'] as const);
+  return new Map<string, ChangeReason>([...frozen, ...quarantined]);
 }
 
 /**

@@ -338,5 +338,5 @@ function reasonOf(facts: {
   if (facts.endsDeny && !facts.opensBreakGlass) return 'DenyEnded';
   if (facts.loses) return facts.loss.reason;
   if (facts.opensBreakGlass) return 'BreakGlass';
-  return facts.input.quarantined.has(facts.subject) ? 'QuarantineEnded' : facts.input.grantReason;
+  return facts.input.openingReasons.get(facts.subject) ?? facts.input.grantReason;
 }

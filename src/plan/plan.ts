@@ -75,7 +75,7 @@ export interface Hold {
   readonly subject: string;
   readonly resource: Resource;
   readonly reason: HoldReason;
-  /** Why the change would be made, if only the mode forbids it. */
+  /** Why the change would be made, if only the mode or a freeze forbids it. */
   readonly changeReason?: ChangeReason;
   readonly detail: string;
   readonly action: DecisionAction;
@@ -116,7 +116,7 @@ export function holdOf(
     subject,
     resource,
     reason,
-    ...(reason === 'ModeForbids' ? { changeReason } : {}),
+    ...(reason === 'ModeForbids' || reason === 'Frozen' ? { changeReason } : {}),
     detail,
     action,
     scopes,

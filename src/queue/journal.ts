@@ -1,4 +1,4 @@
-import type { Decision, DraftDecision, HoldReason } from '../model/decision.js';
+import type { ChangeReason, Decision, DraftDecision, HoldReason } from '../model/decision.js';
 
 /** A hold that was reported, so that it is reported once. */
 export interface RecordedHold {
@@ -11,6 +11,8 @@ export interface RecordedHold {
   readonly detail?: string;
   /** Changes when the hold is another one. */
   readonly fingerprint: string;
+  /** Of a freeze: why the change is made after it, whatever ends it. */
+  readonly changeReason?: ChangeReason;
   /** The client whose quarantine holds it. */
   readonly client?: { readonly provider: string; readonly clientId: string };
 }

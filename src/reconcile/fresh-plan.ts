@@ -3,7 +3,7 @@ import type { ServiceName } from '../model/intention.js';
 import { formatKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
-import { quarantinedIn } from '../plan/holds.js';
+import { openingReasons } from '../plan/holds.js';
 import type { Plan } from '../plan/plan.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { type EntryNow, readEntryNow } from '../read/read-entry.js';
@@ -59,7 +59,7 @@ export async function planFresh(
       evidence: from.triggers.flatMap((trigger) => trigger.evidence ?? []),
       grantReason: grantReasonOf(from),
       lastApplied: record.lastApplied,
-      quarantined: quarantinedIn(record.holds.values()),
+      openingReasons: openingReasons(record.holds.values()),
       entry,
       ...(read === undefined ? {} : { wildcard: read.wildcard }),
     };

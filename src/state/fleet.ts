@@ -39,7 +39,7 @@ export function inputOf(
     readonly evidence?: readonly Evidence[];
     readonly grantReason?: DestinationInput['grantReason'];
     readonly lastApplied?: ReadonlyMap<string, string>;
-    readonly quarantined?: ReadonlySet<string>;
+    readonly openingReasons?: DestinationInput['openingReasons'];
   } = {},
 ): DestinationInput {
   const records = world.records.recordsOf(destination);
@@ -59,7 +59,7 @@ export function inputOf(
     unrecorded: records.unrecorded,
     lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],
-    quarantined: facts.quarantined ?? new Set(),
+    openingReasons: facts.openingReasons ?? new Map(),
     grantReason: facts.grantReason ?? 'ScopeGranted',
   };
 }

@@ -71,12 +71,12 @@ export function isPlannedAgain(made: StatePlan, unguarded: Plan, world: WorldSta
 
 /** By the facts of now, from the same entry. */
 function planAgain({ plan, input, facts }: StatePlan, world: WorldState, now: number): Plan {
-  const { destination, entry, evidence, grantReason, quarantined } = input;
+  const { destination, entry, evidence, grantReason, openingReasons } = input;
   const { wildcard: shown } = factsOf(world, destination);
   // The plan may know a newer one than the watch has shown.
   const wildcard = shown === facts.wildcard ? input.wildcard : shown;
   const lastApplied = world.records.of(formatKey(plan.key));
-  const given = { entry, evidence, grantReason, quarantined, wildcard, lastApplied };
+  const given = { entry, evidence, grantReason, openingReasons, wildcard, lastApplied };
   return planByState(world, destination, given, now).plan;
 }
 

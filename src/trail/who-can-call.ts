@@ -5,6 +5,8 @@ import { readEdges } from './read-subject-state.js';
 
 export interface CallersAnswer extends TrailAnswer {
   readonly service: string;
+  /** Whether any decision, at any time, is about a call to the service. */
+  readonly isKnown: boolean;
   /** Who could call it, by the name of the source. */
   readonly callers: readonly TrailEdge[];
   /** Edges that are closed, but for which a change is held. */
@@ -21,8 +23,14 @@ export async function whoCanCall(trail: Trail, serviceName: string, at: string):
   return {
     ...head,
     service: serviceName,
+    isKnown: edges.length > 0 || (await hasAny(trail.subjects({ kind: 'destination', name: serviceName }))),
     callers,
     held,
     unknown: limitsOf([...callers, ...held], extent, at),
   };
+}
+
+async function hasAny(items: AsyncIterable<unknown>): Promise<boolean> {
+  for await (const _ of items) return true;
+  return false;
 }

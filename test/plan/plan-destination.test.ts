@@ -334,8 +334,8 @@ describe('access is held', () => {
     });
     const [input] = inputsOf(scene());
     if (input === undefined) throw new Error('no destination');
-    const quarantined = new Set(['intention/default/default/orders/web']);
-    expect(planDestination({ ...input, quarantined }).changes).toMatchObject([
+    const openingReasons = new Map([['intention/default/default/orders/web', 'QuarantineEnded'] as const]);
+    expect(planDestination({ ...input, openingReasons }).changes).toMatchObject([
       { verb: 'created', reason: 'QuarantineEnded' },
     ]);
     const unconfirmed = new Map([...clientBlocks.keys()].map((id) => [id, 'RevocationUnconfirmed' as const]));

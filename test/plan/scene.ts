@@ -249,7 +249,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     lastApplied: scene.written,
     unrecorded: scene.unrecorded,
     evidence: scene.evidence,
-    quarantined: new Set(),
+    openingReasons: new Map(),
     grantReason: scene.grantReason,
   }));
 }

@@ -7,6 +7,7 @@ import { withCurrentState } from '../load-current-state.js';
 import { accessText } from '../terminal/access-text.js';
 import { countText } from '../terminal/count-text.js';
 import { columns, printable } from '../terminal/screen.js';
+import { learnUnrecorded } from '../unrecorded-edges.js';
 import { type AtOptions, withAt, withTrail, withTrailIfAny } from '../with-trail.js';
 
 export function addBlastRadius(program: DocumentedCommand, cli: Cli): void {
@@ -36,8 +37,14 @@ async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastVie
     const { guards } = await cli.openConfig();
     return withTrail(cli, options, (trail) => blastAt(name, guards.protected, trail, at));
   }
-  return withCurrentState(cli, async ({ config, world }) => {
+  return withCurrentState(cli, async (sides) => {
+    const { config, world } = sides;
     const now = systemClock.now();
+    await learnUnrecorded(
+      sides,
+      [...world.entries.values()].map(({ raw }) => ({ before: raw })),
+      cli,
+    );
     // A read of a whole topic is not worth the wait: it only adds the decisions.
     const mesh = meshNow(name, world, now);
     if (!hasTrail(config) && options.fromTopic !== true) return blastNow(mesh, undefined, now);

@@ -23,6 +23,7 @@ import { manifestFindings, resourceFindings } from '../doctor/manifest-findings.
 import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
+import { protectedFindings } from '../doctor/protected-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { reachFindings } from '../doctor/reach-findings.js';
 import { selectFindings } from '../doctor/select-findings.js';
@@ -102,6 +103,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ? await reportGateways(consul.reachability, world.catalog, { partition, namespace }, cli.signal)
       : undefined;
     return [
+      ...(isRead ? protectedFindings(world) : []),
       ...ofConsul,
       ...(await manifestFindings(config, consul, cli.signal)),
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),

@@ -17,10 +17,12 @@ import { serviceText } from '../../plan/world.js';
 import { planClaims } from '../../state/client-claims.js';
 import { clientLogin } from '../../state/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
+import { isKnownService } from '../../state/known-services.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parsePastInstant } from '../instant.js';
+import { noSuchName } from '../known-names.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
@@ -139,6 +141,8 @@ async function judge(
   const destination: ServiceName = { partition, namespace, name: destinationName };
   if (world.mapping.select?.hasService(destination) === false)
     throw configError(`${printable(destinationName)} is outside select; ask the instance that manages it`);
+  for (const name of [sourceName, destinationName])
+    if (!isKnownService(world, name)) throw noSuchName(name, 'service');
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
   const key = destinationKey(destinationName, namespace, partition);

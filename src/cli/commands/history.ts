@@ -5,6 +5,7 @@ import { historyOf } from '../../trail/history.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { parseInstant } from '../instant.js';
+import { refuseUnknown } from '../known-names.js';
 import { parseWhole } from '../option-values.js';
 import { accessText } from '../terminal/access-text.js';
 import { decisionText } from '../terminal/decision-text.js';
@@ -40,6 +41,10 @@ Examples:
         historyOf(trail, name, { from: since, to: until, limit }),
       );
       const { decisions: found, unknown } = answer;
+      // A subject is no name, and a name may have decisions outside of the period.
+      const isAlways = since === undefined && until === undefined;
+      if (found.length === 0 && isAlways && !name.includes('/'))
+        await refuseUnknown(name, 'client, service or person', cli);
       if (options.json) return cli.screen.json({ ...answer, decisions: found.map(toCloudEvent) });
       if (found.length === 0) cli.screen.line(printable(`the log has no decision about ${name}`));
       for (const decision of found) print(decision, cli);

@@ -1,7 +1,9 @@
 import { loadCases, type MappingCase } from '../../../config/cases.js';
 import { loadMapping } from '../../../config/load.js';
 import { toMapping } from '../../../config/mapping-revision.js';
+import type { OAuthClient } from '../../model/client.js';
 import { type CallVerdict, createJudge } from '../../plan/judge-call.js';
+import { destinationsOfScope } from '../../plan/openings.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { ruleNames } from '../rule-names.js';
@@ -48,8 +50,15 @@ Examples:
       const config = await loadMapping(load);
       const paths = files.length === 0 ? [besideOf(load.path)] : files;
       const cases: MappingCase[] = [];
-      for (const path of paths) cases.push(...(await loadCases({ ...load, path }, config)));
       const mapping = toMapping(config);
+      const opensOf = (clients: readonly OAuthClient[]) => [
+        ...mapping.rules.flatMap(({ to }) => to ?? []),
+        ...mapping.protectedServices,
+        ...clients.flatMap(({ provider, grants }) =>
+          grants.flatMap((grant) => [...destinationsOfScope(provider, grant, mapping)]),
+        ),
+      ];
+      for (const path of paths) cases.push(...(await loadCases({ ...load, path }, config, opensOf)));
       const judge = createJudge(mapping);
       const judged = cases.map((each): JudgedCase => {
         const verdict = judge(each.call);

@@ -1,7 +1,10 @@
 import { type Holdings, whatCan } from '../../trail/what-can.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
+import { readForeignCalls } from '../foreign-callers.js';
 import { instantIn } from '../instant.js';
+import { refuseUnknown } from '../known-names.js';
+import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits, printObject } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';
@@ -23,10 +26,28 @@ Examples:
       const answer = await withTrail(cli, options, async (trail) =>
         whatCan(trail, name, await instantIn(trail, options.at)),
       );
-      if (options.json) return cli.screen.json(answer);
+      if (answer.found.length === 0) await refuseUnknown(name, 'client, service or person', cli);
+      const edges = answer.found.flatMap((each) => each.edges);
+      const claims = answer.found.flatMap((each) => each.claims);
+      const sources = new Set([
+        ...(answer.found.some(({ kind }) => kind === 'service') || answer.found.length === 0 ? [name] : []),
+        ...edges.map(({ source }) => source),
+        ...claims.flatMap(({ subject }) => decodeURIComponent(subject.split('/').at(-1) ?? '')),
+      ]);
+      const opened = new Set(edges.map(({ source, destination }) => `${source} ${destination}`));
+      const now = options.at === undefined ? await readForeignCalls(sources, opened, cli) : { foreign: null };
+      const foreign = 'foreign' in now ? now.foreign : null;
+      if ('trouble' in now)
+        cli.screen.warn(printable(`scopemesh: the intentions of others are not listed: ${now.trouble}`));
+      if (options.json) return cli.screen.json({ ...answer, foreign });
       if (answer.found.length === 0)
         cli.screen.line(printable(`the log has no client, service or person ${name} up to this instant`));
       for (const holdings of answer.found) print(holdings, cli);
+      for (const { source, destination, access } of foreign ?? []) {
+        const edge = `${source} -> ${destination}`;
+        cli.screen.line(`${cli.screen.colors.bold(printable(edge))}  ${accessText(access)}`);
+        cli.screen.line(printable(`    not owned by scopemesh: an intention in Consul allows ${edge}`));
+      }
       printLimits(answer, cli.screen);
     });
 }

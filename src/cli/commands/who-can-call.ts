@@ -3,6 +3,7 @@ import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { readForeignCallers } from '../foreign-callers.js';
 import { instantIn } from '../instant.js';
+import { refuseUnknown } from '../known-names.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
@@ -26,7 +27,10 @@ Examples:
       const answer = await withTrail(cli, options, async (trail) =>
         whoCanCall(trail, serviceName, await instantIn(trail, options.at)),
       );
-      const now = options.at === undefined ? await readForeignCallers(serviceName, cli) : { foreign: null };
+      if (!answer.isKnown) await refuseUnknown(serviceName, 'service', cli);
+      const opened = new Set(answer.callers.map(({ source }) => source));
+      const now =
+        options.at === undefined ? await readForeignCallers(serviceName, opened, cli) : { foreign: null };
       const foreign = 'foreign' in now ? now.foreign : null;
       if ('trouble' in now)
         cli.screen.warn(printable(`scopemesh: the intentions of others are not listed: ${now.trouble}`));

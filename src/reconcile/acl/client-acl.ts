@@ -10,7 +10,7 @@ import type { Evidence, Job } from '../../model/trigger.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
-import { beforeWrite, quarantinedIn } from '../../plan/holds.js';
+import { beforeWrite, openingReasons } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
@@ -29,6 +29,7 @@ import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
 import { isLeftToSweep } from './left-to-sweep.js';
 import { readSettled } from './read-client-acl.js';
+import { removeUnlinked } from './remove-unlinked.js';
 
 /** Before the next run after a write without an answer. */
 const ABANDONED_RETRY_MS = 5_000;
@@ -82,8 +83,9 @@ async function reconcile(
 
   const now = clock.now();
   const { plansNarrowing } = policyOf(world.mapping);
-  const wasQuarantined = quarantinedIn(record.holds.values()).size > 0;
-  const grantReason = wasQuarantined ? 'QuarantineEnded' : grantReasonOf(job);
+  const held = [...openingReasons(record.holds.values()).values()];
+  const wasQuarantined = held.includes('QuarantineEnded');
+  const grantReason = wasQuarantined ? 'QuarantineEnded' : (held[0] ?? grantReasonOf(job));
   const facts = { actual, lastApplied, evidence, grantReason, plansNarrowing } as const;
   const plan = planClientAcl(id, facts, deps, now);
   const isAsPlanned = asPlanned(deps, () => [world.client(id), world.clientBlock(id)]);
@@ -120,5 +122,7 @@ async function reconcile(
     deps.logger.warn(fields, 'a write of ACL objects has no answer yet; it is tried again');
   });
   if (after === undefined) return retryAfter(ABANDONED_RETRY_MS);
+  if (after === 'made')
+    await removeUnlinked(actual, guarded.changes, { key, cause, lastApplied }, deps, signal);
   return after === 'stale' ? { ...retryAfter(STALE_RETRY_MS), isStale: true } : end;
 }

@@ -20,6 +20,7 @@ import type { PeopleDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
 import { refreshMembers } from './read-members.js';
+import { removeUnlinked } from './remove-unlinked.js';
 import { isSessionSubject } from './sessions.js';
 
 /** The most grants of one run, so that a revocation does not wait for more. */
@@ -105,5 +106,6 @@ async function reconcile(
   const changes = guarded.changes.slice(0, narrowing + mostGrants);
   const application = { key: text, changes, cause, lastApplied, isAsPlanned };
   const end = await applyCounted(application, guarded, concerns, deps, signal);
+  if (end === 'made') await removeUnlinked(actual, changes, { key: text, cause, lastApplied }, deps, signal);
   return end === 'stale' || changes.length < guarded.changes.length;
 }

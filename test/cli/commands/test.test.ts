@@ -124,6 +124,19 @@ describe('test', () => {
     expect(err).toMatch(/:9:\d+: cases\[0\]\.deny: no client of this file has this source/);
   });
 
+  it('refuses a destination and a method that nothing has, which would always be denied', async () => {
+    const { status, err } = await run([
+      'deny: web -> ordrs',
+      'deny: web -> orders GTE /v1/orders',
+      'deny: web -> job',
+      'deny: web -> vault',
+    ]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/:9:\d+: cases\[0\]\.deny: names a destination that no rule names/);
+    expect(err).toMatch(/:10:\d+: cases\[1\]\.deny: has no HTTP method/);
+    expect(err).not.toMatch(/yaml:1[12]:/);
+  });
+
   it('refuses a service with two clients, an unknown provider, and a file without cases', async () => {
     const clients =
       'clients:\n  a: { services: [a], scopes: [] }\n  b: { services: [a], scopes: [] }\n  c: { provider: x, services: [c], scopes: [] }\n';

@@ -233,5 +233,5 @@ it('the job of an unknown client that a Description names removes its objects, w
   world.putClients();
   await reconcileClientAcl(ID, jobOf(), world.job, never);
   const left = [...world.objects.values()].map(({ kind }) => kind);
-  expect(new Set(left)).toEqual(new Set(['acl-policy']));
+  expect(new Set(left)).toEqual(new Set());
 });

@@ -82,6 +82,9 @@ describe('a client with an acl rule', () => {
     expect(deleted.detail).toContain('up to 0 s (acl.role_ttl)');
     for (const token of tokens) expect(await rig.readKey(token, 'config/a')).toBe(403);
     await rig.decided({ type: 'dev.scopemesh.acl-role.deleted' });
+    // The next plan is empty without another comparison.
+    await rig.decided({ type: 'dev.scopemesh.acl-policy.deleted', reason: 'ClientDisabled' });
+    expect(await ourNames()).toEqual([]);
     expect(await rig.login('web-app')).toBe(403);
     const kinds = (await rig.decisions())
       .filter(({ type }) => type.includes('.acl-'))

@@ -54,6 +54,9 @@ describe('a break-glass grant', () => {
     await isClosed(rig, 'other');
     await rig.decided({ subject: OTHER, reason: 'BreakGlassEnded' });
     await rig.decided({ subject: `break-glass/${body.grant.id}`, reason: 'BreakGlassEnded' });
+    // What is open from now on is of scopes: for commands too, which know no records.
+    await daemon.idle();
+    expect(await daemon.status()).toMatchObject({ breakGlass: [{ state: 'ended', opensEdge: false }] });
     const [edge] = await decisions(OTHER);
     expect(edge).toMatchObject({ reason: 'BreakGlass', principal: { id: 'local', note: 'ana' } });
     expect((await decisions(`break-glass/${body.grant.id}`))[0]).toMatchObject({

@@ -143,5 +143,8 @@ describe('a freeze of the schedule', () => {
     daemon.reload();
     await isOpen(rig, READ);
     await rig.decided({ subject: `${FREEZE}/schedule`, reason: 'FreezeEnded' });
+    // The reload only ended the freeze.
+    const opened = await rig.decided(({ type }) => type === 'dev.scopemesh.intention.created');
+    expect(opened.reason).toBe('ScopeGranted');
   });
 });

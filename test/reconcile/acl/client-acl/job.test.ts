@@ -87,7 +87,7 @@ describe('what a client loses', () => {
     expect(await run(it)).toEqual({ kind: 'done' });
     expect(stored).toContain(`acl-role/${NAME}`);
     expect(it.job.window.used(NOW)).toBe(1);
-    expect(objects(it)).toEqual(['acl-policy']);
+    expect(objects(it)).toEqual([]);
     expect(new Set(it.outcomes().map((each) => each.split(' ')[2]))).toEqual(
       new Set(['ScopeRevoked', 'RemovedWithParent']),
     );
@@ -112,7 +112,7 @@ describe('what a client loses', () => {
     restarted.restore(it.job.window.toText());
     expect(restarted.used(NOW)).toBe(1);
     await reconcileClientAcl(ID, jobOf(), { ...it.job, window: restarted }, NEVER);
-    expect(objects(it)).toEqual(['acl-policy']);
+    expect(objects(it)).toEqual([]);
     expect(restarted.used(NOW)).toBe(1);
   });
 

@@ -1,0 +1,42 @@
+import { configError, type SyncError } from '../errors.js';
+import { clientText } from '../plan/world.js';
+import { isKnownService } from '../state/known-services.js';
+import type { WorldState } from '../state/world-state.js';
+import { readingsOf } from '../trail/what-can.js';
+import type { Cli } from './cli.js';
+import { withCurrentState } from './load-current-state.js';
+import { printable } from './terminal/screen.js';
+
+/** Throws ERR_CONFIG if neither side knows the name. What could not be read may have it. Call it if the log has nothing. */
+export async function refuseUnknown(
+  name: string,
+  what: 'service' | 'client, service or person',
+  cli: Cli,
+): Promise<void> {
+  const unread: SyncError[] = [];
+  const isKnown = await withCurrentState(
+    cli,
+    async ({ world }) =>
+      isKnownService(world, name) ||
+      (what !== 'service' && (unread.length > 0 || isKnownClient(world, name))),
+    { onUnread: (_, error) => unread.push(error) },
+  );
+  if (!isKnown) throw noSuchName(name, what);
+}
+
+export function noSuchName(name: string, what: string): SyncError {
+  return configError(
+    `no ${what} has the name ${printable(name)}: the decision log, Consul and the identity providers do not know it`,
+  );
+}
+
+function isKnownClient(world: WorldState, name: string): boolean {
+  return readingsOf(name).some(({ provider, id }) =>
+    world.mapping.providers.some(
+      (each) =>
+        (provider === undefined || provider === each) &&
+        (world.client({ provider: each, clientId: id }) !== undefined ||
+          world.view(0).clientBlocks.has(clientText({ provider: each, clientId: id }))),
+    ),
+  );
+}

@@ -1,0 +1,14 @@
+import type { WorldState } from './world-state.js';
+
+/** Whether Consul, a rule or the file has a service of this name. */
+export function isKnownService({ catalog, entries, mapping }: WorldState, name: string): boolean {
+  return (
+    name === '*' ||
+    (catalog?.services.some((each) => each.name.name === name) ?? true) ||
+    [...entries.values()].some(
+      ({ destination, sources }) => destination.name === name || sources.some((each) => each.name === name),
+    ) ||
+    mapping.rules.some(({ to }) => to === name) ||
+    mapping.protectedServices.includes(name)
+  );
+}
