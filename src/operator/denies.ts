@@ -94,7 +94,7 @@ export function startDeny(
   deps: DenyDeps,
 ): Promise<DenyResult> {
   return inTurn(deps, async (now) => {
-    const known = find(about, deps);
+    const known = find(about, deps) ?? markedDeny(about, now, deps);
     const until = Math.max(
       now + Math.min(forMs, LONGEST_DENY_MS),
       known?.endedAt === undefined ? (known?.until ?? 0) : 0,

@@ -126,6 +126,14 @@ it('that only its mark in Consul knows can be ended, and a mark from nowhere is 
   expect(await endDeny({ ...WEB, source: 'api' }, 'x', ANA, deps)).toMatchObject({ kind: 'unknown' });
 });
 
+it('that only its mark in Consul knows is not shortened by one person', async () => {
+  const { deps, world } = start(2);
+  const mark = `scopemesh:pay deny=${new Date(NOW + HOUR).toISOString()} client=main/web`;
+  world.putEntries([{ ...entry('orders', source('web', { kind: 'deny' }, mark)), modifyIndex: 8 }], NOW);
+  await startDeny(WEB, { reason: 'a', forMs: 1_000 }, ANA, deps);
+  expect(world.denies.all).toMatchObject([{ until: NOW + HOUR }]);
+});
+
 it('does not wait for a first read of Consul to know the names', async () => {
   const world = new WorldState(mapping(), SETTINGS);
   const { deps } = depsOf(world, {});
