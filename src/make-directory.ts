@@ -38,15 +38,20 @@ export function makeStateDirectory(directory: string, by: 'daemon' | 'command' =
   const user = process.getuid?.();
   if (user === undefined) return;
   const { uid, gid, mode } = statSync(directory);
+  // A volume of Kubernetes belongs to root and to the group of the pod, which may write in all of it after each start.
+  const volume = [directory, dirname(resolve(directory))]
+    .map((path) => statSync(path))
+    .find((each) => each.uid === ROOT && (each.mode & SET_GROUP_ID) !== 0);
+  const isOfPod = (group: number) => group === volume?.gid && process.getgroups?.().includes(group) === true;
+  const canOthersWrite = (each: { readonly gid: number; readonly mode: number }) =>
+    (each.mode & (isOfPod(each.gid) ? WRITABLE_BY_OTHERS : WRITABLE_BY_GROUP | WRITABLE_BY_OTHERS)) !== 0;
   const owners = new Set(user === ROOT && by === 'command' ? [ROOT, uid] : [ROOT, user]);
   const refuse = (why: string, remedy: string) =>
     configError(`the state directory ${resolve(directory)} is not safe: ${why}; ${remedy}`);
   const another = 'or set state.directory to a directory that does not exist yet, also one inside this one';
   if (!owners.has(uid))
     throw refuse(`it belongs to the user ${uid}`, `give it to the user ${user}, ${another}`);
-  // A volume of Kubernetes belongs to root and to the group of the pod.
-  const isVolume = uid === ROOT && (mode & SET_GROUP_ID) !== 0 && process.getgroups?.().includes(gid);
-  if ((mode & (isVolume ? WRITABLE_BY_OTHERS : WRITABLE_BY_GROUP | WRITABLE_BY_OTHERS)) !== 0)
+  if (canOthersWrite({ gid, mode }))
     throw refuse(
       'others can write in it',
       `run chmod 0700 on it and look for files that are not yours, ${another}`,
@@ -60,7 +65,7 @@ export function makeStateDirectory(directory: string, by: 'daemon' | 'command' =
       ? `belongs to the user ${file.uid}`
       : file.isSymbolicLink() && !isOurs
         ? 'is a link of another user'
-        : isFile && (file.mode & (WRITABLE_BY_GROUP | WRITABLE_BY_OTHERS)) !== 0
+        : isFile && canOthersWrite(file)
           ? 'can be written by others'
           : // A process that stopped while it made its key leaves two names.
             isFile && file.nlink > 1 && !name.startsWith('trail-key.pem')

@@ -159,5 +159,28 @@ describe('a state directory', () => {
       chmodSync(directory(), 0o2775);
       expect(() => makeStateDirectory(directory(), 'daemon')).toThrow('others can write in it');
     });
+
+    // At each start of a pod Kubernetes gives everything in a volume to its group (fsGroup), and lets the group write.
+    it.each(['itself', 'a directory in it'])(
+      'is used at the second start of a pod: the volume, %s',
+      (what) => {
+        const [group = 0] = process.getgroups?.() ?? [];
+        chownSync(directory(), 0, group);
+        chmodSync(directory(), 0o2775);
+        const state = what === 'itself' ? directory() : join(directory(), 'state');
+        makeStateDirectory(state, 'daemon');
+        writeFileSync(join(state, 'journal.db'), '');
+        chmodSync(state, what === 'itself' ? 0o2770 : 0o770);
+        chmodSync(join(state, 'journal.db'), 0o660);
+        makeStateDirectory(state, 'daemon');
+        chownSync(join(state, 'journal.db'), 0, OTHER);
+        expect(() => makeStateDirectory(state, 'daemon')).toThrow(
+          '"journal.db" in it can be written by others',
+        );
+        chmodSync(join(state, 'journal.db'), 0o600);
+        chmodSync(state, 0o2777);
+        expect(() => makeStateDirectory(state, 'daemon')).toThrow('others can write in it');
+      },
+    );
   });
 });
