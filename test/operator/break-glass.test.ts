@@ -21,7 +21,18 @@ import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedde
 import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { inputOf } from '../../src/state/fleet.js';
 import type { WorldState } from '../../src/state/world-state.js';
-import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, planOf, scene } from '../plan/scene.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  entry,
+  mapping,
+  NOW,
+  ourSource,
+  planOf,
+  rule,
+  scene,
+} from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const HOUR = 3_600_000;
@@ -52,7 +63,9 @@ const clock = { now: () => now, sleep: async () => {} };
 /** A process on the store and the KV. */
 function start(): BreakGlassDeps {
   const world = worldWithTwo();
-  world.setMapping(mapping({ breakGlass: { longestMs: 4 * HOUR, never: [] } }));
+  // A rule names the service, which has no instance.
+  const rules = [rule('billing', 'billing')];
+  world.setMapping(mapping({ rules, breakGlass: { longestMs: 4 * HOUR, never: [] } }));
   const { deps } = depsOf(world, {});
   let ids = 0;
   return {

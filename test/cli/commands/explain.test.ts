@@ -99,6 +99,7 @@ describe('explain', () => {
 
   it('lets only the most exact intention decide, as Consul does, owned or foreign', async () => {
     const decider = async () => (await cli.run(['explain', 'batch', 'billing', '--json'])).json();
+    for (const name of ['batch', 'billing']) await mesh.register(name);
     await mesh.write('*', [{ Name: '*', Action: 'allow' }]);
     expect(await decider()).toMatchObject({ allowed: true, decidedBy: { precedence: 5, isOwned: false } });
     await mesh.write('*', [

@@ -16,6 +16,12 @@ afterEach(async () => {
   await rig.close();
 });
 
+interface Policy {
+  readonly Name: string;
+  readonly Description?: string;
+  readonly Rules?: string;
+}
+
 /** A policy with our mark that nothing links, as an earlier mapping left it; resolves with its name. */
 async function leftPolicy(): Promise<string> {
   rig = await createAclRig({ clients: [clientOf('web', 'config:read', 'orders:keys'), clientOf('other')] });
@@ -24,7 +30,11 @@ async function leftPolicy(): Promise<string> {
   const [role] = await rig.objects('roles');
   const linked = (Object(role).Policies as readonly { Name: string }[]).map(({ Name }) => Name);
   expect(linked).toHaveLength(2);
-  // The scope goes while nobody compares, and its policy stays behind.
+  const all = (await rig.objects('policies')).filter(({ Name = '' }) => linked.includes(Name));
+  const whole = await Promise.all(
+    all.map(({ ID }) => rig.mesh.request('GET', `/v1/acl/policy/${ID}`) as Promise<Policy>),
+  );
+  // The scope goes, and its policy comes back, as a backup of Consul would bring it.
   rig.idp.put('web-app', 'config:read');
   await worker.add({ kind: 'client', provider: 'main', by: 'clientId', value: 'web-app' }, 'webhook', {
     evidence: [{ provider: 'main', clients: ['web-app'] }],
@@ -34,7 +44,10 @@ async function leftPolicy(): Promise<string> {
   const kept = (Object(now).Policies as readonly { Name: string }[]).map(({ Name }) => Name);
   expect(kept).toHaveLength(1);
   await worker.stop();
-  return linked.find((name) => !kept.includes(name)) ?? '';
+  const left = whole.find(({ Name }) => !kept.includes(Name));
+  const { Name, Description, Rules } = left ?? { Name: '' };
+  await rig.mesh.request('PUT', '/v1/acl/policy', { Name, Description, Rules });
+  return Name;
 }
 
 const exists = async (name: string) => (await rig.objects('policies')).some(({ Name }) => Name === name);
