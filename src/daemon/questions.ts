@@ -23,12 +23,15 @@ export type FromThread =
   | { readonly fault: string; readonly isBadQuestion: boolean }
   | { readonly warning: string; readonly fields: object };
 
+/** `mesh` is called once the question has its turn: it costs the event loop as much as the mesh is large. */
+export type Asked = Omit<Question, 'mesh'> & { readonly mesh?: () => NonNullable<Question['mesh']> };
+
 export interface Questions {
   /**
    * Resolves with the answer as JSON. Throws SyncError: ERR_CONFIG for a question that cannot be answered, ERR_BUSY if the
    * principal has asked too many that are not answered yet, ERR_TIMEOUT, and ERR_DECISIONS_UNREACHABLE. An abort ends it.
    */
-  ask(principal: string, question: Question, signal: AbortSignal): Promise<string>;
+  ask(principal: string, question: Asked, signal: AbortSignal): Promise<string>;
   /** Ends all of them. */
   close(): Promise<void>;
 }
@@ -78,7 +81,7 @@ class ThreadQuestions implements Questions {
     this.#options = options;
   }
 
-  async ask(principal: string, question: Question, signal: AbortSignal): Promise<string> {
+  async ask(principal: string, question: Asked, signal: AbortSignal): Promise<string> {
     const { deadlineMs = DEADLINE_MS } = this.#options;
     const asked = this.#asked.get(principal) ?? 0;
     if (asked >= OF_ONE) {
@@ -147,8 +150,9 @@ class ThreadQuestions implements Questions {
     begin?.();
   }
 
-  async #answer({ mesh, ...question }: Question, signal: AbortSignal): Promise<string> {
+  async #answer({ mesh: meshNow, ...question }: Asked, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
+    const mesh = meshNow?.();
     const thread = this.#open();
     const heard = new Promise<string>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });

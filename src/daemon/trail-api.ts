@@ -29,7 +29,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   const { access, clock, logger, questions } = deps;
   const meshOf = (kind: QuestionKind, query: unknown) => {
     if (kind !== 'blast-radius' || fieldOf(query, 'at') !== undefined || !deps.isReconciling()) return {};
-    return { mesh: meshNow(String(fieldOf(query, 'name')), deps.world(), clock.now()) };
+    return { mesh: () => meshNow(String(fieldOf(query, 'name')), deps.world(), clock.now()) };
   };
   for (const kind of kinds(QUESTIONS))
     server.get(`/api/trail/${kind}`, { preHandler: onlyCallers(access) }, async (request, reply) => {

@@ -1,7 +1,8 @@
 import { type TransferListItem, Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { MeshNow } from '../../src/cli/blast-view.js';
 import type { Question } from '../../src/daemon/answer-question.js';
-import { createQuestions, type Questions } from '../../src/daemon/questions.js';
+import { type Asked, createQuestions, type Questions } from '../../src/daemon/questions.js';
 import { silentLogger } from '../../src/observe.js';
 
 /** Answers with the name that is asked about, but for what is in braces. */
@@ -54,7 +55,7 @@ afterEach(async () => {
   vi.clearAllMocks();
 });
 
-const about = (name: string): Question => ({
+const about = (name: string): Asked => ({
   kind: 'what-can',
   query: { name },
   now: 0,
@@ -100,8 +101,28 @@ describe('questions', () => {
       services: [],
       protectedServices: [],
     };
-    const question = { ...about('x'), mesh: { ...mesh, entries, isSelected: false } } as unknown as Question;
+    const now = { ...mesh, entries, isSelected: false } as unknown as MeshNow;
+    const question = { ...about('x'), mesh: () => now };
     expect(await questions.ask('local', question, never)).toBe('x 100+100+50');
+  });
+
+  it('copy no mesh while they wait or are refused, because that holds up the event loop', async () => {
+    open();
+    const mesh = vi.fn(() => {
+      throw new Error('copied');
+    });
+    const leave = new AbortController();
+    const waiting = ['endless', 'b', 'c', 'd'].map((name) =>
+      questions.ask('token:a', name === 'endless' ? about(name) : { ...about(name), mesh }, leave.signal),
+    );
+    await expect(questions.ask('token:a', { ...about('e'), mesh }, never)).rejects.toMatchObject(
+      code('ERR_BUSY'),
+    );
+    leave.abort(new Error('left'));
+    for (const each of await Promise.allSettled(waiting)) expect(each).toMatchObject({ status: 'rejected' });
+    expect(mesh).not.toHaveBeenCalled();
+    await expect(questions.ask('token:a', { ...about('f'), mesh }, never)).rejects.toThrow('copied');
+    expect(await ask('g')).toBe('g');
   });
 
   it('end at their time whatever the thread does, and the next one has another thread', async () => {
