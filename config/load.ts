@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { isRecord } from '../src/model/is-record.js';
 import { aclFindings } from './acl-checks.js';
+import { readCaCerts } from './ca-certs.js';
 import { asMap, crossFindings } from './checks.js';
 import type { Config } from './config.js';
 import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error.js';
@@ -78,8 +79,11 @@ async function load(
   });
   const problems = [...document.faults, ...[...expanded.findings, ...findings].map(place)];
   if (!checked.success || problems.length > 0) throw new ConfigError(options.path, problems);
-  const config = toConfig(checked.data, directory);
-  const more = (await check?.(config)) ?? [];
+  const { config, findings: ofFiles } = await readCaCerts(
+    toConfig(checked.data, directory),
+    options.readFile,
+  );
+  const more = ofFiles.length > 0 ? ofFiles : ((await check?.(config)) ?? []);
   if (more.length > 0) throw new ConfigError(options.path, more.map(place));
   return { config, source };
 }

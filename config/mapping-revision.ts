@@ -59,18 +59,20 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     services: config.services,
     actors: config.actors,
     providers: config.providers
-      .map(({ name, kind, issuer, audience, userAudience, keysCaFile, forwardUserAs, claims, apis }) =>
-        textOf({
-          name,
-          kind,
-          issuer,
-          audience,
-          userAudience,
-          keysCaFile,
-          forwardUserAs,
-          claims,
-          apis: apis?.toSorted(),
-        }),
+      .map(
+        ({ name, kind, issuer, audience, userAudience, caCert, keysCaFile, forwardUserAs, claims, apis }) =>
+          textOf({
+            name,
+            kind,
+            issuer,
+            audience,
+            userAudience,
+            caCert,
+            keysCaFile,
+            forwardUserAs,
+            claims,
+            apis: apis?.toSorted(),
+          }),
       )
       .sort(),
     login: config.login,

@@ -42,6 +42,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'providers[].ssf.tokenIssuer': 'The issuer of tokens for `clientId`. The default is the transmitter.',
   'providers[].webhook.secrets':
     'The secrets that prove events at `POST /events/<name>`. scopemesh tries each in turn. Without `webhook` this endpoint does not exist.',
+  'providers[].caFile':
+    'A file with CA certificates in PEM, at most 32 KiB, for a provider whose certificate no public CA signed. scopemesh then trusts only these CAs for this provider and its shared signals, and gives them to Consul for logins. It is read at the start.',
   'providers[].keysCaFile':
     'For `user: required`: a file of CA certificates on the machines of the proxies. The proxies use it to verify the server from which they fetch the provider’s keys. Without it they accept any certificate. See [user tokens](../explanation/user-tokens.md).',
   'providers[].forwardUserAs':

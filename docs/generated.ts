@@ -31,7 +31,7 @@ export const CHAPTERS: readonly (readonly [name: string, begins: RegExp])[] = [
   ['the instance', /^(owner|mode|lease\.ttl|resync|\$schema)$/],
   ['select', /^select\b/],
   ['consul', /^consul\./],
-  ['every provider', /^providers(\[\]\.(kind|name|issuer|insecure|webhook\.secrets|poll|fullRead))?$/],
+  ['every provider', /^providers(\[\]\.(kind|name|issuer|insecure|caFile|webhook\.secrets|poll|fullRead))?$/],
   ['several kinds', /^providers\[\]\.(clientId|clientSecret|apis)$/],
   ['tokens', /^providers\[\]\.(audience|userAudience|keysCaFile|forwardUserAs|claims\.\w+)$/],
   ['auth0', /^providers\[\]\.(tenant|eventStream)$/],

@@ -88,11 +88,14 @@ export function openProvider(
   const parts = openParts(settings, wantsPeople, { ...runtime, budget });
   const confirmed = withConfirmedLosses(parts.directory, runtime);
   const directory = withConcurrencyLimit(withBulkReads(confirmed, budget), runtime.clock);
-  const { ssf, name: provider, issuer, insecure, pollMs } = settings;
+  const { ssf, name: provider, issuer, insecure, pollMs, caCert } = settings;
   const pausing = { settings, ...withBackoff({ ...parts, directory }, runtime.clock, pollMs) };
   if (ssf === undefined) return pausing;
   // Outside of the backoff: a pause of the transmitter must not stop directory reads, and the reverse.
-  return withSignals(pausing, createSsf({ ...ssf, ...runtime, provider, issuer, insecure, pollMs }));
+  return withSignals(
+    pausing,
+    createSsf({ ...ssf, ...runtime, provider, issuer, insecure, pollMs, ...definedFields({ caCert }) }),
+  );
 }
 
 function openParts(

@@ -32,6 +32,9 @@ export const everyKind = {
   userAudience: text()
     .exactOptional()
     .describe("With user: required, the audience that a user's token needs."),
+  caFile: text()
+    .exactOptional()
+    .describe('A file with the CA certificates of its server, if a public CA did not sign it.'),
   keysCaFile: text()
     .refine(
       (path) => path.startsWith('/'),
@@ -82,6 +85,8 @@ export type SettingsOf<P> = Omit<P, 'webhook' | 'poll' | 'fullRead' | 'claims' |
   readonly apis?: readonly string[];
   readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
   readonly ssf?: SsfSettings;
+  /** The certificates in `caFile`. */
+  readonly caCert?: string;
 };
 
 export function toSettings<P extends Parsed>(parsed: P): SettingsOf<P> {

@@ -16,6 +16,14 @@ export function toProvider(
   parsed: z.output<typeof PROVIDER>,
   absolute: (path: string) => string,
 ): ProviderSettings {
+  const settings = toSettingsOfKind(parsed, absolute);
+  return settings.caFile === undefined ? settings : { ...settings, caFile: absolute(settings.caFile) };
+}
+
+function toSettingsOfKind(
+  parsed: z.output<typeof PROVIDER>,
+  absolute: (path: string) => string,
+): ProviderSettings {
   switch (parsed.kind) {
     case 'auth0':
       return toSettings(parsed);

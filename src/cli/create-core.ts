@@ -10,6 +10,7 @@ import { gatherClaims } from '../consul/gathered-claims.js';
 import { shareRead } from '../gather.js';
 import { readJwksUri } from '../identity/discovery.js';
 import { selectDirectory } from '../identity/selected-directory.js';
+import { definedFields } from '../model/defined-fields.js';
 import { createNotifier, type Notifier } from '../notifier.js';
 import { RequestedAdoptions } from '../operator/requested-adoptions.js';
 import { Agenda } from '../queue/agenda.js';
@@ -77,12 +78,13 @@ function logNameOf(decisions: Config['decisions']): string {
 /** Readers of the address of each provider's keys, by provider name. */
 export function createJwksUris(
   { providers }: Pick<Config, 'providers'>,
-  { clock, metrics }: Runtime,
+  runtime: Runtime,
 ): ReconcilerDeps['jwksUris'] {
   return new Map(
-    providers.map(({ name, issuer }) => [
+    providers.map(({ name, issuer, caCert }) => [
       name,
-      (signal: AbortSignal) => readJwksUri({ provider: name, issuer, clock, metrics }, signal),
+      (signal: AbortSignal) =>
+        readJwksUri({ ...runtime, provider: name, issuer, ...definedFields({ caCert }) }, signal),
     ]),
   );
 }

@@ -4,6 +4,7 @@ import { loadConfig, loadDaemonSettings, loadLogSettings } from '../../config/lo
 import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
+import { definedFields } from '../model/defined-fields.js';
 import { inertText } from '../model/printable.js';
 import type { Cli, CliContext } from './cli.js';
 import { addAccess } from './commands/access.js';
@@ -39,6 +40,7 @@ import { addWebhooks } from './commands/webhooks.js';
 import { addWhatCan } from './commands/what-can.js';
 import { addWhoCanCall } from './commands/who-can-call.js';
 import { DocumentedCommand } from './documented-command.js';
+import { httpsProxyIn } from './https-proxy.js';
 import { createLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
 import { createScreen, printable, type Screen } from './terminal/screen.js';
@@ -183,6 +185,7 @@ function createCli(
         }),
         metrics: createMetrics(),
         clock: systemClock,
+        ...definedFields({ proxy: httpsProxyIn(context.environment) }),
       };
     },
   };

@@ -5,6 +5,7 @@ import { type AccessTokenOptions, type AccessTokenSource, createAccessTokenSourc
 import {
   createHttpClient,
   type HttpAnswer,
+  type HttpClientOptions,
   type HttpRequest,
   MAX_PAUSE_MS,
   parseJson,
@@ -14,7 +15,9 @@ import {
 import { isWithoutLimit, type RequestBudget } from './request-budget.js';
 
 /** What the API of every provider is given. */
-export interface ApiOptions extends Pick<Runtime, 'clock' | 'metrics'> {
+export interface ApiOptions
+  extends Pick<Runtime, 'clock' | 'metrics'>,
+    Pick<HttpClientOptions, 'caCert' | 'proxy'> {
   readonly provider: string;
   /** For one request; 10,000 by default. */
   readonly timeoutMs?: number;

@@ -1,8 +1,10 @@
 import type { Runtime } from '../runtime.js';
-import { createHttpClient, parseJson, refusalOf } from './http-client.js';
+import { createHttpClient, type HttpClientOptions, parseJson, refusalOf } from './http-client.js';
 import { incomplete } from './read-errors.js';
 
-export interface DiscoveryOptions extends Pick<Runtime, 'clock' | 'metrics'> {
+export interface DiscoveryOptions
+  extends Pick<Runtime, 'clock' | 'metrics'>,
+    Pick<HttpClientOptions, 'caCert' | 'proxy'> {
   readonly provider: string;
   /** The `iss` of tokens. */
   readonly issuer: string;
@@ -19,10 +21,10 @@ const MAX_BYTES = 1024 * 1024;
  * for another issuer (section 4.3), or if it names keys over a less secure transport than its own.
  */
 export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal): Promise<string> {
-  const { provider, issuer, clock, metrics, timeoutMs = 5_000 } = options;
+  const { issuer, clock, timeoutMs = 5_000 } = options;
   const place = 'discovery document';
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
-  const client = createHttpClient({ provider, metrics, timeoutMs, maxBytes: MAX_BYTES, connections: 1 });
+  const client = createHttpClient({ ...options, timeoutMs, maxBytes: MAX_BYTES, connections: 1 });
   try {
     const answer = await client.request(url, place, {}, signal);
     if (answer.status !== 200) throw refusalOf(answer, place, clock);

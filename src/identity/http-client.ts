@@ -1,10 +1,11 @@
-import { Agent, errors } from 'undici';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, errors } from 'undici';
 import type { Clock } from '../clock.js';
-import { codeOf, IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
+import { codeOf, IncompleteRead, messageOf, RefusedCredentials, SyncError } from '../errors.js';
 import { type HttpAnswer, HttpExchange } from '../http-exchange.js';
 import { jsonInBytes } from '../model/json-in.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
+import type { HttpsProxy } from '../runtime.js';
 import { incomplete } from './read-errors.js';
 
 export type { HttpAnswer };
@@ -41,6 +42,9 @@ export interface HttpClientOptions {
   readonly maxBytes?: number;
   /** Connections to one origin; 8 by default. */
   readonly connections?: number;
+  /** CA certificates in PEM, instead of the public ones. */
+  readonly caCert?: string;
+  readonly proxy?: HttpsProxy;
 }
 
 /** A pooled transport to an identity provider. Time, size and connections are bounded. */
@@ -52,13 +56,14 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     maxBytes = 32 * 1024 * 1024,
     addressKey = 'issuer',
   } = options;
-  const agent = new Agent({
-    connections: options.connections ?? 8,
-    connect: { timeout: timeoutMs },
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    maxHeaderSize: 32 * 1024,
-  });
+  const agent = createDispatcher(options, timeoutMs);
+  const remedyOf = (error: unknown, url: URL): string => {
+    if (UNTRUSTED.has(codeOf(error)))
+      return 'set caFile of this provider to a file with the CA that signed its certificate';
+    const byProxy = options.proxy !== undefined && url.protocol === 'https:';
+    const ways = byProxy ? ', and that HTTPS_PROXY and NO_PROXY are' : '';
+    return `check that it runs, and that ${addressKey} of this provider is correct${ways}`;
+  };
   const count = (result: string) => metrics.count('scopemesh_directory_requests_total', { provider, result });
 
   return {
@@ -100,8 +105,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause: error });
         }
         const origin = place.includes(url.origin) ? '' : `${url.origin} `;
-        const remedy = `check that it runs, and that ${addressKey} of this provider is correct`;
-        const message = `${place}: ${origin}cannot be reached (${codeOf(error)}); ${remedy}`;
+        const message = `${place}: ${origin}cannot be reached (${failureOf(error)}); ${remedyOf(error, url)}`;
         throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true, cause: error });
       } finally {
         clearTimeout(timer);
@@ -110,6 +114,39 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     },
     close: () => agent.destroy(),
   };
+}
+
+/** undici reads no environment if it gets all addresses. Plain http never goes by the proxy. */
+function createDispatcher(
+  { connections = 8, caCert, proxy }: HttpClientOptions,
+  timeoutMs: number,
+): Dispatcher {
+  const connect = { timeout: timeoutMs, ...(caCert === undefined ? {} : { ca: caCert }) };
+  const options = { connections, connect, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  if (proxy === undefined) return new Agent(options);
+  return new EnvHttpProxyAgent({
+    ...options,
+    requestTls: connect,
+    proxyTls: { timeout: timeoutMs },
+    httpProxy: '',
+    httpsProxy: proxy.url.reveal(),
+    noProxy: proxy.except,
+  });
+}
+
+/** Of a certificate that no known CA signed (nodejs.org/api/tls.html, X509 certificate error codes). */
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** A proxy that refuses the tunnel says why by its status alone. */
+function failureOf(error: unknown): string {
+  const status = /^Proxy response \((\d{3})\)/.exec(messageOf(error))?.[1];
+  return status === undefined ? codeOf(error) : `the proxy answered ${status}`;
 }
 
 /** The JSON of an answer. Throws IncompleteRead if it is not JSON, because half a document must not look complete. */

@@ -1,8 +1,9 @@
 import type { Config, ProviderSettings } from '../../../config/config.js';
-import { abortAfter } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Directory, DirectorySnapshot } from '../../identity/directory.js';
+import { createHttpClient } from '../../identity/http-client.js';
 import type { OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { groupsOf, rulesOfGroups } from '../../plan/acl/plan-people.js';
 import type { Runtime } from '../../runtime.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -27,9 +28,10 @@ export async function providerFindings(
   config: Config,
   world: WorldState,
   health: KnownHealth,
-  { clock }: Runtime,
+  runtime: Runtime,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
+  const { clock } = runtime;
   const { name } = settings;
   const findings: Finding[] = [];
   let isRead = true;
@@ -69,7 +71,8 @@ export async function providerFindings(
       : webhookFinding(name, health, clock.now()),
   );
   findings.push(...pauseFindings(name, health));
-  findings.push(...(await clockFindings(settings, clock.now, signal)));
+  findings.push(...wayFindings(settings, runtime.proxy));
+  findings.push(...(await clockFindings(settings, runtime, signal)));
   return findings;
 }
 
@@ -85,6 +88,22 @@ function webhookFinding(name: string, known: KnownHealth, now: number): Finding 
   if (lastEventAt === null) return notice(id, `${isSet}; last event: never`, remedy);
   const age = durationText((now - Date.parse(lastEventAt)) / 1000);
   return ok(id, `provider ${name} sends its events to ${url}; last event: ${age} ago`);
+}
+
+/** Which CA and which proxy the other findings depend on. */
+function* wayFindings(
+  { name, issuer, caFile }: ProviderSettings,
+  proxy: Runtime['proxy'],
+): Iterable<Finding> {
+  if (caFile !== undefined)
+    yield ok(`provider.${name}.ca`, `provider ${name} is trusted by the CAs of ${caFile} alone`);
+  if (proxy === undefined || !issuer.startsWith('https:')) return;
+  const { protocol, host } = new URL(proxy.url.reveal());
+  const except = proxy.except === '' ? '' : `, except to the hosts of NO_PROXY (${proxy.except})`;
+  yield ok(
+    `provider.${name}.proxy`,
+    `requests to provider ${name} go by the proxy ${protocol}//${host} (HTTPS_PROXY)${except}`,
+  );
 }
 
 /** The daemon meets limits that the few requests of doctor do not. */
@@ -240,21 +259,27 @@ async function accessFindings(
 
 /** The clock by the Date header of the discovery document; no finding without that header. */
 async function clockFindings(
-  { name, issuer }: ProviderSettings,
-  now: () => number,
+  { name, issuer, caCert }: ProviderSettings,
+  { clock, metrics, proxy }: Runtime,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
+  const options = { provider: name, metrics, timeoutMs: DISCOVERY_TIMEOUT_MS, connections: 1 };
+  const http = createHttpClient({ ...options, ...definedFields({ caCert, proxy }) });
   try {
-    const answer = await fetch(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`, {
-      method: 'HEAD',
-      redirect: 'manual',
-      signal: abortAfter(signal, DISCOVERY_TIMEOUT_MS),
-    });
-    const date = Date.parse(answer.headers.get('date') ?? '');
+    const url = new URL(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`);
+    const { headers } = await http.request(url, 'discovery document', {}, signal);
+    const date = Date.parse(headers.date ?? '');
     if (Number.isNaN(date)) return [];
-    return skewFinding(`provider.${name}.clock`, `provider ${name}`, new Date(date).toISOString(), now());
+    return skewFinding(
+      `provider.${name}.clock`,
+      `provider ${name}`,
+      new Date(date).toISOString(),
+      clock.now(),
+    );
   } catch {
     signal.throwIfAborted();
     return [];
+  } finally {
+    await http.close();
   }
 }

@@ -3,7 +3,13 @@ import type { OAuthClient } from '../../model/client.js';
 import { fieldOf } from '../../model/field-of.js';
 import type { Secret } from '../../model/secret.js';
 import type { Runtime } from '../../runtime.js';
-import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
+import {
+  createHttpClient,
+  type HttpAnswer,
+  type HttpClientOptions,
+  parseJson,
+  refusalOf,
+} from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import type { RequestBudget } from '../request-budget.js';
 import { checkDocumentAccess } from './access-check.js';
@@ -19,7 +25,9 @@ import {
   toSnapshot,
 } from './document.js';
 
-export interface UrlDirectoryOptions extends Pick<Runtime, 'clock' | 'metrics'> {
+export interface UrlDirectoryOptions
+  extends Pick<Runtime, 'clock' | 'metrics'>,
+    Pick<HttpClientOptions, 'caCert' | 'proxy'> {
   readonly provider: string;
   readonly url: URL;
   /** Sent as `Authorization: Bearer …`, only to the origin of `url`. */

@@ -22,6 +22,8 @@ export interface SsfOptions extends Runtime {
   /** The time between two verifications. */
   readonly verifyMs: number;
   readonly pollMs: number;
+  /** CA certificates in PEM, instead of the public ones. */
+  readonly caCert?: string;
 }
 
 /** The credentials for the management API and the poll. */

@@ -65,7 +65,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     keycloak('directory: x'),
     ['providers'],
     [
-      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, userAudience, keysCaFile, forwardUserAs, claims, ssf, serviceAccountRoles, apis',
+      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, userAudience, caFile, keysCaFile, forwardUserAs, claims, ssf, serviceAccountRoles, apis',
     ],
   ],
   [

@@ -1,0 +1,51 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../../../support/command-line.js';
+import { selfSigned } from '../../../support/entra/certificate.js';
+
+let cli: CommandLine;
+beforeEach(() => {
+  cli = createCommandLine();
+  cli.idp({ clientId: 'web-app', scopes: [] });
+});
+afterEach(() => cli.close());
+
+it('shows the CA of a provider and the proxy to it, without the password of the proxy', async () => {
+  const caFile = join(cli.directory, 'ca.pem');
+  writeFileSync(caFile, selfSigned().certificate);
+  const provider = {
+    name: 'main',
+    kind: 'oidc',
+    issuer: 'https://127.0.0.1:9',
+    directory: 'idp.json',
+    caFile,
+  };
+  cli.configure({ providers: [provider] });
+  const environment = { HTTPS_PROXY: 'http://ann:secret-word@127.0.0.1:1', NO_PROXY: '.example.com' };
+  const doctor = await cli.run(['doctor'], { environment });
+  const text = doctor.out.replaceAll(/\s+/g, ' ');
+  expect(text).toContain(`provider main is trusted by the CAs of ${caFile} alone`);
+  expect(text).toContain(
+    'requests to provider main go by the proxy http://127.0.0.1:1 (HTTPS_PROXY), except to the hosts of NO_PROXY (.example.com)',
+  );
+  expect(doctor.out + doctor.err).not.toContain('secret-word');
+});
+
+it('refuses a CA file that is missing or garbage, with its place in the file', async () => {
+  const provider = {
+    name: 'main',
+    kind: 'oidc',
+    issuer: 'https://127.0.0.1:9',
+    directory: 'idp.json',
+    caFile: 'ca.pem',
+  };
+  cli.configure({ providers: [provider] });
+  expect((await cli.run(['validate'])).err).toContain(
+    'providers[0].caFile: names a file that cannot be read (ENOENT)',
+  );
+  writeFileSync(join(cli.directory, 'ca.pem'), 'garbage');
+  const { status, err } = await cli.run(['validate']);
+  expect(status).toBe(1);
+  expect(err).toContain('providers[0].caFile: names a file without a valid certificate');
+});
