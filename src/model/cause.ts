@@ -25,10 +25,10 @@ const LOCAL = 'local';
 
 /**
  * A person with the token file, or with the state itself. The name that a command reports is a note: whoever reads the file
- * can send any name, so all of them count as one person.
+ * can send any name, so all of them count as one person. No name ends the brackets around it, or looks like another.
  */
 export function localPerson(note: string): Principal {
-  return { id: LOCAL, note };
+  return { id: LOCAL, note: note.replace(/[()\p{C}]/gu, '_') };
 }
 
 /** As texts and views show a principal. */
