@@ -108,9 +108,11 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   const running = new Set<Daemon>();
   let log = createDecisionReader(directory);
 
-  /** No scenario may leave a trail that says what is not so. */
+  let loaded: Config | undefined;
+  /** No scenario may leave a trail that says what is not so. Its file may be wrong by then. */
   const compareTrail = async () => {
-    const { consul, ...config } = await rig.load();
+    if (loaded === undefined) return;
+    const { consul, ...config } = loaded;
     const token = new Secret(mesh.consul.managementToken);
     const whole = { ...config, consul: { ...consul, address: mesh.consul.address, token } };
     const runtime = { logger: silentLogger, metrics: createMetrics(), clock };
@@ -154,6 +156,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
     },
     async load() {
       const { config } = await loadConfig({ path, environment: {}, readFile: readTextFile });
+      loaded = config;
       return config;
     },
     async start(only = ROLES) {

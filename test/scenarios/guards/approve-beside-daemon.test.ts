@@ -113,6 +113,7 @@ describe('approve and reject beside a running daemon', () => {
     stop.abort(new Error('stopped by a signal'));
     await running;
     cli.idp({ ...web, scopes: [] }, bot);
+    await mesh.register('billing');
     await startDaemon({}, { ...guards, breakGlass: {}, approvers: 2 });
     const asked = await until('the request', async () => {
       const grant = ['grant', 'bot', 'billing', '--for', '30m', '--reason', 'INC-1', '--json'];
