@@ -120,6 +120,15 @@ describe('what the manual names', () => {
   });
 });
 
+it('each line of close-an-edge-or-a-client.md gives its reason or its name, and the kill switches are all there', () => {
+  const lines = blocks(textOf('docs/how-to/close-an-edge-or-a-client.md'), 'sh').flatMap((block) =>
+    block.trim().split('\n'),
+  );
+  const verbs = lines.map((line) => line.split(' ')[1]);
+  expect(new Set(verbs)).toEqual(new Set(['quarantine', 'approve', 'deny']));
+  for (const line of lines) if (!line.includes(' approve ')) expect(line).toMatch(/ --reason \S/);
+});
+
 it('each how-to page with lines for a shell is in a test that runs or checks them', () => {
   const tests = filesIn('test', '.ts').map(textOf).join('\n');
   const pages = PAGES.filter((page) => page.startsWith('docs/how-to/'));

@@ -28,6 +28,7 @@ const OTHERS = [
   'close',
   'clusterId.create',
   'clusterId.read',
+  'connectionsLeft',
   'inspect',
   'intentions.list',
   'intentions.read',
@@ -44,6 +45,7 @@ const OTHERS = [
   'readAclToken',
   'readCatalog',
   'readProxies',
+  'unreadable',
   'watch',
 ];
 

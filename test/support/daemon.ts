@@ -109,9 +109,10 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   let log = createDecisionReader(directory);
 
   let loaded: Config | undefined;
-  /** No scenario may leave a trail that says what is not so. Its file may be wrong by then. */
+  let hasRun = false;
+  /** No scenario may leave a trail that says what is not so. Its file may be wrong by then. Without a daemon nothing follows. */
   const compareTrail = async () => {
-    if (loaded === undefined) return;
+    if (loaded === undefined || !hasRun) return;
     const { consul, ...config } = loaded;
     const token = new Secret(mesh.consul.managementToken);
     const whole = { ...config, consul: { ...consul, address: mesh.consul.address, token } };
@@ -161,6 +162,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
     },
     async start(only = ROLES) {
       const daemon = await startDaemon(rig, only);
+      hasRun = true;
       running.add(daemon);
       return daemon;
     },
