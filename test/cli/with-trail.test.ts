@@ -100,7 +100,7 @@ describe('questions to the decision log', () => {
         found: [{ edges: [{ source: 'web', destination: 'orders', scopes: ['orders:read'] }] }],
       });
     expect(await ask('what-can', 'other/web-app')).toMatchObject({ found: [{ kind: 'client', edges: [] }] });
-    expect(await ask('what-can', 'nobody')).toMatchObject({ found: [] });
+    expect(await ask('what-can', 'nobody')).toMatchObject({ error: { code: 'ERR_CONFIG' } });
   });
 
   it('show the history of a client, held changes too', async () => {

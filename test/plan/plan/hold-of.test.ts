@@ -25,6 +25,7 @@ describe('a hold of an ACL change', () => {
     expect(hold.changeReason).toBe('ScopeGranted');
     expect(Object.keys(hold)).not.toContain('client');
     expect(Object.keys(hold)).not.toContain('person');
-    expect(Object.keys(holdOf(change, 'Frozen', ''))).not.toContain('changeReason');
+    expect(holdOf(change, 'Frozen', '').changeReason).toBe('ScopeGranted');
+    expect(Object.keys(holdOf(change, 'RevocationLimit', ''))).not.toContain('changeReason');
   });
 });

@@ -35,7 +35,12 @@ describe('the Keycloak directory', () => {
     it('if it may read everything', async () => {
       const { open } = rig;
       without();
-      const everything = { 'view-clients': true, 'view-realm': true, 'view-events': true };
+      const everything = {
+        'view-clients': true,
+        'view-realm': true,
+        'view-events': true,
+        'admin events': true,
+      };
       expect(await granted()).toEqual({ ...everything, 'view-users': [true] });
       const withRoles = open({ serviceAccountRoles: true });
       expect(await granted(withRoles)).toEqual({ ...everything, 'view-users': true });
@@ -51,6 +56,7 @@ describe('the Keycloak directory', () => {
         'view-clients': false,
         'view-realm': false,
         'view-events': false,
+        'admin events': true,
         'view-users': [false],
       });
     });
