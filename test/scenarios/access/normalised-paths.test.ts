@@ -59,16 +59,6 @@ describe('entries of an older version, which let paths through that are not plai
     expect((await rig.decisions()).filter(({ reason }) => reason === 'DriftCorrected')).toEqual([]);
   });
 
-  it('are rewritten also without a record of what was written', async () => {
-    await openRaw();
-    await daemon.stop();
-    rig.writeFile(file(false, { state: { directory: `${rig.directory}/other` } }));
-    daemon = await rig.start();
-    for (const name of NAMES) await isOpen(rig, 'GET /v1/orders and below', name);
-    await daemon.idle();
-    expect((await daemon.status()).holds).toEqual([]);
-  });
-
   it('stay in mode extend, and each is listed as held', async () => {
     await openRaw();
     await daemon.stop();

@@ -68,7 +68,7 @@ describe('a directory that refuses for long', () => {
     daemon = await rig.start();
     await isOpen(rig, READ);
     await daemon.idle();
-    rig.idp.fault = () => ({ status: 401 });
+    rig.idp.fault = () => ({ status: 400 });
     await daemon.tell('client.updated', 'web-app');
     await until('a parked key', async () => {
       rig.clock.advance(30_000);

@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { afterEach, expect, it } from 'vitest';
 import type { Rig } from '../../support/daemon.js';
+import { secretOf } from '../../support/idp.js';
 import { EDGE, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 import { until } from '../../support/until.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver.js';
@@ -23,7 +24,7 @@ it('a receiver gets each decision, signed, also what was decided while it or the
   broken.answer = () => undefined;
   const named = (name: string, { url, secret }: WebhookReceiver) => ({ name, url, secrets: [secret] });
   const webhooks = [
-    { ...named('broken', broken), timeout: '60s' },
+    { ...named('broken', broken), secrets: [secretOf(6)], timeout: '60s' },
     { ...named('siem', receiver), types: ['dev.scopemesh.intention.*'] },
   ];
   rig = await ordersRig({ file: { decisions: { kind: 'embedded', webhooks } } });
