@@ -109,9 +109,6 @@ describe('the lines of the pages about Keycloak and about logins', () => {
   it('give a client a token that logs in to Consul only if it requests the scope', async () => {
     const page = textOf('docs/how-to/log-in-to-consul.md');
     const people = textOf('docs/how-to/log-in-as-a-person.md');
-    const { admin } = keycloak;
-    await admin.createClientScope('main', 'config:read');
-    await admin.addScope('main', 'web-app', 'config:read');
     await consul.request('PUT', '/v1/kv/config/limits', 100);
     await consul.request('PUT', '/v1/agent/service/register', {
       Name: 'web',
