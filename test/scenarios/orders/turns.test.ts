@@ -29,12 +29,13 @@ it('the revocation of one edge is not behind the four hundred of another client'
       await new Promise<void>((release) => held.push(release));
     return undefined;
   };
-  const waiting = async () => (await daemon.status()).queue.waiting;
+  const queue = async () => (await daemon.status()).queue;
+  const waiting = async () => (await queue()).waiting;
   idp.change('busy-app', { scopes: [] });
   await daemon.tell('client.updated', 'busy-app');
   const before = await until('all of them wait', async () => {
-    const count = await waiting();
-    return count > 100 && count + held.length === EDGES ? count : undefined;
+    const { waiting: count, active } = await queue();
+    return count > 100 && count + active >= EDGES && held.length > 0 ? count : undefined;
   });
   idp.change('web-app', { scopes: [] });
   await daemon.tell('client.updated', 'web-app');
