@@ -1,4 +1,4 @@
-import { configError, type SyncError } from '../errors.js';
+import { configError, messageOf, SyncError } from '../errors.js';
 import { clientText } from '../plan/world.js';
 import { isKnownService } from '../state/known-services.js';
 import type { WorldState } from '../state/world-state.js';
@@ -7,20 +7,33 @@ import type { Cli } from './cli.js';
 import { withCurrentState } from './load-current-state.js';
 import { printable } from './terminal/screen.js';
 
-/** Throws ERR_CONFIG if neither side knows the name. What could not be read may have it. Call it if the log has nothing. */
+/**
+ * Throws ERR_CONFIG if neither side knows the name. What could not be read may have it: then there is a warning. Call it
+ * if the log has nothing.
+ */
 export async function refuseUnknown(
   name: string,
   what: 'service' | 'client, service or person',
   cli: Cli,
 ): Promise<void> {
   const unread: SyncError[] = [];
-  const isKnown = await withCurrentState(
+  const looking = withCurrentState(
     cli,
     async ({ world }) =>
       isKnownService(world, name) ||
       (what !== 'service' && (unread.length > 0 || isKnownClient(world, name))),
     { onUnread: (_, error) => unread.push(error) },
   );
+  const isKnown = await looking.catch((error: unknown) => {
+    cli.signal.throwIfAborted();
+    if (!(error instanceof SyncError) || error.code === 'ERR_CONFIG') throw error;
+    cli.screen.warn(
+      printable(
+        `scopemesh: the decision log does not know ${name}, and the other sides could not be asked: ${messageOf(error)}`,
+      ),
+    );
+    return true;
+  });
   if (!isKnown) throw noSuchName(name, what);
 }
 
