@@ -1,9 +1,14 @@
 import { retryThroughOutages } from '../src/daemon/outages.js';
 import type { Progress } from '../src/daemon/progress.js';
 import { Stopped } from '../src/errors.js';
+import type { Job } from '../src/model/trigger.js';
+import { createNotifier } from '../src/notifier.js';
+import { needsRead } from '../src/plan/client-job.js';
+import { selectsClient } from '../src/plan/selection.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
+import { UNREAD } from '../src/reconcile/client.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { prepare } from '../src/reconcile/prepare.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
@@ -17,7 +22,10 @@ interface Beginning {
   readonly hold: (handler: AgendaHandler) => AgendaHandler;
 }
 
-/** Runs jobs; at `lost` it aborts those that run. Before the first one, it reads Consul completely and queues the keys that a crash left pending. */
+/**
+ * Runs jobs; at `lost` it aborts those that run. Before the first one, it reads Consul completely and queues the keys that a crash
+ * left pending. While Consul cannot be read completely, only jobs run that close what is recorded.
+ */
 export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
@@ -28,10 +36,16 @@ export async function runReconcile(
   { known, onPrepared, hold }: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
-  if (!(await prepare(deps, either))) return;
+  const narrowing = createNotifier();
+  const begins = narrowing.wait(either);
+  const preparing = prepare(deps, either, narrowing.notify);
+  await Promise.race([preparing, begins]);
   await known;
+  const prepared = preparing.then((isPrepared) => {
+    if (isPrepared && !either.aborted) onPrepared();
+  });
+  if (!deps.world.narrowsOnly) await prepared;
   if (either.aborted) return;
-  onPrepared();
   const onOverload = () => agenda.overloaded();
   const ended = { ...deps, ...stoppable(deps, signal) };
   const reading = retryThroughOutages(createReconciler(ended), { ...deps, onOverload });
@@ -40,8 +54,24 @@ export async function runReconcile(
       if (error instanceof Stopped) return { kind: 'retry', afterMs: 0 };
       throw error;
     });
+  const held = hold(handler);
+  const first: AgendaHandler = async (job, stop, follow) =>
+    deps.world.narrowsOnly
+      ? mayNarrow(job, deps)
+        ? handler(job, stop, follow)
+        : UNREAD
+      : held(job, stop, follow);
   await Promise.all([
-    agenda.work(progress.observe(hold(handler)), either, lost),
+    prepared,
+    agenda.work(progress.observe(first), either, lost),
     agenda.workDurable(queue, either),
   ]);
+}
+
+/** Whether this job closes what is recorded, if it does anything before Consul was read completely. */
+function mayNarrow(job: Job, { directories, world }: Pick<ReconcilerDeps, 'directories' | 'world'>): boolean {
+  const { key } = job;
+  if (key.kind !== 'client') return key.kind === 'destination';
+  if (!directories.has(key.provider) || !needsRead(job)) return false;
+  return key.by !== 'clientId' || selectsClient(world.mapping, { clientId: key.value });
 }

@@ -19,6 +19,8 @@ import { closeRemoved, settleUnselected } from './unmanaged-clients.js';
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
 const DONE: JobResult = { kind: 'done' };
+/** What a job may only do after Consul was read completely is looked at again after so long. */
+export const UNREAD: JobResult = { kind: 'retry', afterMs: 10_000 };
 
 /** Reads one client, and lets every destination that it reaches, or reached, be planned. */
 export async function reconcileClient(
@@ -39,6 +41,10 @@ export async function reconcileClient(
   await carryOutOrders(id, job, reach, deps, signal);
   const waits = needsRead(job) ? await readClient(id, job, directory, reach, deps, signal) : undefined;
   if (waits !== undefined) return waits;
+  if (world.narrowsOnly) {
+    await queue.add(reach.destinations());
+    return UNREAD;
+  }
 
   const current = reach.job;
   const others = reach.otherClients();

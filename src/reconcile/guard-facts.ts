@@ -32,6 +32,7 @@ export async function guardFacts(
     isContended: (subject) => contention.isContended(subject, now),
     freeze: world.freezes.at(now),
     doubt: await doubtFacts(recordedHolds, triggers, deps),
+    narrowsOnly: world.narrowsOnly,
     opening: acl.opening,
     isStoreLow: space.isLow(),
   };

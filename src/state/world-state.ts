@@ -54,6 +54,8 @@ export class WorldState {
   readonly inferredAcl = new InferredRemovals();
   readonly freezes = new Freezes(() => this.#mapping.freezes);
   readonly mappingDoubt = new MappingDoubt();
+  /** Jobs run before Consul was read completely: what is recorded may close, and nothing opens. */
+  narrowsOnly = false;
   readonly breakGlass = new BreakGlasses((from, to) => this.#touchEdge(from, to));
   readonly denies = new Denies((from, to) => this.#touchEdge(from, to));
   readonly #directories = new Directories();
@@ -223,11 +225,12 @@ export class WorldState {
     const touches = new Touches();
     for (const { destination } of changed) this.#touchEntry(destination, touches);
     for (const destination of gone) this.#touchEntry(destination, touches);
-    if (isFirst) {
-      const found = claimsOfEntries(changed, this.#mapping, this.records);
-      this.#updateStatuses(this.#claims.restore(found, now), touches);
-    }
-    return this.#changed(touches, 'entries');
+    return this.#changed(isFirst ? this.#restoreClaims(now, touches) : touches, 'entries');
+  }
+
+  /** Restores claims from the recorded sources of the entries that are known, before the first list. */
+  restoreClaims(now: number): Touched {
+    return this.#changed(this.#restoreClaims(now, new Touches()), 'entries');
   }
 
   /** Restores claims from the roles that an earlier process wrote. */
@@ -315,6 +318,11 @@ export class WorldState {
   destinations(now: number): readonly ServiceName[] {
     this.#endGraces(now);
     return [...this.#destinations.all()];
+  }
+
+  #restoreClaims(now: number, touches: Touches): Touches {
+    const found = claimsOfEntries(this.#entries.all.values(), this.#mapping, this.records);
+    return this.#updateStatuses(this.#claims.restore(found, now), touches);
   }
 
   #put(change: ClientChange | undefined): Touched {

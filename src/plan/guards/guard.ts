@@ -73,6 +73,8 @@ export interface GuardFacts {
   readonly freeze: Freeze | undefined;
   /** Undefined unless the leader's mapping is in doubt. */
   readonly doubt?: MappingDoubtFacts | undefined;
+  /** Consul was not read completely yet. */
+  readonly narrowsOnly?: boolean;
   /** Clients whose ACL objects are still to be written, by `clientText`. */
   readonly opening: ReadonlySet<string>;
   /** The store has no room but the space that it keeps back for revocations. */

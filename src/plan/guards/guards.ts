@@ -16,6 +16,7 @@ import type {
 } from './guard.js';
 import { mappingDiffers } from './mapping-differs.js';
 import { mode } from './mode.js';
+import { narrowsOnly } from './narrows-only.js';
 import { prerequisite } from './prerequisite.js';
 import { recordedHold } from './recorded-hold.js';
 import { revocationLimitGuard } from './revocation-limit.js';
@@ -29,7 +30,7 @@ export const GUARDS: {
 } = {
   losses: [approval, recordedHold, unrecorded, revocationLimitGuard],
   // `storeSpace` is the last: what it leaves out must not end a hold.
-  changes: [prerequisite, contention, mappingDiffers, freeze, entrySize, mode, storeSpace],
+  changes: [narrowsOnly, prerequisite, contention, mappingDiffers, freeze, entrySize, mode, storeSpace],
 };
 
 interface Planned<C> {
@@ -86,7 +87,7 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
     if (changes.length === 0) break;
     const verdicts = evaluate(input, facts);
     if (verdicts.size === 0) continue;
-    const isFrozen = evaluate === freeze || evaluate === mappingDiffers;
+    const isFrozen = [freeze, mappingDiffers, narrowsOnly].includes(evaluate);
     const next = changes.flatMap((change) => {
       const verdict = verdicts.get(change);
       if (verdict?.do === 'approve') {

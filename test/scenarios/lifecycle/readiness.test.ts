@@ -31,7 +31,7 @@ describe('a leader that cannot read one side', () => {
     rig.proxy.interfere = ({ method, target }) =>
       method === 'GET' && target.startsWith('/v1/config/service-intentions?') ? { status: 500 } : undefined;
     daemon = await rig.start();
-    await afterFailures('waiting for Consul before the first job');
+    await afterFailures('waiting for a complete read of Consul');
     expect(await becomes(503)).toMatchObject({
       reason: expect.stringMatching(
         /^this replica leads and cannot read consul for \d+ s; \/statusz says why$/,
