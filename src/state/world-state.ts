@@ -143,9 +143,8 @@ export class WorldState {
     return this.#put(this.#directories.put(id, client, read));
   }
 
-  putUnreadable(id: ClientId, why: string, read: number): Touched {
-    return this.#put(this.#directories.putUnreadable(id, why, read));
-  }
+  readonly putUnreadable = (id: ClientId, why: string, read: number): Touched =>
+    this.#put(this.#directories.putUnreadable(id, why, read));
 
   readonly isUnreadable = (id: ClientId) => isUnreadable(this.#claims.world(0), id);
 
@@ -205,9 +204,8 @@ export class WorldState {
     return this.#claims.catalog;
   }
 
-  putClaimRecords(records: readonly ClaimRecord[], read: number = this.beginRead()): Touched {
-    return this.#updated(this.#claims.applyRecords(records, read));
-  }
+  readonly putClaimRecords = (records: readonly ClaimRecord[], read = this.beginRead()): Touched =>
+    this.#updated(this.#claims.applyRecords(records, read));
 
   /** Applies a single read, or an own write, of the record of one client. */
   putClaimRecord(id: ClientId, record: ClaimRecord | undefined, read: number = this.beginRead()): Touched {
@@ -225,12 +223,13 @@ export class WorldState {
     const touches = new Touches();
     for (const { destination } of changed) this.#touchEntry(destination, touches);
     for (const destination of gone) this.#touchEntry(destination, touches);
-    return this.#changed(isFirst ? this.#restoreClaims(now, touches) : touches, 'entries');
+    return isFirst ? this.restoreClaims(now, touches) : this.#changed(touches, 'entries');
   }
 
-  /** Restores claims from the recorded sources of the entries that are known, before the first list. */
-  restoreClaims(now: number): Touched {
-    return this.#changed(this.#restoreClaims(now, new Touches()), 'entries');
+  /** From the recorded sources of the entries that are known. */
+  restoreClaims(now: number, touches = new Touches()): Touched {
+    const found = claimsOfEntries(this.entries.values(), this.#mapping, this.records);
+    return this.#changed(this.#updateStatuses(this.#claims.restore(found, now), touches), 'entries');
   }
 
   /** Restores claims from the roles that an earlier process wrote. */
@@ -283,9 +282,7 @@ export class WorldState {
   readonly protocolOf = (serviceName: ServiceName): Protocol => protocolIn(this.catalog, serviceName);
 
   /** The world in the form for plans. */
-  view(now: number): World {
-    return this.#claims.world(now);
-  }
+  readonly view = (now: number): World => this.#claims.world(now);
 
   /** The claim status of every service. */
   claimStatuses(now: number): ReadonlyMap<string, ClaimStatus> {
@@ -318,11 +315,6 @@ export class WorldState {
   destinations(now: number): readonly ServiceName[] {
     this.#endGraces(now);
     return [...this.#destinations.all()];
-  }
-
-  #restoreClaims(now: number, touches: Touches): Touches {
-    const found = claimsOfEntries(this.#entries.all.values(), this.#mapping, this.records);
-    return this.#updateStatuses(this.#claims.restore(found, now), touches);
   }
 
   #put(change: ClientChange | undefined): Touched {
