@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Trail } from '../decisions/trail.js';
 import { configError, type SyncError } from '../errors.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
@@ -26,6 +27,8 @@ export interface BlastView extends BlastRadius {
   readonly unknown: readonly string[];
 }
 
+const ENTRIES_IN_ONE_TURN = 100;
+
 const HTTP_ONLY =
   'A hop counts whatever its methods and paths are, and whether the services have an upstream for it.';
 
@@ -44,18 +47,29 @@ export interface MeshNow extends Mesh {
   readonly forged: ReadonlySet<string>;
 }
 
-export function meshNow(name: string, world: WorldState, now: number): MeshNow {
+/** What Consul has at the call. It gives way to other work, because a mesh may be large. */
+export async function meshNow(name: string, world: WorldState, now: number): Promise<MeshNow> {
   const { owner, protectedServices, select } = world.mapping;
-  return {
+  const entries = new Map(world.entries);
+  const forged = new Set<string>();
+  const mesh = {
     ...startsNow(name, world, now),
     name,
     owner,
-    entries: new Map(world.entries),
+    entries,
     services: (world.catalog?.services ?? []).map((each) => each.name),
     protectedServices,
     isSelected: select !== undefined,
-    forged: new Set([...world.entries.values()].flatMap((entry) => forgedIn(entry, world))),
+    forged,
   };
+  let left = ENTRIES_IN_ONE_TURN;
+  for (const entry of entries.values()) {
+    for (const subject of forgedIn(entry, world)) forged.add(subject);
+    if (--left > 0) continue;
+    left = ENTRIES_IN_ONE_TURN;
+    await setImmediate();
+  }
+  return mesh;
 }
 
 function forgedIn(

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import type { MeshNow } from '../cli/blast-view.js';
 import { configError, messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { IntentionEntry } from '../model/intention.js';
@@ -24,7 +25,7 @@ export type FromThread =
   | { readonly warning: string; readonly fields: object };
 
 /** `mesh` is called once the question has its turn: it costs the event loop as much as the mesh is large. */
-export type Asked = Omit<Question, 'mesh'> & { readonly mesh?: () => NonNullable<Question['mesh']> };
+export type Asked = Omit<Question, 'mesh'> & { readonly mesh?: () => Promise<MeshNow> };
 
 export interface Questions {
   /**
@@ -152,7 +153,8 @@ class ThreadQuestions implements Questions {
 
   async #answer({ mesh: meshNow, ...question }: Asked, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    const mesh = meshNow?.();
+    const mesh = await meshNow?.();
+    signal.throwIfAborted();
     const thread = this.#open();
     const heard = new Promise<string>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });

@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { meshNow } from '../../src/cli/blast-view.js';
+import { WorldState } from '../../src/state/world-state.js';
+import { entry, mapping, NOW, SETTINGS, source } from '../plan/scene.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
 
@@ -75,4 +78,25 @@ it('a name of a client and of another service has the reach of both', async () =
       { service: 'orders', staysReachable: false },
     ],
   });
+});
+
+it('walks a large mesh in turns of the event loop, which has revocations to make', async () => {
+  const world = new WorldState(mapping(), SETTINGS);
+  const marked = source('web', { kind: 'allow' }, 'scopemesh:pay client=main/web');
+  const entries = Array.from({ length: 1_000 }, (_, at) => ({
+    ...entry(`d${at}`, marked),
+    modifyIndex: at + 1,
+  }));
+  world.putEntries(entries, NOW);
+  let turns = 0;
+  let isOver = false;
+  const count = () => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const { forged } = await meshNow('web', world, NOW);
+  isOver = true;
+  expect(turns).toBeGreaterThanOrEqual(10);
+  expect(forged.size).toBe(0);
 });

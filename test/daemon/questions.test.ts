@@ -102,13 +102,13 @@ describe('questions', () => {
       protectedServices: [],
     };
     const now = { ...mesh, entries, isSelected: false } as unknown as MeshNow;
-    const question = { ...about('x'), mesh: () => now };
+    const question = { ...about('x'), mesh: async () => now };
     expect(await questions.ask('local', question, never)).toBe('x 100+100+50');
   });
 
   it('copy no mesh while they wait or are refused, because that holds up the event loop', async () => {
     open();
-    const mesh = vi.fn(() => {
+    const mesh = vi.fn(async () => {
       throw new Error('copied');
     });
     const leave = new AbortController();

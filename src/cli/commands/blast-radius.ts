@@ -46,7 +46,7 @@ async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastVie
       cli,
     );
     // A read of a whole topic is not worth the wait: it only adds the decisions.
-    const mesh = meshNow(name, world, now);
+    const mesh = await meshNow(name, world, now);
     if (!hasTrail(config) && options.fromTopic !== true) return blastNow(mesh, undefined, now);
     return withTrailIfAny(cli, options, (trail) => blastNow(mesh, trail, now));
   });
