@@ -54,8 +54,9 @@ async function planAndWrite(
   let { entry, isFresh } = known;
   const end = jobResult(job, deps);
   const jobNow = withLateTriggers(job, () => queue.late());
+  const { narrowsOnly } = world;
   // A write that is still on its way may make an edge that is gone again.
-  const seesGone = overtaken.length === 0 && !deps.space.isLow() && !world.narrowsOnly;
+  const seesGone = overtaken.length === 0 && !deps.space.isLow() && !narrowsOnly;
   for (let plans = 1; ; plans++) {
     const { mapping } = world;
     const isFrozen = () => world.freezes.at(clock.now()) !== undefined;
@@ -76,7 +77,7 @@ async function planAndWrite(
     const changing = new Set(plan.changes.map(({ subject }) => subject));
     const planned = [...plan.holds, ...used];
     const { early, isLate } = beforeWrite(planned, record.holds.values(), (subject) => changing.has(subject));
-    const mayEnd = (subject: string) => !isLate(subject) && !world.narrowsOnly;
+    const mayEnd = (subject: string) => !isLate(subject) && !narrowsOnly;
     await recordHolds(text, await journal.read(text), early, cause, deps, mayEnd, changing);
     await recordGone(text, guarded.gone, cause, deps);
     if (!policyOf(mapping).writes) return end;

@@ -64,15 +64,18 @@ async function queuePending(deps: PrepareDeps): Promise<void> {
   if (triggers.length > 0) await deps.queue.add(triggers);
 }
 
-/** Quarantines come first: a job may end one that the store knows, and delete the record of a newer one with it. */
+/**
+ * Quarantines come before the first job, which may end one that the store knows, and delete the record of a newer one with it.
+ * They come last here, because a comparison that is tried again adopts the same quarantines again.
+ */
 async function beginNarrowing(
   deps: PrepareDeps,
   onNarrowing: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await compareQuarantines('retry', deps, signal);
     await readRecorded(deps, signal);
+    await compareQuarantines('retry', deps, signal);
     deps.world.narrowsOnly = true;
     onNarrowing();
   } catch (error) {
