@@ -1,7 +1,8 @@
 import type { Config } from '../../config/config.js';
 import type { DefaultPolicy, ServiceName } from '../model/intention.js';
-import type { Proposal, ProposedClaim } from '../plan/proposal/proposal.js';
+import type { Proposal } from '../plan/proposal/proposal.js';
 import type { AclProposal } from '../plan/proposal/propose-acl.js';
+import { attributeOf, type ClaimConfig, confirmLines, metaOf } from './confirm-lines.js';
 import type { UnexplainedAcl } from './read-unexplained-acl.js';
 import { accessText } from './terminal/access-text.js';
 
@@ -16,7 +17,7 @@ export interface Imported {
   /** Why the ACL objects could not be read. */
   readonly aclTrouble: string | undefined;
   readonly defaultPolicy: DefaultPolicy;
-  readonly config: Pick<Config, 'owner' | 'providers' | 'services'>;
+  readonly config: ClaimConfig & Pick<Config, 'owner'>;
 }
 
 export function importSummary({ proposal, aclProposal, acl }: Imported) {
@@ -27,6 +28,10 @@ export function importSummary({ proposal, aclProposal, acl }: Imported) {
     unexplained: unexplained.length,
     rules: rules.length,
     aclRules: aclProposal.rules.length,
+    /** Claims that nobody made or named yet. */
+    guesses: claims.filter(
+      ({ evidence }) => evidence === 'pattern' || evidence === 'name' || evidence === 'token',
+    ).length,
     claimsToMake: claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute).length,
     /** Static tokens that a login of their client would replace. */
     tokensExplained: aclProposal.explained.size,
@@ -50,6 +55,7 @@ export function importDocument(imported: Imported, files: readonly string[]) {
       meta: metaOf(claim, imported.config) ?? null,
       attribute: attributeOf(claim, proposal) ?? null,
     })),
+    lines: confirmLines(proposal, imported.config),
     explained: proposal.explained.map(({ source, destination, access, client, scopes, hold }) => ({
       source: placeText(source),
       destination: placeText(destination),
@@ -82,28 +88,4 @@ export function importDocument(imported: Imported, files: readonly string[]) {
 /** `web`, or `partition/namespace/web` outside the default ones. */
 export function placeText({ partition, namespace, name }: ServiceName): string {
   return partition === 'default' && namespace === 'default' ? name : `${partition}/${namespace}/${name}`;
-}
-
-/** The meta that the service must register; undefined if it claims its client already. */
-export function metaOf(
-  { needsMeta, client }: ProposedClaim,
-  { services, providers }: Imported['config'],
-): Readonly<Record<string, string>> | undefined {
-  if (!needsMeta) return undefined;
-  return {
-    [services.clientMeta]: client.clientId,
-    ...(providers.length > 1 ? { 'oauth-provider': client.provider } : {}),
-  };
-}
-
-/** The whole value of the client's attribute `consul-services`; undefined if the client names the service already. */
-export function attributeOf(
-  { client, needsAttribute }: ProposedClaim,
-  { claims }: Proposal,
-): string | undefined {
-  if (!needsAttribute) return undefined;
-  const same = claims.filter(
-    (each) => each.client.provider === client.provider && each.client.clientId === client.clientId,
-  );
-  return [...new Set(same.flatMap(({ named, service }) => [...named, service.name]))].join(',');
 }

@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../config/duration.js';
+import { captureNames, patternFault } from '../../config/pattern.js';
 import { PERSONS_REASON } from '../model/cause.js';
+import { compilePattern, type Pattern } from '../plan/pattern.js';
 
 const DAY_MS = 86_400_000;
 
@@ -25,4 +27,13 @@ export function parseFor(mostDays: number, example: string): (text: string) => n
     if (ms !== undefined && ms >= 1000 && ms <= mostDays * DAY_MS && ms % 1000 === 0) return ms;
     throw new InvalidArgumentError(`write a duration from 1s to ${mostDays}d, such as ${example}`);
   };
+}
+
+/** A pattern for the ID or name of a client, which has the name of its service. */
+export function parseClientPattern(text: string): Pattern {
+  const fault = patternFault(text);
+  if (fault !== undefined) throw new InvalidArgumentError(`the pattern ${fault}.`);
+  if (captureNames(text).join() !== 'service')
+    throw new InvalidArgumentError('write {service} once, such as {service}-client.');
+  return compilePattern(text);
 }

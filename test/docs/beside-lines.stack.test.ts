@@ -81,8 +81,9 @@ it('the lines of move-in.md propose a mapping, and adopt what it explains', asyn
     http: { listen: '127.0.0.1:9' },
   };
   await writeFile(join(shell.cwd, 'scopemesh.yaml'), stringify(file));
-  const [propose, look, adopt = ''] = linesOf('move-in.md');
+  const [propose, guess, look, adopt = ''] = linesOf('move-in.md');
   await shell.run(propose);
+  await shell.run(guess);
   expect(await readFile(join(shell.cwd, 'proposal/report.md'), 'utf8')).toContain('| `web` | `ledger` |');
   const planned = await shell.run(look);
   expect(planned).toContain('The configuration is valid.');

@@ -10,6 +10,7 @@ export function proposalFor(from: Scene, canWrite: (rule: Rule) => boolean = () 
     settings: SETTINGS,
     world: worldOf(from),
     entries: from.entries.values(),
+    clientsByToken: new Map(),
     canWrite,
   });
 }

@@ -5,20 +5,24 @@ import { loadConfig, loadWithoutMapping, readConfigText } from '../../../config/
 import { changedSections, isWritableRule, toProposedText } from '../../../config/proposed-file.js';
 import { systemClock } from '../../clock.js';
 import { configError, SyncError } from '../../errors.js';
+import type { Pattern } from '../../plan/pattern.js';
+import { clientsByToken } from '../../plan/proposal/acl-holders.js';
 import { propose } from '../../plan/proposal/propose.js';
 import { proposeAcl } from '../../plan/proposal/propose-acl.js';
-import { nameOf } from '../../plan/proposal/propose-claims.js';
+import { clientsOf, nameOf } from '../../plan/proposal/propose-claims.js';
 import { parseClientText, type World } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { importDocument, importSummary, LEFT_OUT } from '../import-view.js';
 import { withCurrentState } from '../load-current-state.js';
+import { parseClientPattern } from '../option-values.js';
 import { writePrivateFiles } from '../private-files.js';
 import { readAclFacts, unexplainedAcl } from '../read-unexplained-acl.js';
 import { importMarkdown } from '../terminal/import-markdown.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
+  readonly client?: Pattern;
   readonly out: string;
   readonly force?: true;
   readonly json?: true;
@@ -40,7 +44,9 @@ export function addImport(program: DocumentedCommand, cli: Cli): void {
       'Reads the intentions and ACL objects of Consul and the clients of the identity providers completely. Writes two ' +
         'files: a configuration with rules that explain the intentions and the static ACL tokens, and a report with the ' +
         'claims to make, what each rule explains, and what no scope explains, with the reason. The rules open nothing that ' +
-        'Consul does not allow now. An acl: rule needs a proof for each client with the scope: a static token whose Description ' +
+        'Consul does not allow now. For a service without a claim it guesses the client: by --client, by an equal name, or by a ' +
+        'static token of the service whose Description or role names a client. The report marks each guess, and has the lines ' +
+        'that confirm it at the identity provider, also as Terraform, and in Consul. An acl: rule needs a proof for each client with the scope: a static token whose Description ' +
         'is CLIENT_ID or "token of CLIENT_ID" or has client=CLIENT_ID, which has a role of this name, or whose services all have ' +
         'a claim on the client; or a binding rule for a login with the audience of the provider. The report names each proof: ' +
         'check it. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
@@ -52,6 +58,11 @@ export function addImport(program: DocumentedCommand, cli: Cli): void {
       'the directory for scopemesh.yaml and report.md; created if it does not exist',
       './scopemesh-import',
     )
+    .option(
+      '--client <pattern>',
+      'guess the client of each service without a claim by the ID or name of the client: "{service}-client"',
+      parseClientPattern,
+    )
     .option('--force', 'overwrite these files')
     .option('--json', 'also print the proposal as one JSON document')
     .endHelp(`
@@ -59,12 +70,13 @@ Exit status: 0; 1 on error, or if a side cannot be read completely.
 
 Examples:
   scopemesh import --out proposal
+  scopemesh import --out proposal --client "{service}-client"
   scopemesh -c proposal/scopemesh.yaml validate
   scopemesh import --out proposal --force --json | jq '.summary'`)
     .action((options: Options) => runImport(options, cli));
 }
 
-async function runImport({ out, force, json }: Options, cli: Cli): Promise<void> {
+async function runImport({ client: clientPattern, out, force, json }: Options, cli: Cli): Promise<void> {
   const files = [CONFIG_FILE, REPORT_FILE].map((name) => join(out, name));
   const existing = files.find((path) => existsSync(path));
   if (existing !== undefined && force !== true)
@@ -86,17 +98,19 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
       const { claimGraceMs, clientMeta, clientTag } = config.services;
       const { mapping } = world;
       const canWrite = createCheck(config);
+      const { aclsEnabled, defaultPolicy } = await consul.inspect(cli.signal);
+      const read = aclsEnabled ? await readAclFacts(consul, cli.signal) : NO_ACL;
+      const aclTrouble = 'trouble' in read ? read.trouble : undefined;
+      const facts = 'trouble' in read ? NO_ACL : read;
       const proposal = propose({
         mapping,
         settings: { claimGraceMs, clientMeta, clientTag },
         world: view,
         entries: world.entries.values(),
+        clientPattern,
+        clientsByToken: clientsByToken(facts, { mapping, clients: clientsOf(view), now }),
         canWrite,
       });
-      const { aclsEnabled, defaultPolicy } = await consul.inspect(cli.signal);
-      const read = aclsEnabled ? await readAclFacts(consul, cli.signal) : NO_ACL;
-      const aclTrouble = 'trouble' in read ? read.trouble : undefined;
-      const facts = 'trouble' in read ? NO_ACL : read;
       const aclProposal = proposeAcl(facts, proposal.claims, { mapping, world: view, canWrite, now });
       const acl = unexplainedAcl(facts, aclProposal, now);
       return { proposal, aclProposal, acl, aclTrouble, defaultPolicy };
@@ -157,10 +171,21 @@ function createCheck(config: Config): Parameters<typeof propose>[0]['canWrite'] 
 }
 
 function print(facts: Parameters<typeof importMarkdown>[0], files: readonly string[], { screen }: Cli): void {
-  const { intentions, explained, unexplained, rules, aclRules, claimsToMake, tokensExplained, aclObjects } =
-    importSummary(facts);
+  const {
+    intentions,
+    explained,
+    unexplained,
+    rules,
+    aclRules,
+    claimsToMake,
+    guesses,
+    tokensExplained,
+    aclObjects,
+  } = importSummary(facts);
   screen.line(`Intentions: ${intentions}. Explained by scopes: ${explained}. Not explained: ${unexplained}.`);
-  screen.line(`Rules: ${rules}. ACL rules: ${aclRules}. Claims to make: ${claimsToMake}.`);
+  screen.line(
+    `Rules: ${rules}. ACL rules: ${aclRules}. Claims to make: ${claimsToMake}, of which ${guesses} are guesses to check.`,
+  );
   screen.line(
     `ACL tokens that a login would replace: ${tokensExplained}. ACL objects that no rule explains: ${aclObjects}.`,
   );

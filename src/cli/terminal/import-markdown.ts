@@ -2,7 +2,8 @@ import type { Rule } from '../../model/rule.js';
 import { accessOf } from '../../plan/openings.js';
 import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
 import type { AclEvidence, RuleProof } from '../../plan/proposal/propose-acl.js';
-import { attributeOf, type Imported, importSummary, LEFT_OUT, metaOf, placeText } from '../import-view.js';
+import { attributeOf, confirmLines, metaOf, type ProviderLines } from '../confirm-lines.js';
+import { type Imported, importSummary, LEFT_OUT, placeText } from '../import-view.js';
 import { accessText } from './access-text.js';
 import { clientCode, code, table } from './markdown.js';
 
@@ -13,7 +14,9 @@ const CLAIM_EVIDENCE: Readonly<Record<ClaimEvidence, string>> = {
   claim: 'the service claims the client',
   unconfirmed: 'the service claims the client, and nothing else says so: check it',
   attribute: 'the client names the service',
-  name: 'both have the same name: check it',
+  pattern: 'a guess, its client fits `--client`: check it',
+  name: 'a guess, both have the same name: check it',
+  token: 'a guess, a static token of the service names the client: check it',
 };
 
 const RULE_EVIDENCE: Readonly<Record<RuleEvidence, string>> = {
@@ -61,6 +64,7 @@ export function importMarkdown(imported: Imported): string {
         code(attributeOf(claim, proposal) ?? ''),
       ]),
     ),
+    ...confirmBlocks(imported),
     '## Rules',
     'They are in `scopemesh.yaml` beside this report, with `mode: observe`.',
     ...grid(
@@ -143,6 +147,47 @@ export function importMarkdown(imported: Imported): string {
     ),
   ];
   return `${blocks.join('\n\n')}\n`;
+}
+
+const BESIDE: Readonly<Record<ProviderLines['kind'], string>> = {
+  keycloak: 'The line keeps the other attributes of the client.',
+  okta: '`okta` is the shell function of the page about Okta.',
+  entra: 'The line replaces the notes of the service principal: add what they have.',
+  auth0: 'The line keeps the other metadata of the client.',
+  oidc: 'Add the attribute to these clients of the directory document.',
+};
+
+/** What to copy, once the claims are checked. */
+function confirmBlocks({ proposal, config }: Imported): readonly string[] {
+  const { providers, consul, left } = confirmLines(proposal, config);
+  const lines = [...providers.flatMap((each) => each.lines), ...consul];
+  if (lines.length + left.length === 0) return [];
+  return [
+    '## Lines that make the claims',
+    'Check each guess first: whoever has the client gets what the service may call. Delete the lines of wrong guesses.',
+    ...providers.flatMap(({ provider, kind, lines: each, terraform }) => [
+      `At the identity provider ${code(provider)}. ${BESIDE[kind]}`,
+      fenced(kind === 'oidc' ? 'json' : 'sh', each),
+      ...(terraform.length === 0
+        ? []
+        : [
+            'Or with Terraform: add the argument to the resource of the client, beside what the argument has.',
+            fenced('hcl', terraform),
+          ]),
+    ]),
+    ...(consul.length === 0
+      ? []
+      : ['In Consul: add the meta to the registration of each service.', fenced('hcl', consul)]),
+    ...(left.length === 0
+      ? []
+      : [
+          `These services have no lines, because a name has characters that could change what a line does: ${left.map(code).join(', ')}.`,
+        ]),
+  ];
+}
+
+function fenced(language: string, blocks: readonly string[]): string {
+  return [`\`\`\`${language}`, ...blocks, '```'].join('\n');
 }
 
 function proofText({ client, kind, name, by, text }: RuleProof): string {

@@ -5,8 +5,9 @@ import type { Mapping } from '../../model/rule.js';
 import { claimKey } from '../acl/login.js';
 import { createPowers, isWithin, type Power, type SingleRule, singleRules } from '../acl/token-power.js';
 import { isStatic, kindOf } from '../acl/token-report.js';
+import { ownService } from '../own-service.js';
 import { isAnyMarked } from '../ownership.js';
-import { clientText } from '../world.js';
+import { type ClientId, clientText, serviceText } from '../world.js';
 import { createHolderSearch, type HolderProof, type HolderSearch, type TokenHolder } from './token-holder.js';
 
 /** Every ACL object of Consul, complete, with the rules of every policy. */
@@ -84,6 +85,25 @@ export function aclHolders({ tokens, objects }: AclFacts, input: HolderInput): A
       give(byScope, scopeKey(provider.of.name, scope[1] ?? ''), power, proof);
   }
   return { tokens: held, byClient, byScope, texts, policies: policiesByText(objects, powerOf) };
+}
+
+/**
+ * By `serviceText`: the clients that static tokens with the identity of the service name, each once. A word of a Description
+ * is enough: this is a guess about a claim, and no proof of a right.
+ */
+export function clientsByToken(
+  facts: AclFacts,
+  input: Omit<HolderInput, 'claims'>,
+): ReadonlyMap<string, readonly ClientId[]> {
+  const found = new Map<string, Map<string, ClientId>>();
+  for (const { power, clients } of aclHolders(facts, { ...input, claims: new Map() }).tokens)
+    for (const name of power.services) {
+      const key = serviceText(ownService(input.mapping, name));
+      const known = found.get(key) ?? new Map<string, ClientId>();
+      found.set(key, known);
+      for (const client of clients) known.set(clientText(client), client);
+    }
+  return new Map([...found].map(([key, known]) => [key, [...known.values()]]));
 }
 
 export function scopeKey(provider: string, scope: string): string {

@@ -51,7 +51,11 @@ export function explainEdges(
     const known = id && openings.get(clientText(id));
     const unclear = claims.unclear.get(serviceText(source));
     if (id === undefined || known === undefined) {
-      if (unclear === undefined) refuse('UnknownSource', 'no client names the service or has its name');
+      if (unclear === undefined)
+        refuse(
+          'UnknownSource',
+          'no client names the service or has its name, and no static token of it names a client; --client PATTERN may find the client',
+        );
       else refuse('UnclearSource', unclear);
       continue;
     }

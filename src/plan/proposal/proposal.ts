@@ -3,6 +3,7 @@ import type { Access, IntentionEntry, ServiceName } from '../../model/intention.
 import type { Mapping, Rule } from '../../model/rule.js';
 import type { EntryBlock } from '../entry-block.js';
 import { toGrantText } from '../grant-text.js';
+import type { Pattern } from '../pattern.js';
 import type { ClaimSettings, ClientId, World } from '../world.js';
 
 /** What scopemesh could manage of a Consul: the rules and claims to write, and what they do not explain. */
@@ -30,9 +31,11 @@ export interface ProposedRule {
 
 /**
  * `claim`: the service claims the client now. `unconfirmed`: the same, and the client names no service, which it must with
- * `claims: confirmed`. `attribute`: the client names the service. `name`: both have the same name.
+ * `claims: confirmed`. `attribute`: the client names the service. The others are guesses. `pattern`: the name of the client
+ * fits the pattern of the input. `name`: both have the same name. `token`: a static token of the service names the client.
  */
-export type ClaimEvidence = 'claim' | 'unconfirmed' | 'attribute' | 'name';
+export type ClaimEvidence = 'claim' | 'unconfirmed' | 'attribute' | Guess;
+export type Guess = 'pattern' | 'name' | 'token';
 
 export interface ProposedClaim {
   readonly service: ServiceName;
@@ -42,6 +45,8 @@ export interface ProposedClaim {
   readonly needsMeta: boolean;
   /** With `claims: confirmed`: the client must name the service in its attribute `consul-services`. */
   readonly needsAttribute: boolean;
+  /** The identifier of the client in the API of its provider, if it has one of its own. */
+  readonly internalId?: string;
   /** The services that the client names now. */
   readonly named: readonly string[];
   /** Whether the service has an instance, which can claim. */
@@ -102,6 +107,10 @@ export interface ProposalInput {
   /** The catalog and every directory were read completely, and each client's record. */
   readonly world: World;
   readonly entries: Iterable<IntentionEntry>;
+  /** Fits the ID or the name of a service's client, and captures the name of the service as `service`. */
+  readonly clientPattern?: Pattern | undefined;
+  /** By `serviceText`: the clients that static tokens with the identity of the service name. */
+  readonly clientsByToken: ReadonlyMap<string, readonly ClientId[]>;
   /** Whether the configuration file can hold the rule. */
   readonly canWrite: (rule: Rule) => boolean;
 }

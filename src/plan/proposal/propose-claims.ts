@@ -1,11 +1,12 @@
 import { isCaller } from '../../model/catalog.js';
 import { confirmedServices, type OAuthClient } from '../../model/client.js';
 import { compareText } from '../../model/compare-text.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { groupBy } from '../../model/group-by.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isSourceName, statedClaim } from '../claim-status.js';
 import { type ClientId, clientText, findClient, serviceText } from '../world.js';
-import type { ClaimEvidence, ProposalInput, ProposedClaim } from './proposal.js';
+import type { ClaimEvidence, Guess, ProposalInput, ProposedClaim } from './proposal.js';
 import type { AllowedEdge } from './read-edges.js';
 
 type PossibleClaim = Pick<ProposedClaim, 'service' | 'client'>;
@@ -19,11 +20,12 @@ export interface Claims {
   readonly unclear: ReadonlyMap<string, string>;
 }
 
-/** Finds the client of each service: the one that it claims, else the only one that names it, else the one of its name. */
+/** Finds the client of each service: the one that it claims, else the only one that names it, else the first guess. */
 export function proposeClaims(
-  { world, settings, mapping }: Pick<ProposalInput, 'world' | 'settings' | 'mapping'>,
+  input: Omit<ProposalInput, 'entries' | 'canWrite'>,
   edges: readonly AllowedEdge[],
 ): Claims {
+  const { world, settings, mapping } = input;
   const proposed: ProposedClaim[] = [];
   const doubtful: PossibleClaim[] = [];
   const unclear = new Map<string, string>();
@@ -32,7 +34,7 @@ export function proposeClaims(
     [...new Set(confirmedServices(client))].map((name) => ({ name, client })),
   );
   const byAttribute = groupBy(namings, ({ name }) => name);
-  const byName = groupBy(clients, ({ clientId }) => clientId);
+  const guessesOf = createGuesses(clients, input);
   const services = new Map((world.catalog?.services ?? []).map((each) => [serviceText(each.name), each]));
   const sources = new Map(edges.map(({ source }) => [serviceText(source), source]));
   const names = new Map([...sources, ...[...services].map(([key, { name }]) => [key, name] as const)]);
@@ -50,12 +52,12 @@ export function proposeClaims(
       doubtful.push(...stated.clients.map((client) => ({ service: serviceName, client })));
       continue;
     }
-    const candidates: readonly [ClaimEvidence, readonly ClientId[]][] =
+    const candidates: readonly (readonly [ClaimEvidence, readonly ClientId[]])[] =
       stated?.kind === 'client'
         ? [['claim', [stated.client]]]
         : [
             ['attribute', (byAttribute.get(serviceName.name) ?? []).map(({ client }) => client)],
-            ['name', byName.get(serviceName.name) ?? []],
+            ...guessesOf(serviceName),
           ];
     const [evidence, found] = candidates.find(([, each]) => each.length > 0) ?? ['name', []];
     const [client, ...others] = found;
@@ -70,7 +72,8 @@ export function proposeClaims(
       continue;
     }
     const id = { provider: client.provider, clientId: client.clientId };
-    const named = confirmedServices(findClient(world, id) ?? NO_ATTRIBUTES);
+    const record = findClient(world, id);
+    const named = record === undefined ? [] : confirmedServices(record);
     const needsAttribute = mapping.claims === 'confirmed' && !named.includes(serviceName.name);
     const naming = byAttribute.get(serviceName.name) ?? [];
     if (evidence === 'claim' && needsAttribute && naming.length > 0) {
@@ -85,6 +88,7 @@ export function proposeClaims(
       evidence: evidence === 'claim' && needsAttribute ? 'unconfirmed' : evidence,
       needsMeta: evidence !== 'claim',
       needsAttribute,
+      ...definedFields({ internalId: record?.internalId }),
       named,
       isRegistered: known?.instances.some(isCaller) ?? false,
     });
@@ -92,6 +96,33 @@ export function proposeClaims(
   doubtful.push(...existingClaims(namings, [...names.values()], { world, mapping }));
   const claims = { proposed, doubtful, unclear };
   return ofSources(mapping.claims === 'first' ? onePerClient(claims) : claims, sources);
+}
+
+type Guesses = readonly (readonly [Guess, readonly ClientId[]])[];
+
+/** A function for the clients that a service may have, the best guess first. Some providers make the ID, and people the name. */
+function createGuesses(
+  clients: readonly OAuthClient[],
+  { clientPattern, clientsByToken }: Pick<ProposalInput, 'clientPattern' | 'clientsByToken'>,
+): (serviceName: ServiceName) => Guesses {
+  const byService = (serviceOf: (text: string) => string | undefined) => {
+    const pairs = clients.flatMap((client) =>
+      [...new Set([client.clientId, client.name ?? ''].map(serviceOf))].map((serviceName) => ({
+        client,
+        serviceName,
+      })),
+    );
+    return groupBy(pairs, ({ serviceName }) => serviceName);
+  };
+  const byPattern = byService((text) => clientPattern?.match(text)?.service);
+  const byName = byService((text) => text);
+  const of = (pairs: typeof byName, { name }: ServiceName) =>
+    (pairs.get(name) ?? []).map(({ client }) => client);
+  return (serviceName) => [
+    ['pattern', of(byPattern, serviceName)],
+    ['name', of(byName, serviceName)],
+    ['token', clientsByToken.get(serviceText(serviceName)) ?? []],
+  ];
 }
 
 function faultOf(
@@ -149,8 +180,6 @@ function ofSources(
     unclear,
   };
 }
-
-const NO_ATTRIBUTES = { attributes: {} };
 
 /** With `claims: first` one service alone keeps a client. */
 function onePerClient({ proposed, doubtful, unclear }: Claims): Claims {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 import { bot, startOrdersCommandLine, web } from '../../support/orders-command-line.js';
 import { moveInAndLeave, startImportScene } from './import-scene.js';
@@ -121,6 +121,57 @@ describe('scopemesh import', () => {
       expect.objectContaining({ detail: 'each call without a token may do this; no scope ends it' }),
     );
     await mesh.request('PUT', anonymous, { Policies: [] });
+  });
+
+  it('explains 192 intentions on the first day, when no service has a claim', async () => {
+    const filled = await startMesh();
+    const firstDay = createCommandLine(filled);
+    const services = Array.from({ length: 16 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
+    const callersOf = (to: number) => services.filter((_, from) => from !== to && (from + to) % 5 !== 0);
+    try {
+      const sources = services.map((_, to) => callersOf(to).slice(0, 12));
+      for (const [to, callers] of sources.entries())
+        await filled.write(
+          services[to] ?? '',
+          callers.map((Name) => ({ Name, Action: 'allow' })),
+        );
+      firstDay.idp(
+        ...services.map((name) => ({
+          clientId: `${name}-client`,
+          scopes: services.filter((_, to) => sources[to]?.includes(name)).map((to) => `${to}:call`),
+        })),
+      );
+      firstDay.configure({ scopes: {} });
+      const at = (name: string) => join(firstDay.directory, name);
+      const without = await firstDay.run(['import', '--out', at('without'), '--json']);
+      expect(without.json().summary).toMatchObject({ intentions: 192, explained: 0, guesses: 0 });
+
+      const pattern = ['--client', '{service}-client'];
+      const guessed = await firstDay.run(['import', '--out', at('guessed'), '--json', ...pattern]);
+      expect(guessed.json().summary).toMatchObject({
+        intentions: 192,
+        explained: 192,
+        rules: 1,
+        claimsToMake: 16,
+        guesses: 16,
+      });
+      const report = readFileSync(join(at('guessed'), 'report.md'), 'utf8');
+      expect(report).toContain('| `svc-00` (no instance) | `main/svc-00-client` | a guess, ');
+      expect(report).toContain('{"clientId":"svc-00-client","attributes":{"consul-services":"svc-00"}}');
+      expect(report).toContain('  meta = { "oauth-client-id" = "svc-00-client" }');
+
+      const faulty = await firstDay.run(['import', '--out', at('faulty'), '--client', 'client']);
+      expect([faulty.status, faulty.err]).toEqual([1, expect.stringContaining('write {service} once')]);
+      await filled.request('PUT', '/v1/acl/token', {
+        Description: 'token of svc-01-client',
+        ServiceIdentities: [{ ServiceName: 'svc-01' }],
+      });
+      const byToken = await firstDay.run(['import', '--out', at('token'), '--json']);
+      expect(byToken.json()).toMatchObject({ claims: [{ service: 'svc-01', evidence: 'token' }] });
+    } finally {
+      firstDay.close();
+      await filled.consul.close();
+    }
   });
 
   it('never writes to its own configuration, and follows no link without --force', async () => {

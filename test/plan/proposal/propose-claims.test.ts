@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OAuthClient } from '../../../src/model/client.js';
 import type { ServiceName } from '../../../src/model/intention.js';
+import { compilePattern } from '../../../src/plan/pattern.js';
 import { proposeClaims } from '../../../src/plan/proposal/propose-claims.js';
 import type { AllowedEdge } from '../../../src/plan/proposal/read-edges.js';
 import { createSelection } from '../../../src/plan/selection.js';
@@ -10,6 +11,7 @@ import {
   client,
   entriesOf,
   entry,
+  keyOf,
   mapping,
   named,
   rule,
@@ -27,11 +29,26 @@ const edgeFrom = (from: ServiceName): AllowedEdge => ({
   access: ALLOW,
 });
 /** The claims of these services, each of which is the source of an intention. */
-function claimsOf(changes: Partial<Scene>, sources: readonly (string | ServiceName)[] = ['web']) {
+function claimsOf(
+  changes: Partial<Scene>,
+  sources: readonly (string | ServiceName)[] = ['web'],
+  guesses: { readonly pattern?: string; readonly byToken?: Readonly<Record<string, readonly string[]>> } = {},
+) {
   const from = scene({ mapping: mapping(), services: [], clients: [], ...changes });
   const names = sources.map((each) => (typeof each === 'string' ? named(each) : each));
   const { proposed, doubtful, unclear } = proposeClaims(
-    { world: worldOf(from), settings: SETTINGS, mapping: from.mapping },
+    {
+      world: worldOf(from),
+      settings: SETTINGS,
+      mapping: from.mapping,
+      clientPattern: guesses.pattern === undefined ? undefined : compilePattern(guesses.pattern),
+      clientsByToken: new Map(
+        Object.entries(guesses.byToken ?? {}).map(([name, ids]) => [
+          keyOf(name),
+          ids.map((clientId) => ({ provider: 'main', clientId })),
+        ]),
+      ),
+    },
     names.map(edgeFrom),
   );
   return {
@@ -52,6 +69,65 @@ function claimsOf(changes: Partial<Scene>, sources: readonly (string | ServiceNa
 const naming = (clientId: string, services: string, changes: Partial<OAuthClient> = {}) =>
   client(clientId, [], { attributes: { 'consul-services': services }, ...changes });
 const nameless = (clientId: string) => client(clientId, [], { attributes: {} });
+
+describe('the client of a service that nobody claims is guessed', () => {
+  const SERVICES = ['web', 'job', 'edge'];
+
+  it('by a pattern for its ID or its name, which providers with IDs of their own have', () => {
+    const clients = [
+      nameless('web-client'),
+      client('0oa1', [], { name: 'job-client', attributes: {} }),
+      nameless('edge'),
+    ];
+    expect(claimsOf({ clients }, SERVICES, { pattern: '{service}-client' }).proposedText).toEqual([
+      'edge edge name',
+      'job 0oa1 pattern',
+      'web web-client pattern',
+    ]);
+    expect(claimsOf({ clients }, SERVICES).proposedText).toEqual(['edge edge name']);
+  });
+
+  it('by a pattern before an equal name, and never before what the service or a client says', () => {
+    const clients = [
+      nameless('web'),
+      nameless('web-client'),
+      naming('shop', 'job'),
+      nameless('job-client'),
+      nameless('edge-client'),
+    ];
+    const services = [claiming('edge', 'web')];
+    expect(claimsOf({ clients, services }, SERVICES, { pattern: '{service}-client' }).proposedText).toEqual([
+      'edge web unconfirmed',
+      'job shop attribute',
+      'web web-client pattern',
+    ]);
+  });
+
+  it('by an equal name', () => {
+    const clients = [client('3f1c', [], { name: 'web', attributes: {} })];
+    expect(claimsOf({ clients }).proposedText).toEqual(['web 3f1c name']);
+  });
+
+  it('by its static tokens, unless they name several clients', () => {
+    const clients = ['shop', 'till', 'bot'].map(nameless);
+    const byToken = { web: ['shop'], job: ['till', 'bot'] };
+    const { proposedText, unclear } = claimsOf({ clients }, ['web', 'job'], { byToken });
+    expect([proposedText, unclear]).toEqual([
+      ['web shop token'],
+      ['several clients could belong to it: main/till, main/bot'],
+    ]);
+  });
+
+  it('never as a client that names other services', () => {
+    const { proposedText, unclear } = claimsOf({ clients: [naming('web-client', 'shop')] }, ['web'], {
+      pattern: '{service}-client',
+    });
+    expect([proposedText, unclear]).toEqual([
+      [],
+      ['the client main/web-client names other services and not this one'],
+    ]);
+  });
+});
 
 describe('the claim of a service', () => {
   it('says what is missing: a registration that claims, and a client that names the service', () => {
