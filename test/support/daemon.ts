@@ -117,7 +117,10 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
     const token = new Secret(mesh.consul.managementToken);
     const whole = { ...config, consul: { ...consul, address: mesh.consul.address, token } };
     const runtime = { logger: silentLogger, metrics: createMetrics(), clock };
-    const faults = await trailFaults(whole, await log.read(), runtime);
+    const own =
+      config.state.directory === directory ? undefined : createDecisionReader(config.state.directory);
+    const faults = await trailFaults(whole, await (own ?? log).read(), runtime);
+    await own?.close();
     if (faults.length > 0) throw new Error(`the trail says what is not so:\n${faults.join('\n')}`);
   };
   const rig: Rig = {
