@@ -7,6 +7,7 @@ import { linesOf } from './lines-shell.js';
 import { addCaller, type LinesWorld, startLinesWorld } from './lines-world.js';
 import { blocks, textOf } from './manual.js';
 
+const BOB = 'bobs-token-of-thirty-two-characters';
 /** The ID of the pages. */
 const ID = '01KAX0WJ4R8W6K1D6M1N2V9B7T';
 
@@ -50,15 +51,21 @@ describe('the lines that people type every day', () => {
   it('of break-glass.md ask for an edge, which another person must open, and end it', async () => {
     const [lines = '', approve] = linesOf('break-glass.md');
     const [open = '', part = '', list = '', end] = lines.split('\n').filter((line) => line !== '');
-    // The source needs no claim.
+    // The source needs no claim, but Consul or a rule must know it.
+    await world.mesh.register('ops');
     const asked = { 'web orders': 'ops orders' };
     const shown = await world.run(`${open}\n${part}\n${list} --json`, asked);
     const { grants } = JSON.parse(shown.slice(shown.indexOf('{')));
     expect(grants).toHaveLength(2);
     const [{ id }] = grants;
     // The same person approves nothing.
-    await expect(world.run(approve, { [ID]: id })).rejects.toThrow(/another person/);
+    await expect(world.run(`scopemesh approve ${id}`)).rejects.toThrow(/another person/);
     expect(await accessOf('ops')).toBeUndefined();
+    const http = { listen: `127.0.0.1:${world.port}`, tokens: [{ name: 'bob', token: BOB, approve: 'on' }] };
+    await world.configure({ http });
+    await world.restart();
+    await world.run(`BOB_TOKEN=${BOB}\n${approve}`, { [ID]: id, 'localhost:8080': http.listen });
+    await until('the edge is open', async () => (await accessOf('ops')) !== undefined);
     expect(await world.run(`${end}\n${list}`, { [ID]: id })).toMatch(/ops -> orders {2}ended /);
   });
 

@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
 import { linesOf } from './lines-shell.js';
@@ -40,16 +38,10 @@ describe('the lines of approve-or-reject-a-held-change.md', () => {
 
     await world.run(rule, { [FIRST]: idOf('web'), [SECOND]: idOf('bot') });
     await isClosed('web');
-    const environment = join(world.cwd, 'environment');
-    await writeFile(environment, 'CONSUL_TOKEN=of-the-environment\n');
-    const files = {
-      '/etc/scopemesh/environment': environment,
-      '/etc/scopemesh/scopemesh.yaml': world.daemon.configFile,
-    };
-    await world.run(asRoot, { ...files, [FIRST]: idOf('sync') });
+    await world.run(asRoot, { [FIRST]: idOf('sync') });
     await isClosed('sync');
-    const { '/etc/scopemesh/environment': _, ...ofContainer } = files;
-    await world.run(inContainer, { ...ofContainer, [FIRST]: idOf('desk') });
+    const file = { '/etc/scopemesh/scopemesh.yaml': world.daemon.configFile };
+    await world.run(inContainer, { ...file, [FIRST]: idOf('desk') });
     await isClosed('desk');
     expect(await hasAccess('bot')).toBe(true);
     expect(await world.run('scopemesh plan')).toMatch(/bot.*RevocationLimit/s);
@@ -61,13 +53,15 @@ describe('the lines of approve-or-reject-a-held-change.md', () => {
       { Name: 'other', Action: 'allow', Description: 'made by hand' },
     ]);
     await world.decided({ subject: 'intention/default/default/billing/ghost', reason: 'MarkUnrecorded' });
-    await world.run(unrecorded);
+    // Without a terminal the first run shows them, and changes nothing.
+    await expect(world.run(unrecorded)).rejects.toThrow(/billing\/ghost/);
+    const [confirmation = ''] = (await world.stderr()).match(/--confirm \w+/) ?? [];
+    await world.run(`${unrecorded?.trim()} ${confirmation}`);
     await until('the source without a record is gone', async () => {
       const access = await world.mesh.access('billing');
       return access?.ghost === undefined && access?.other === 'allow';
     });
-    // Nothing is left to approve, which is no error.
-    expect(await world.run(unrecorded)).toBe('');
+    await expect(world.run(unrecorded)).rejects.toThrow('no held change has this reason');
   });
 
   it('release a client in quarantine', async () => {
