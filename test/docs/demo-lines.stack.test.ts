@@ -18,7 +18,7 @@ it(
       'the intention web -> *, which scopemesh does not own, allows everything; web may call each of',
       "give the callers scopes, then remove it: consul intention delete -- web '*'",
       'not allowed  web -> ledger\n\n  intention  none matches this call',
-      'Frozen: os:',
+      'Frozen: local',
       'web -> payments',
       'RBAC: access denied',
       'allowed  web -> payments  GET /v1/charges',
