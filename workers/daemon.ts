@@ -42,7 +42,9 @@ export async function runDaemon(
     const mayWrite = () => replica.leadership.mayWrite();
     const consul = resources.add(await openConsul(config.consul, config.owner, runtime, mayWrite));
     const secrets = createLiveSecrets(config);
-    const providers = secrets.config.providers.map((each) => openProvider(each, config.groups, runtime));
+    const providers = await Promise.all(
+      secrets.config.providers.map((each) => openProvider(each, config.groups, runtime)),
+    );
     for (const { directory } of providers) resources.add(directory);
     let address: string | undefined;
     const opened = { config, store, consul, providers, secrets, reload, address: () => address, runtime };

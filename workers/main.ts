@@ -3,7 +3,6 @@ import '../src/cli/engine-flags.js';
 import { setMaxListeners } from 'node:events';
 import { userInfo } from 'node:os';
 import { createProgram } from '../src/cli/program.js';
-import { runDaemon } from './daemon.js';
 import { adapters } from './wire.js';
 
 const stop = new AbortController();
@@ -27,7 +26,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 process.exitCode = await createProgram({
   adapters,
-  runDaemon,
+  // Commands do not need the daemon.
+  runDaemon: async (...given) => (await import('./daemon.js')).runDaemon(...given),
   signal: stop.signal,
   environment: process.env,
   onReload: (listener) => process.on('SIGHUP', listener),

@@ -25,7 +25,7 @@ export async function runRelay(
   setMaxListeners(0, stop);
   const log = await openDecisionLog(config, runtime, { mayCreateTopic: true, stop });
   try {
-    const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
+    const checkpoints = await openCheckpoints(config, { log, keyValues }, runtime);
     // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
     const isPaused = () => sharesDisk(config) && space.isLow();
     const parts = { journal, keyValues, log, settled, isPaused, ...runtime };

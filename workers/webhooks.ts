@@ -25,7 +25,7 @@ export async function runWebhooks(
       try {
         const types = settings.types.map(compilePattern);
         const wants = (type: string) => types.some((pattern) => pattern.match(type) !== undefined);
-        const sender = openWebhookSender(settings, runtime);
+        const sender = await openWebhookSender(settings, runtime);
         const store = new WebhookStore(keyValues, name);
         const isPaused = () => space.isLow();
         await deliverWebhook({ ...runtime, name, owner, log, store, sender, wants, isPaused }, signal);

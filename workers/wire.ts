@@ -10,26 +10,17 @@ import {
 } from '../src/cli/adapter-factory.js';
 import { indexDirectory } from '../src/cli/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
-import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import type { LocalTrail } from '../src/daemon/questions.js';
-import { Checkpoints } from '../src/decisions/checkpoints.js';
-import { createWebhookSender } from '../src/decisions/http/webhook-sender.js';
+import type { Checkpoints } from '../src/decisions/checkpoints.js';
 import type { DecisionLog } from '../src/decisions/log.js';
-import { openSigningKey } from '../src/decisions/signing-key.js';
 import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
 import type { WebhookSender } from '../src/decisions/webhook.js';
-import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withBackoff } from '../src/identity/backoff.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { withConfirmedLosses } from '../src/identity/confirmed-losses.js';
-import { createEntra } from '../src/identity/entra/entra.js';
-import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
-import { createOidc } from '../src/identity/oidc/oidc.js';
-import { createOkta } from '../src/identity/okta/okta.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
 import { createRequestBudget, type RequestBudget, withBulkReads } from '../src/identity/request-budget.js';
-import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import { definedFields } from '../src/model/defined-fields.js';
 import type { GroupRules } from '../src/model/login.js';
@@ -37,7 +28,7 @@ import { isOwnedDescription } from '../src/plan/ownership.js';
 import type { Store } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
 
-/** This file is the only place that names adapters. */
+/** This file is the only place that names adapters. Each is loaded only if the configuration chooses it. */
 export async function openConsul(
   settings: ConsulSettings,
   owner: string,
@@ -47,6 +38,7 @@ export async function openConsul(
   const read = (file: string | undefined) => (file === undefined ? undefined : readFile(file));
   const { tls } = settings;
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
+  const { createHttpConsul } = await import('../src/consul/http/http-consul.js');
   const consul = createHttpConsul({
     ...runtime,
     owner,
@@ -78,19 +70,20 @@ export async function openConsul(
 }
 
 /** An adapter takes its provider's settings as they are. `groups` are those of the mapping. */
-export function openProvider(
+export async function openProvider(
   settings: ProviderSettings,
   groups: readonly GroupRules[],
   runtime: Runtime,
-): Provider {
+): Promise<Provider> {
   const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
   const budget = createRequestBudget({ ...runtime, provider: settings.name });
-  const parts = openParts(settings, wantsPeople, { ...runtime, budget });
+  const parts = await openParts(settings, wantsPeople, { ...runtime, budget });
   const confirmed = withConfirmedLosses(parts.directory, runtime);
   const directory = withConcurrencyLimit(withBulkReads(confirmed, budget), runtime.clock);
   const { ssf, name: provider, issuer, insecure, pollMs, caCert } = settings;
   const pausing = { settings, ...withBackoff({ ...parts, directory }, runtime.clock, pollMs) };
   if (ssf === undefined) return pausing;
+  const { createSsf } = await import('../src/identity/ssf/ssf.js');
   // Outside of the backoff: a pause of the transmitter must not stop directory reads, and the reverse.
   return withSignals(
     pausing,
@@ -98,27 +91,36 @@ export function openProvider(
   );
 }
 
-function openParts(
+async function openParts(
   settings: ProviderSettings,
   wantsPeople: boolean,
   runtime: Runtime & { readonly budget: RequestBudget },
-): ProviderParts {
+): Promise<ProviderParts> {
   const provider = settings.name;
   switch (settings.kind) {
-    case 'auth0':
+    case 'auth0': {
+      const { createAuth0 } = await import('../src/identity/auth0/auth0.js');
       return createAuth0({ ...settings, ...runtime, provider });
-    case 'entra':
+    }
+    case 'entra': {
+      const { createEntra } = await import('../src/identity/entra/entra.js');
       return createEntra({ ...settings, ...runtime, provider, wantsPeople });
-    case 'keycloak':
+    }
+    case 'keycloak': {
+      const { createKeycloak } = await import('../src/identity/keycloak/keycloak.js');
       return createKeycloak({ ...settings, ...runtime, provider });
-    case 'oidc':
+    }
+    case 'oidc': {
+      const { createOidc } = await import('../src/identity/oidc/oidc.js');
       return createOidc({ ...settings, ...runtime, provider });
-    case 'okta':
+    }
+    case 'okta': {
+      const { createOkta } = await import('../src/identity/okta/okta.js');
       return createOkta({ ...settings, ...runtime, provider });
+    }
   }
 }
 
-/** Loads Redis or SQLite only if the configuration chooses it. */
 export async function openStore(config: Config, runtime: Runtime): Promise<Store> {
   if (config.queue.kind === 'embedded') {
     const { createEmbeddedStore } = await import('../src/queue/embedded/store.js');
@@ -226,21 +228,26 @@ export async function openTopicIndex(
   }
 }
 
-export function openCheckpoints(
+export async function openCheckpoints(
   { owner, decisions, state }: DecisionLogSettings,
   deps: CheckpointParts,
   runtime: Runtime,
-): Checkpoints | undefined {
+): Promise<Checkpoints | undefined> {
+  const [{ Checkpoints }, { openSigningKey }] = await Promise.all([
+    import('../src/decisions/checkpoints.js'),
+    import('../src/decisions/signing-key.js'),
+  ]);
   const { logger } = runtime;
   const file = decisions.signingKeyFile;
   const signer = openSigningKey({ owner, directory: state.directory, file, logger });
   return signer && new Checkpoints({ ...deps, ...runtime, signer, owner });
 }
 
-export function openWebhookSender(
+export async function openWebhookSender(
   settings: WebhookSettings,
   { clock }: Pick<Runtime, 'clock'>,
-): WebhookSender {
+): Promise<WebhookSender> {
+  const { createWebhookSender } = await import('../src/decisions/http/webhook-sender.js');
   return createWebhookSender({ ...settings, clock });
 }
 

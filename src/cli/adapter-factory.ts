@@ -29,7 +29,11 @@ export interface CheckpointParts {
 export interface AdapterFactory {
   openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul>;
   /** `groups` are those of the mapping. */
-  openProvider(settings: ProviderSettings, groups: readonly GroupRules[], runtime: Runtime): Provider;
+  openProvider(
+    settings: ProviderSettings,
+    groups: readonly GroupRules[],
+    runtime: Runtime,
+  ): Promise<Provider>;
   openStore(config: Config, runtime: Runtime): Promise<Store>;
   /**
    * Unless `mayCreateTopic` is true, a missing topic is an error of `check`, and no topic of states is written. `stop` ends
@@ -59,7 +63,7 @@ export interface AdapterFactory {
     settings: DecisionLogSettings,
     parts: CheckpointParts,
     runtime: Runtime,
-  ): Checkpoints | undefined;
+  ): Promise<Checkpoints | undefined>;
   /** Throws SyncError ERR_CONFIG for a secret that cannot be valid. */
-  openWebhookSender(settings: WebhookSettings, runtime: Pick<Runtime, 'clock'>): WebhookSender;
+  openWebhookSender(settings: WebhookSettings, runtime: Pick<Runtime, 'clock'>): Promise<WebhookSender>;
 }

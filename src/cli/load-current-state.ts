@@ -69,8 +69,8 @@ export async function withCurrentState<T>(
   const read = async (consul: Consul): Promise<T> => {
     const closers: (() => Promise<void>)[] = [];
     try {
-      const providers = config.providers.map((settings) =>
-        adapters.openProvider(settings, config.groups, runtime),
+      const providers = await Promise.all(
+        config.providers.map((settings) => adapters.openProvider(settings, config.groups, runtime)),
       );
       for (const { directory } of providers) closers.push(() => directory.close());
       const world = createWorld(config);

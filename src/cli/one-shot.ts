@@ -61,8 +61,8 @@ export async function withOneShot<T>(
     await store.space.restore();
     const consul = await adapters.openConsul(config.consul, config.owner, runtime);
     closers.unshift(() => consul.close());
-    const providers = config.providers.map((settings) =>
-      adapters.openProvider(settings, config.groups, runtime),
+    const providers = await Promise.all(
+      config.providers.map((settings) => adapters.openProvider(settings, config.groups, runtime)),
     );
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const leases = await createLeases(config, { consul, store }, runtime, () => undefined);
@@ -216,7 +216,7 @@ async function publish(
     });
     while ((await publication.moveBatch()) > 0);
     const { keyValues } = store;
-    await adapters.openCheckpoints(config, { log, keyValues }, runtime)?.sign(publication.head);
+    await (await adapters.openCheckpoints(config, { log, keyValues }, runtime))?.sign(publication.head);
   } finally {
     await log.close();
   }

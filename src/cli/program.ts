@@ -1,44 +1,11 @@
 import { CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
-import { loadConfig, loadDaemonSettings, loadLogSettings } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import { definedFields } from '../model/defined-fields.js';
 import { inertText } from '../model/printable.js';
 import type { Cli, CliContext } from './cli.js';
-import { addAccess } from './commands/access.js';
-import { addAdopt } from './commands/adopt.js';
-import { addApply } from './commands/apply.js';
-import { addApprove } from './commands/approve.js';
-import { addBackup } from './commands/backup.js';
-import { addBlastRadius } from './commands/blast-radius.js';
-import { addCompletion } from './commands/completion.js';
-import { addDecisions } from './commands/decisions.js';
-import { addDemo } from './commands/demo.js';
-import { addDeny } from './commands/deny.js';
-import { addDoctor } from './commands/doctor.js';
-import { addEject } from './commands/eject.js';
-import { addEvidence } from './commands/evidence.js';
-import { addExplain } from './commands/explain.js';
-import { addFreeze } from './commands/freeze.js';
-import { addGrant } from './commands/grant.js';
-import { addHistory } from './commands/history.js';
-import { addImport } from './commands/import.js';
-import { addLogs } from './commands/logs.js';
-import { addParked } from './commands/parked.js';
-import { addPlan } from './commands/plan.js';
-import { addProviders } from './commands/providers.js';
-import { addQuarantine } from './commands/quarantine.js';
-import { addReach } from './commands/reach.js';
-import { addRun } from './commands/run.js';
-import { addTest } from './commands/test.js';
-import { addTokens } from './commands/tokens.js';
-import { addTrial } from './commands/trial.js';
-import { addValidate } from './commands/validate.js';
-import { addWebhooks } from './commands/webhooks.js';
-import { addWhatCan } from './commands/what-can.js';
-import { addWhoCanCall } from './commands/who-can-call.js';
 import { DocumentedCommand } from './documented-command.js';
 import { httpsProxyIn } from './https-proxy.js';
 import { createLogger } from './logger.js';
@@ -62,7 +29,8 @@ export function createProgram(context: CliContext): { run(argv: readonly string[
       };
       const program = createCommands(context);
       const cli = createCli(program, context, screen, exit);
-      for (const add of COMMANDS) add(program, cli);
+      const adds = await Promise.all(commandsFor(argv).map(({ load }) => load()));
+      for (const add of adds) add(program, cli);
       try {
         await program.parseAsync([...argv]);
       } catch (error) {
@@ -73,40 +41,58 @@ export function createProgram(context: CliContext): { run(argv: readonly string[
   };
 }
 
-const COMMANDS: readonly ((program: DocumentedCommand, cli: Cli) => void)[] = [
-  addRun,
-  addPlan,
-  addApply,
-  addExplain,
-  addWhoCanCall,
-  addWhatCan,
-  addBlastRadius,
-  addHistory,
-  addAccess,
-  addEvidence,
-  addLogs,
-  addReach,
-  addValidate,
-  addTest,
-  addDoctor,
-  addImport,
-  addTrial,
-  addAdopt,
-  addEject,
-  addApprove,
-  addParked,
-  addFreeze,
-  addBackup,
-  addGrant,
-  addQuarantine,
-  addDeny,
-  addTokens,
-  addProviders,
-  addDecisions,
-  addWebhooks,
-  addDemo,
-  addCompletion,
+type AddCommand = (program: DocumentedCommand, cli: Cli) => void;
+
+/** In the order of the help. Each is loaded only where it is needed: all of them take a second. */
+const COMMANDS: readonly { readonly names: readonly string[]; readonly load: () => Promise<AddCommand> }[] = [
+  { names: ['run'], load: async () => (await import('./commands/run.js')).addRun },
+  { names: ['plan'], load: async () => (await import('./commands/plan.js')).addPlan },
+  { names: ['apply'], load: async () => (await import('./commands/apply.js')).addApply },
+  { names: ['explain'], load: async () => (await import('./commands/explain.js')).addExplain },
+  { names: ['who-can-call'], load: async () => (await import('./commands/who-can-call.js')).addWhoCanCall },
+  { names: ['what-can'], load: async () => (await import('./commands/what-can.js')).addWhatCan },
+  { names: ['blast-radius'], load: async () => (await import('./commands/blast-radius.js')).addBlastRadius },
+  { names: ['history'], load: async () => (await import('./commands/history.js')).addHistory },
+  { names: ['access'], load: async () => (await import('./commands/access.js')).addAccess },
+  { names: ['evidence'], load: async () => (await import('./commands/evidence.js')).addEvidence },
+  { names: ['logs'], load: async () => (await import('./commands/logs.js')).addLogs },
+  { names: ['reach'], load: async () => (await import('./commands/reach.js')).addReach },
+  { names: ['validate'], load: async () => (await import('./commands/validate.js')).addValidate },
+  { names: ['test'], load: async () => (await import('./commands/test.js')).addTest },
+  { names: ['doctor'], load: async () => (await import('./commands/doctor.js')).addDoctor },
+  { names: ['import'], load: async () => (await import('./commands/import.js')).addImport },
+  { names: ['trial'], load: async () => (await import('./commands/trial.js')).addTrial },
+  { names: ['adopt'], load: async () => (await import('./commands/adopt.js')).addAdopt },
+  { names: ['eject'], load: async () => (await import('./commands/eject.js')).addEject },
+  { names: ['approve', 'reject'], load: async () => (await import('./commands/approve.js')).addApprove },
+  { names: ['parked'], load: async () => (await import('./commands/parked.js')).addParked },
+  { names: ['freeze'], load: async () => (await import('./commands/freeze.js')).addFreeze },
+  { names: ['backup'], load: async () => (await import('./commands/backup.js')).addBackup },
+  { names: ['grant'], load: async () => (await import('./commands/grant.js')).addGrant },
+  { names: ['quarantine'], load: async () => (await import('./commands/quarantine.js')).addQuarantine },
+  { names: ['deny'], load: async () => (await import('./commands/deny.js')).addDeny },
+  { names: ['tokens'], load: async () => (await import('./commands/tokens.js')).addTokens },
+  { names: ['providers'], load: async () => (await import('./commands/providers.js')).addProviders },
+  { names: ['decisions'], load: async () => (await import('./commands/decisions.js')).addDecisions },
+  { names: ['webhooks'], load: async () => (await import('./commands/webhooks.js')).addWebhooks },
+  { names: ['demo'], load: async () => (await import('./commands/demo.js')).addDemo },
+  { names: ['completion'], load: async () => (await import('./commands/completion.js')).addCompletion },
 ];
+
+/** The command that the arguments name; all commands for help, for the completion, and for a name that there is not. */
+function commandsFor(argv: readonly string[]): typeof COMMANDS {
+  if (argv.includes('--version') || argv.includes('-V')) return [];
+  const [name = ''] = withoutOptions(argv.slice(2));
+  const named = name === 'completion' ? [] : COMMANDS.filter(({ names }) => names.includes(name));
+  return named.length > 0 ? named : COMMANDS;
+}
+
+/** The arguments from the first one that is no option of the program. */
+function withoutOptions([first, ...rest]: readonly string[]): readonly string[] {
+  if (first === undefined || !first.startsWith('-')) return first === undefined ? [] : [first, ...rest];
+  if (['-h', '--help'].includes(first)) return [];
+  return withoutOptions(['-c', '--config', '--log-level'].includes(first) ? rest.slice(1) : rest);
+}
 
 function createCommands({ stdout, stderr }: CliContext): DocumentedCommand {
   return new DocumentedCommand('scopemesh')
@@ -158,15 +144,17 @@ function createCli(
     environment: context.environment,
     readFile: readTextFile,
   });
+  const configuration = () => import('../../config/load.js');
   return {
     context,
     screen,
     exit,
     signal: context.signal,
     loadOptions,
-    openConfig: async () => (await loadConfig(loadOptions())).config,
-    openDaemonSettings: () => loadDaemonSettings(loadOptions()),
+    openConfig: async () => (await (await configuration()).loadConfig(loadOptions())).config,
+    openDaemonSettings: async () => (await configuration()).loadDaemonSettings(loadOptions()),
     async openLogSettings() {
+      const { loadLogSettings } = await configuration();
       const { settings, fault } = await loadLogSettings(loadOptions());
       if (fault !== undefined)
         screen.warn(

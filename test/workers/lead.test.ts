@@ -139,8 +139,8 @@ async function startTerm({ load, clock }: Rig, epoch: number, faults: Faults = {
       return opened.watch(...args);
     },
   };
-  const providers = config.providers.map((settings) => {
-    const provider = openProvider(settings, config.groups, runtime);
+  const opening = config.providers.map(async (settings) => {
+    const provider = await openProvider(settings, config.groups, runtime);
     const { directory } = provider;
     return {
       ...provider,
@@ -159,6 +159,7 @@ async function startTerm({ load, clock }: Rig, epoch: number, faults: Faults = {
       },
     };
   });
+  const providers = await Promise.all(opening);
   const self = { replica: `replica-${epoch}`, host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's' };
   await store.fence.raise(self, { above: epoch - 1, over: 'any' });
   const before = new Set((await store.journal.outbox(1_000)).map(({ id }) => id));

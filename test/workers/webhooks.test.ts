@@ -28,10 +28,9 @@ it('ends when all webhooks have ended, also if one cannot be opened', async () =
   const ended = running.then(() => {
     hasEnded = true;
   });
-  await Promise.resolve();
+  await expect.poll(() => interrupted).toContainEqual({ webhook: 'bad' });
   await new Promise((resolve) => setImmediate(resolve));
   expect(hasEnded).toBe(false);
-  expect(interrupted).toContainEqual({ webhook: 'bad' });
   end.abort();
   await ended;
 });

@@ -75,10 +75,12 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
   const closers = [() => consul.close()];
   try {
     const world = createWorld(config);
-    const providers = config.providers.map((settings) => {
-      const provider = adapters.openProvider(settings, config.groups, runtime);
-      return { ...provider, directory: selectDirectory(provider.directory, world.mapping.select) };
-    });
+    const providers = await Promise.all(
+      config.providers.map(async (settings) => {
+        const provider = await adapters.openProvider(settings, config.groups, runtime);
+        return { ...provider, directory: selectDirectory(provider.directory, world.mapping.select) };
+      }),
+    );
     for (const { directory } of providers) closers.push(() => directory.close());
     const [ofConsul, ofStores, ofWebhooks, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),

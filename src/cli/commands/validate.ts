@@ -48,7 +48,7 @@ async function providerFindings(config: Config, cli: Cli): Promise<readonly Find
   const found: Finding[] = [];
   for (const [index, settings] of config.providers.entries()) {
     try {
-      const { directory } = cli.context.adapters.openProvider(settings, config.groups, runtime);
+      const { directory } = await cli.context.adapters.openProvider(settings, config.groups, runtime);
       await directory.close();
     } catch (error) {
       if (!(error instanceof SyncError) || error.code !== 'ERR_CONFIG') throw error;

@@ -38,7 +38,7 @@ Example:
         datacontenttype: 'application/json',
         data: { webhook: name },
       };
-      const sender = cli.context.adapters.openWebhookSender(webhook, { clock });
+      const sender = await cli.context.adapters.openWebhookSender(webhook, { clock });
       try {
         const delivery = await sender.send({ id, text: JSON.stringify(event) }, cli.signal);
         cli.signal.throwIfAborted();
