@@ -8,7 +8,7 @@ const report = process.env.TEST_REPORT;
 
 /** Real servers, one file after the other: these measure times or compare an order. */
 const alone = [
-  'test/e2e/{adverse,break-glass,freeze,history,latency,login,many-tokens,people-login,replicas,replicas-chaos,takeover,upgrade}.test.ts',
+  'test/e2e/{adverse,break-glass,freeze,history,latency,login,many-tokens,people-login,replicas,replicas-chaos,takeover}.test.ts',
   'test/conformance/store-bullmq-outage.stack.test.ts',
 ];
 const servers = {

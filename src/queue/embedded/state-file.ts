@@ -20,14 +20,16 @@ export type Check = () => void;
 /** What a state file holds. */
 export interface StateSchema {
   readonly fileName: string;
-  /** A file of a greater version is refused. */
+  /** A file of another version is refused. */
   readonly version: number;
   /** How long a write that follows on several others waits for more: alone it costs several times as much as among forty. */
   readonly gatherMs: number;
   /** What is gone without the file, as a clause for the error about a damaged one. */
   readonly lost: string;
-  /** Creates what is missing, also in a file of an older version, within a transaction. Repeating is harmless. */
-  setUp(database: Database.Database): void;
+  /** Creates the tables of a new file, within a transaction. */
+  create(database: Database.Database): void;
+  /** Prepares each connection. */
+  open?(database: Database.Database): void;
 }
 
 /** Space for the file when the disk is full. */
@@ -100,12 +102,13 @@ export class StateFile {
       this.#database.exec('PRAGMA synchronous = FULL');
       requireIntact(this.#database, this.#path, this.#lost);
       const version = this.#pragma('user_version').integer('user_version');
-      if (version > schema.version) throw new Error(`a newer scopemesh wrote it (version ${version})`);
+      if (version !== 0 && version !== schema.version)
+        throw new Error(
+          `another scopemesh wrote it (version ${version}, and this one has ${schema.version})`,
+        );
       this.#database.exec('PRAGMA temp_store = MEMORY');
-      this.#database.exec('BEGIN IMMEDIATE');
-      schema.setUp(this.#database);
-      if (version < schema.version) this.#database.exec(`PRAGMA user_version = ${schema.version}`);
-      this.#database.exec('COMMIT');
+      if (version === 0) this.#create(schema);
+      schema.open?.(this.#database);
       if (this.#pragma('journal_mode').text('journal_mode') === 'wal') {
         this.#log = new WriteAheadLog(this.#path, sync);
         this.#database.exec('PRAGMA synchronous = NORMAL');
@@ -114,6 +117,13 @@ export class StateFile {
     } catch (error) {
       throw this.#failure(error);
     }
+  }
+
+  #create(schema: StateSchema): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    schema.create(this.#database);
+    this.#database.exec(`PRAGMA user_version = ${schema.version}`);
+    this.#database.exec('COMMIT');
   }
 
   /** The statement, prepared once. */
@@ -354,13 +364,13 @@ export class StateFile {
 }
 
 /** Throws ERR_STATE_DAMAGED if the file is damaged. Takes about a second for a file of some hundred megabytes. */
-export function requireIntact(database: Database.Database, path: string, lost: string): void {
+function requireIntact(database: Database.Database, path: string, lost: string): void {
   const found = new Row(database.prepare('PRAGMA quick_check(1)').all()[0]).text('quick_check');
   if (found !== 'ok') throw damaged(path, lost, new Error(found.replaceAll(/\s+/g, ' ')));
 }
 
 /** What `error` says about the file. `lost`: as in `StateSchema`. */
-export function failureOf(path: string, lost: string, error: unknown): SyncError {
+function failureOf(path: string, lost: string, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error))) return damaged(path, lost, error);
   return new SyncError(

@@ -10,7 +10,7 @@ import { createEmbeddedKeyValueStore } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
 import { createEmbeddedRechecks } from './rechecks.js';
 import { createEmbeddedRoster } from './roster.js';
-import { JOURNAL_FILE, moveToJournal, QUEUE_FILE } from './schemas.js';
+import { JOURNAL_FILE, QUEUE_FILE } from './schemas.js';
 import { createSpaceReserve, type SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
@@ -41,8 +41,6 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
       give: () => space.give(user),
       isLow: () => space.isLow(),
     });
-    withSpace(spaceFor('journal'), () => moveToJournal(directory));
-    // First, also where `queue.db` is new: a `queue.db` of this version beside an older `journal.db` is refused.
     journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
     file = openFile(directory, QUEUE_FILE, spaceFor('events'));
     journal = new EmbeddedJournal(journalFile);

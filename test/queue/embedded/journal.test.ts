@@ -1,12 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { EmbeddedJournal } from '../../../src/queue/embedded/journal.js';
 import { JOURNAL_FILE } from '../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../src/queue/embedded/state-file.js';
-import { draft, hold, settled } from '../../conformance/journal.js';
+import { draft, settled } from '../../conformance/journal.js';
 
 const KEPT = { ids: 20, subjects: 10, tidyEvery: 5 };
 
@@ -96,56 +95,4 @@ it('numbers on where a transaction failed and its writes were made one by one', 
     ['b', 2],
     ['c', 3],
   ]);
-});
-
-describe('a journal of version 1', () => {
-  const KEY = 'destination/default/default/orders';
-  beforeEach(() => {
-    const database = new Database(join(directory, 'journal.db'));
-    database.exec(`
-      PRAGMA journal_mode = WAL;
-      CREATE TABLE pending (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
-      CREATE INDEX pending_of_key ON pending (key, seq);
-      CREATE TABLE revisions (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE TABLE outbox (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
-      CREATE TABLE settled (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-      CREATE TABLE written (
-        key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-      CREATE TABLE holds (
-        key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-      INSERT INTO revisions VALUES ('s', 4), ('t', 1);
-      INSERT INTO settled (id) VALUES ('published'), ('first'), ('second');
-      INSERT INTO written VALUES ('${KEY}', 's', 'digest');
-      PRAGMA user_version = 1;
-    `);
-    const pending = database.prepare('INSERT INTO pending (seq, id, key, body) VALUES (?, ?, ?, ?)');
-    pending.run(8, 'b', KEY, JSON.stringify(draft('b')));
-    pending.run(9, 'a', KEY, JSON.stringify(draft('a')));
-    const outbox = database.prepare('INSERT INTO outbox (id, body) VALUES (?, ?)');
-    outbox.run('second', JSON.stringify({ ...settled('second', 't'), revision: 1 }));
-    outbox.run('first', JSON.stringify({ ...settled('first', 's'), revision: 4 }));
-    database.prepare("INSERT INTO holds VALUES (?, 's', ?)").run(KEY, JSON.stringify(hold('s')));
-    database.close();
-  });
-
-  it('is opened with everything in its order, and numbers on', async () => {
-    open();
-    expect(await journal.read(KEY)).toEqual({
-      pending: [draft('b'), draft('a')],
-      lastApplied: new Map([['s', 'digest']]),
-      holds: new Map([['s', hold('s')]]),
-    });
-    await file.close();
-    open();
-    await journal.record(KEY, [draft('published'), draft('c')]);
-    await journal.settle(KEY, [settled('published', 's'), settled('first', 's'), settled('a', 's')]);
-    expect((await journal.outbox(10)).map(({ id, revision }) => [id, revision])).toEqual([
-      ['second', 1],
-      ['first', 4],
-      ['a', 5],
-    ]);
-    expect((await journal.read(KEY)).pending).toEqual([draft('b'), draft('c')]);
-  });
 });
