@@ -42,7 +42,9 @@ export async function startWorker(
   const runtime = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
   const store = await openStore(config, runtime);
   const consul = await openConsul(config.consul, config.owner, runtime);
-  const providers = await Promise.all(config.providers.map((settings) => openProvider(settings, config.groups, runtime)));
+  const providers = await Promise.all(
+    config.providers.map((settings) => openProvider(settings, config.groups, runtime)),
+  );
   const core = createCore(config, { consul: wrap(consul), providers, store }, runtime);
   const { agenda, inbox } = core;
   const deps = { ...core.deps, journal: wrapJournal(core.deps.journal) };

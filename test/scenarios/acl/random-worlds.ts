@@ -136,7 +136,9 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
   const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
   const store = await openStore(config, runtime);
   const port = await openConsul(config.consul, OWNER, runtime);
-  const providers = await Promise.all(config.providers.map((settings) => openProvider(settings, config.groups, runtime)));
+  const providers = await Promise.all(
+    config.providers.map((settings) => openProvider(settings, config.groups, runtime)),
+  );
   const { deps: core, writes } = createCore(config, { consul: port, providers, store }, runtime);
   // Nobody here is fought: each edit is another one.
   const contention = new Contention({ limit: 1_000_000, windowMs: 1 });
