@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
+import { isSoak } from '../support/soak.js';
 import { openRawRequests, type RawRequests, StaleToken } from './raw-requests.js';
 import { type Scene, startScene } from './scene.js';
 import type { Scopemesh } from './scopemesh.js';
@@ -10,7 +11,7 @@ import { changeOfClient, deliver, sign, suppressWebhook } from './webhooks.js';
  * ratio says something about scopemesh, and nothing here fails because a machine is slow.
  */
 const WARM_UP = 20;
-const COMMITS = 220;
+const COMMITS = isSoak ? 220 : 80;
 const ENVOYS = 40;
 const SUBJECT = 'intention/default/default/d-0/caller';
 

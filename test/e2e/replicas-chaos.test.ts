@@ -10,8 +10,8 @@ import { type ReplicasWorld, startReplicasWorld } from './replicas-world.js';
 import { BUILT } from './scopemesh.js';
 
 const CLIENTS = 500;
-const EVENTS = isSoak ? 10_000 : 1_500;
-const KILLS = isSoak ? 24 : 4;
+const EVENTS = isSoak ? 10_000 : 1_000;
+const KILLS = isSoak ? 24 : 3;
 const KILL_EVERY_MS = 5_000;
 const SENDERS = 16;
 /** The contract: as long after the last kill Consul equals the identity provider. */

@@ -4,6 +4,7 @@ import type { AclAuthMethod } from '../../../src/model/acl.js';
 import { desiredPeople } from '../../../src/plan/acl/desired-people.js';
 import { rulesString, selectorString } from '../../../src/plan/acl/escape.js';
 import { grantRules, parseRules } from '../../../src/plan/acl/rules-text.js';
+import { isSoak } from '../../support/soak.js';
 import { aclRule, client, desire, HOSTILE_TEXTS, hostileText, mapping, READ_CONFIG } from './acl-scene.js';
 import { type AclServer, methodBody, startAclServer } from './acl-server.js';
 import { admits } from './selector-model.js';
@@ -253,7 +254,7 @@ describe('on a real Consul, a client of a service', () => {
 
 describe('on a real Consul, the JSON of rules', () => {
   // What looks like an interpolation is refused where rules are read.
-  const names = hostileTexts(80, 9).filter(
+  const names = hostileTexts(isSoak ? 80 : 15, 9).filter(
     (name) => rulesString(name) !== undefined && !name.includes(['$', '{'].join('')),
   );
 
