@@ -173,7 +173,9 @@ describe('on a real Consul, a person', () => {
   });
 
   test('has the roles of their own groups and no others, for all names of people and groups', async () => {
-    const texts = hostileTexts(30, 3).filter((text) => text !== '' && text.isWellFormed());
+    const all = hostileTexts(30, 3).filter((text) => text !== '' && text.isWellFormed());
+    // Consul evaluates the rule of each text at each login.
+    const texts = isSoak ? all : all.filter((_, at) => at % 2 === 0);
     const odd = new Set(texts);
     const group = 'platform-oncall';
     const desiredOf = (groups: readonly string[], members: ReadonlyMap<string, readonly string[]>) => {
@@ -254,7 +256,7 @@ describe('on a real Consul, a client of a service', () => {
 
 describe('on a real Consul, the JSON of rules', () => {
   // What looks like an interpolation is refused where rules are read.
-  const names = hostileTexts(isSoak ? 80 : 15, 9).filter(
+  const names = hostileTexts(80, 9).filter(
     (name) => rulesString(name) !== undefined && !name.includes(['$', '{'].join('')),
   );
 
