@@ -20,7 +20,7 @@ export const COMMAND_PAGES: readonly {
   {
     page: 'ask',
     title: 'Ask who may call whom',
-    commands: ['explain', 'reach', 'who-can-call', 'what-can', 'blast-radius', 'logs'],
+    commands: ['explain', 'who-can-call', 'what-can', 'blast-radius', 'logs'],
   },
   {
     page: 'control',

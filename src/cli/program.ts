@@ -56,7 +56,6 @@ const COMMANDS: readonly { readonly names: readonly string[]; readonly load: () 
   { names: ['access'], load: async () => (await import('./commands/access.js')).addAccess },
   { names: ['evidence'], load: async () => (await import('./commands/evidence.js')).addEvidence },
   { names: ['logs'], load: async () => (await import('./commands/logs.js')).addLogs },
-  { names: ['reach'], load: async () => (await import('./commands/reach.js')).addReach },
   { names: ['validate'], load: async () => (await import('./commands/validate.js')).addValidate },
   { names: ['test'], load: async () => (await import('./commands/test.js')).addTest },
   { names: ['doctor'], load: async () => (await import('./commands/doctor.js')).addDoctor },
@@ -128,8 +127,7 @@ Examples:
   scopemesh doctor                    check the servers and permissions
   scopemesh plan                      show what would change, and why
   scopemesh run                       keep Consul equal to the identity provider
-  scopemesh explain web orders        explain whether web may call orders
-  scopemesh reach web orders          check whether the call can also arrive
+  scopemesh explain web orders        explain whether web may call orders, and whether the call arrives
   scopemesh tokens --static           list the remaining static ACL tokens`);
 }
 

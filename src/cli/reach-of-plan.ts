@@ -55,7 +55,7 @@ export function untouchedEdges(
 /** The first of these edges. Never rejects because of Consul: a plan is worth showing without this. */
 export async function reportReach(
   edges: readonly Edge[],
-  /** Each edge costs up to five requests, besides one list of each kind of config entry. */
+  /** Each edge costs up to six requests, besides one list of each kind of config entry. */
   most: number,
   reads: Reads,
   world: Pick<WorldState, 'catalog' | 'mapping'>,

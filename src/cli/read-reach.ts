@@ -3,7 +3,7 @@ import type { GatewayKind } from '../consul/reachability.js';
 import { mapBounded } from '../map-bounded.js';
 import type { Catalog } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
-import { type Obstacle, obstaclesOf, type ReachFacts } from '../plan/reach.js';
+import { type Obstacle, obstaclesOf, type ReachFacts, registrationToMend } from '../plan/reach.js';
 import { serviceText } from '../plan/world.js';
 import { protocolIn } from '../state/protocols.js';
 import { createKnownServices, type KnownServices } from './known-services.js';
@@ -49,6 +49,10 @@ export async function readReach(
   const entriesAt = (kind: GatewayKind, place: ServiceName) => entries[kind]({ ...place, name: '' });
   const gatewayHealth = once(
     (gateway, stop) => readIfAddressable(reachability.readGatewayHealth(gateway, stop), NONE),
+    signal,
+  );
+  const takenPorts = once(
+    (node, stop) => readIfAddressable(reachability.readTakenPorts(node.name, node, stop), new Set()),
     signal,
   );
   const instances = once(
@@ -122,10 +126,12 @@ export async function readReach(
   }, signal);
   return mapBounded(edges, { width: CONCURRENCY, signal }, async ({ source, destination }) => {
     const [from, to] = await Promise.all([sources(source), destinations(destination)]);
+    const named = { source: source.name, destination: destination.name };
+    const mended = from.gateway === undefined ? registrationToMend({ ...named, ...from }) : undefined;
     const obstacles = obstaclesOf({
-      source: source.name,
-      destination: destination.name,
+      ...named,
       protocol: protocolIn(catalog, destination),
+      takenPorts: mended === undefined ? new Set() : await takenPorts({ ...source, name: mended.node }),
       ...from,
       ...to,
     });

@@ -45,6 +45,12 @@ export interface Reachability {
   readHealth(serviceName: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /** The ordinary instances of a service, without its sidecars and without gateways of its name; sorted by node and ID. */
   readInstances(serviceName: ServiceName, signal: AbortSignal): Promise<readonly Registration[]>;
+  /** The ports that the services of a node have, and their sidecars with every upstream and exposed path. */
+  readTakenPorts(
+    node: string,
+    place: Pick<ServiceName, 'partition' | 'namespace'>,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<number>>;
   /** The instances of a gateway. */
   readGatewayHealth(gateway: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /**

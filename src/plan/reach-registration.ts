@@ -8,12 +8,13 @@ export function sidecarRemedy(
   kind: string | undefined,
   instances: readonly Registration[],
   upstreams: readonly string[],
+  taken: ReadonlySet<number>,
 ): string {
   const [instance] = instances;
   // A registration of this name could replace it.
   if (instance === undefined && kind !== undefined)
     return `name a service instead: ${textOf(serviceName)} is registered as ${textOf(kind)}`;
-  const added = upstreams.map((name) => upstream(name, []));
+  const added = upstreams.map((name) => upstream(name, [], taken));
   const sidecar = added.length === 0 ? {} : { proxy: { upstreams: added } };
   if (instance === undefined)
     return `register ${serviceName} with a sidecar, its own port and its own client: ${fileText({
@@ -27,18 +28,23 @@ export function sidecarRemedy(
 }
 
 /** What to register so that a sidecar has an upstream. `others` is how many sidecars lack it too. */
-export function upstreamRemedy(sidecar: Registration, destination: string, others: number): string {
+export function upstreamRemedy(
+  sidecar: Registration,
+  destination: string,
+  others: number,
+  taken: ReadonlySet<number>,
+): string {
   const proxy = fieldsOf(sidecar.service.proxy);
   const present: readonly unknown[] = Array.isArray(proxy.upstreams) ? proxy.upstreams : [];
-  const upstreams = [...present, upstream(destination, present)];
+  const upstreams = [...present, upstream(destination, present, taken)];
   return `${againText(sidecar, others)} with the upstream: ${fileText({ ...sidecar.service, proxy: { ...proxy, upstreams } })}`;
 }
 
-/** At a port that no other upstream of the sidecar has; whether it is free on the machine is not known. */
-function upstream(name: string, present: readonly unknown[]): object {
-  const taken = new Set(present.map((each) => fieldsOf(each).local_bind_port));
+/** At a port that nothing in the catalog has on this node; whether another program has it is not known. */
+function upstream(name: string, present: readonly unknown[], taken: ReadonlySet<number>): object {
+  const used = new Set<unknown>([...taken, ...present.map((each) => fieldsOf(each).local_bind_port)]);
   let port = 9191;
-  while (taken.has(port)) port += 1;
+  while (used.has(port)) port += 1;
   return { destination_name: name, local_bind_port: port };
 }
 

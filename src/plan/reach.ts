@@ -32,6 +32,8 @@ export interface ReachFacts {
   /** Of a name that is registered as a sidecar or a gateway alone: what it is. */
   readonly sourceKind?: string | undefined;
   readonly destinationKind?: string | undefined;
+  /** Ports on the node whose registration `registrationToMend` names. */
+  readonly takenPorts: ReadonlySet<number>;
   /** Of a source that is a gateway. */
   readonly gateway?: SourceGateway | undefined;
   /** Of the destination, by its service-defaults or the proxy-defaults. */
@@ -84,8 +86,25 @@ export function obstaclesOf(facts: ReachFacts): readonly Obstacle[] {
   ];
 }
 
-export function isReachable(obstacles: readonly Obstacle[]): boolean {
-  return obstacles.every(({ blocks }) => !blocks);
+/** Whether every call arrives, some do, or none. */
+export type Arrival = 'yes' | 'partly' | 'no';
+
+export function arrivalOf(obstacles: readonly Obstacle[]): Arrival {
+  if (obstacles.some(({ blocks }) => blocks)) return 'no';
+  return obstacles.length === 0 ? 'yes' : 'partly';
+}
+
+/** The registration of the source that lacks a sidecar, or the upstream. */
+export function registrationToMend({
+  destination,
+  proxies,
+  sourceInstances,
+}: Pick<ReachFacts, 'destination' | 'proxies' | 'sourceInstances'>): Registration | undefined {
+  return proxies.length === 0 ? sourceInstances[0] : lackingUpstream(proxies, destination)[0];
+}
+
+function lackingUpstream(proxies: readonly SourceProxy[], destination: string): readonly SourceProxy[] {
+  return proxies.filter((proxy) => !proxy.reachesAll && !proxy.upstreams.includes(destination));
 }
 
 function sourceObstacles({
@@ -95,6 +114,7 @@ function sourceObstacles({
   sourceInstances,
   sourceKind,
   protocol,
+  takenPorts,
 }: ReachFacts): readonly Obstacle[] {
   if (proxies.length === 0)
     return [
@@ -102,10 +122,10 @@ function sourceObstacles({
         kind: 'no-sidecar',
         blocks: true,
         message: `${source} has no sidecar, so it cannot call through the mesh`,
-        remedy: sidecarRemedy(source, sourceKind, sourceInstances, [destination]),
+        remedy: sidecarRemedy(source, sourceKind, sourceInstances, [destination], takenPorts),
       },
     ];
-  const lacking = proxies.filter((proxy) => !proxy.reachesAll && !proxy.upstreams.includes(destination));
+  const lacking = lackingUpstream(proxies, destination);
   const [first] = lacking;
   const found: Obstacle[] = [];
   if (first !== undefined)
@@ -113,7 +133,7 @@ function sourceObstacles({
       kind: 'no-upstream',
       blocks: lacking.length === proxies.length,
       message: `${lacking.length === proxies.length ? 'no sidecar' : `${lacking.length} of ${proxies.length} sidecars`} of ${source} has an upstream of ${destination}, and none of these is a transparent proxy`,
-      remedy: upstreamRemedy(first, destination, lacking.length - 1),
+      remedy: upstreamRemedy(first, destination, lacking.length - 1, takenPorts),
     });
   const others = new Set(
     proxies.flatMap(({ upstreamProtocols }) => upstreamProtocols.get(destination)?.toLowerCase() ?? []),
@@ -221,7 +241,7 @@ function routeObstacles({ source, destination, routes, meshGateways }: ReachFact
       remedy: `${
         remote.length > 0
           ? `${meshGatewayText(meshGateways)}. The mesh gateways and the intention in ${remote.join(' and ')} cannot be read from here: check them there`
-          : `check scopemesh reach ${toShellWord(source)} ${toShellWord(away[0]?.service ?? '')}`
+          : `check scopemesh explain ${toShellWord(source)} ${toShellWord(away[0]?.service ?? '')}`
       }, or remove the entry: consul config delete -kind ${kind} -name ${toShellWord(destination)}`,
     };
   });
@@ -278,7 +298,7 @@ function destinationObstacles({
       kind: 'no-endpoint',
       blocks: true,
       message: `${destination} has no sidecar and no terminating gateway, so the mesh cannot reach it`,
-      remedy: `name it in the terminating-gateway entry of a gateway, or ${sidecarRemedy(destination, destinationKind, destinationInstances, [])}`,
+      remedy: `name it in the terminating-gateway entry of a gateway, or ${sidecarRemedy(destination, destinationKind, destinationInstances, [], new Set())}`,
     },
   ];
 }

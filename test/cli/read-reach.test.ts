@@ -36,6 +36,10 @@ function recording() {
     reachability: {
       readHealth: record('health', UP),
       readInstances: record('instances', []),
+      readTakenPorts: async (node) => {
+        asked.push(`ports ${node}`);
+        return new Set();
+      },
       readGatewayHealth: record('gateway', UP),
       readRoutes: recordAll('routes', []),
       readGateways: async (kind) => {

@@ -138,7 +138,7 @@ describe('scopemesh demo', () => {
     expect(
       Object.keys(z.record(z.string(), z.unknown()).parse(await read('/v1/catalog/services'))),
     ).toHaveLength(11);
-    // So scopemesh reach and doctor say what the calls above show.
+    // So scopemesh explain and doctor say what the calls above show.
     expect(await read('/v1/health/connect/orders')).toHaveLength(1);
     expect(existsSync(ready.config)).toBe(true);
 

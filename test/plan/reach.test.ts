@@ -7,6 +7,7 @@ const FACTS: ReachFacts = {
   destination: 'orders',
   proxies: [],
   sourceInstances: [],
+  takenPorts: new Set(),
   protocol: 'http',
   health: { registered: 1, passing: 1 },
   destinationInstances: [],
@@ -74,6 +75,13 @@ describe('a printed registration', () => {
     expect(registrationIn(remedy)).toMatchObject({
       id: 'web-proxy',
       proxy: { mode: 'direct', upstreams: [to('a', 9191), to('b', 9192), to('orders', 9193)] },
+    });
+    const beside = remedyOf({
+      proxies: [{ ...sidecar, upstreamProtocols: new Map() }],
+      takenPorts: new Set([9193, 9194]),
+    });
+    expect(registrationIn(beside)).toMatchObject({
+      proxy: { upstreams: [to('a', 9191), to('b', 9192), to('orders', 9195)] },
     });
   });
 

@@ -171,6 +171,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       reachability: {
         readHealth: refuse,
         readInstances: refuse,
+        readTakenPorts: refuse,
         readGatewayHealth: refuse,
         readGateways: refuse,
         readRoutes: refuse,

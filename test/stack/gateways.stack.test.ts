@@ -157,11 +157,8 @@ describe('gateways on a real Consul with real Envoys', { timeout: 400_000 }, () 
     );
     expect(explained.out).not.toContain('sidecar');
     for (const service of ['orders', 'legacy']) {
-      const reached = await run('reach', 'edge', service);
-      expect([reached.status, reached.out]).toEqual([
-        0,
-        expect.stringContaining(`reachable  edge -> ${service}`),
-      ]);
+      const { status, json } = await run('explain', 'edge', service, '--json');
+      expect([status, json()]).toMatchObject([0, { allowed: true, arrives: 'yes', mend: null }]);
     }
     const { json } = await run('doctor', '--json');
     const found = (json().findings as { id: string; severity: string; message: string }[]).filter(({ id }) =>

@@ -153,6 +153,7 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
       health: { registered: 1, passing: 1 },
       gateways: [],
       routes: [],
+      takenPorts: new Set<number>(),
     });
     const upstreamProtocols = new Map([['orders', 'grpc']]);
     const registration = { id: 'web-proxy', node: 'machine-1', service: {} };

@@ -4,14 +4,13 @@ import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { toPlainValue } from '../../decisions/plain-value.js';
 import { configError, messageOf } from '../../errors.js';
-import { gatewayKindIn } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { ServiceName } from '../../model/intention.js';
 import { destinationKey, formatKey } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
-import type { Obstacle } from '../../plan/reach.js';
+import { arrivalOf } from '../../plan/reach.js';
 import { unreadableHoldOf } from '../../plan/unreadable-holds.js';
 import { serviceText } from '../../plan/world.js';
 import { planClaims } from '../../state/client-claims.js';
@@ -20,6 +19,7 @@ import { inputOf, planFleet } from '../../state/fleet.js';
 import { isKnownService } from '../../state/known-services.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
+import { firstToMend, isAllowed } from '../first-to-mend.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parsePastInstant } from '../instant.js';
 import { noSuchName } from '../known-names.js';
@@ -28,7 +28,7 @@ import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { reportReach } from '../reach-of-plan.js';
 import { readDecisions } from '../read-decision-log.js';
-import { type CallConditions, isAllowed, printExplanation } from '../terminal/explain-text.js';
+import { type CallConditions, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
@@ -52,11 +52,15 @@ interface Options {
 export function addExplain(program: DocumentedCommand, cli: Cli): void {
   program
     .command('explain')
-    .summary('explain why a call is allowed or not')
+    .summary('explain why a call is allowed or not, and whether it arrives')
     .description(
       'Shows whether Consul lets SOURCE call DESTINATION now, which intention decides, and the claim, client, scopes ' +
-        'and rules behind it. Also shows holds, pending changes, and why an allowed call may still fail. If the client ' +
-        'may log in to Consul, shows the auth method, the lifetime and the permissions.',
+        'and rules behind it, with holds and pending changes. Shows too whether the call arrives: whether SOURCE has a sidecar ' +
+        'with an upstream of DESTINATION, or is a gateway with a route to it, the protocols agree, a resolver, splitter or ' +
+        'router sends the calls elsewhere, and DESTINATION or its gateway has passing endpoints. "mend" is the first thing to ' +
+        'do; a printed registration keeps what the catalog has of the instance, with its claim. Of another datacenter or a ' +
+        'peer it knows only the mesh gateways of this datacenter. If the client may log in to Consul, shows the auth method, ' +
+        'the lifetime and the permissions.',
     )
     .argument('[source]', 'the calling service')
     .argument('[destination]', 'the called service')
@@ -85,7 +89,7 @@ Examples:
   scopemesh explain web orders
   scopemesh explain web orders --method POST --path /v1/orders/7
   scopemesh explain web orders --at 2026-01-31T12:00:00Z
-  scopemesh explain web orders --json | jq .verdict
+  scopemesh explain web orders --json | jq '.verdict, .arrives, .mend'
   scopemesh explain --client web-app
   scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`)
     .action(
@@ -141,8 +145,9 @@ async function judge(
   const destination: ServiceName = { partition, namespace, name: destinationName };
   if (world.mapping.select?.hasService(destination) === false)
     throw configError(`${printable(destinationName)} is outside select; ask the instance that manages it`);
-  for (const name of [sourceName, destinationName])
-    if (!isKnownService(world, name)) throw noSuchName(name, 'service');
+  for (const each of [source, destination])
+    if (!isKnownService(world, each.name) && !(await hasRouting(each, sides, cli.signal)))
+      throw noSuchName(each.name, 'service');
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
   const key = destinationKey(destinationName, namespace, partition);
@@ -163,6 +168,18 @@ async function judge(
     claimHolds: client === undefined ? [] : planClaims(client, world, now).holds,
     unreadable: client && unreadableHoldOf(client, world.directories.unreadableOf(client.provider)),
   });
+}
+
+/** Whether a config entry gives the name a meaning although nothing is registered by it. */
+async function hasRouting(
+  serviceName: ServiceName,
+  { consul }: CurrentState,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [routes = []] = await consul.reachability.readRoutes([serviceName], signal);
+  if (routes.length > 0) return true;
+  const gateways = await consul.reachability.readGateways('terminating-gateway', serviceName, signal);
+  return gateways.some((each) => each.routes.some(({ service }) => service === serviceName.name));
 }
 
 /** What the client of the source may do with Consul; null if that is nothing and no hold or limit explains it. */
@@ -189,29 +206,20 @@ async function look(
     world,
     cli.signal,
   );
-  const gatewayKind = gatewayKindIn(world.catalog, source);
+  const obstacles = edges.flatMap((each) => each.obstacles);
   return {
     isSourceKnown: inCatalog(source.name),
     isDestinationKnown: inCatalog(destination.name) || behind.length > 0,
-    reach: trouble === undefined ? sourceReach(edges[0]?.obstacles ?? []) : 'unknown',
+    arrives: trouble === undefined ? arrivalOf(obstacles) : 'unknown',
+    ...(trouble === undefined ? {} : { arrivesTrouble: trouble }),
+    obstacles,
     behind: behind.flatMap(({ gateways }) => gateways),
-    ...(gatewayKind === undefined ? {} : { gatewayKind }),
-    ...(trouble === undefined ? {} : { reachTrouble: trouble }),
     isUnsynced:
       consul.manifests?.unsynced().some((each) => serviceText(each) === serviceText(destination)) ?? false,
     mode: config.mode,
     areOrdersKnown,
     ...(await lastDecisions(config, intentionSubject(destination, source.name), cli)),
   };
-}
-
-/** Whether calls get from the source into the mesh. */
-function sourceReach(obstacles: readonly Obstacle[]): CallConditions['reach'] {
-  const found = obstacles.find(({ kind }) => ['no-sidecar', 'no-upstream', 'no-route'].includes(kind));
-  if (found?.kind === 'no-sidecar') return 'no-proxy';
-  if (found?.kind === 'no-route') return 'no-route';
-  if (found === undefined) return 'all';
-  return found.blocks ? 'none' : 'some';
 }
 
 /** The last decision, and the last that changed the edge, if the log can be read within a few seconds; otherwise why not. */
@@ -261,6 +269,7 @@ function toDocument(explanation: Explanation, conditions: CallConditions) {
     holds: holds.map(holdView),
     pending: pending === undefined ? null : changeView(pending),
     ...around,
+    mend: firstToMend(explanation, around.obstacles) ?? null,
     ...(isUnsynced ? { isUnsynced } : {}),
     lastDecision: last === undefined ? null : toCloudEvent(last),
     lastChange: change === undefined ? null : toCloudEvent(change),

@@ -45,7 +45,7 @@ export function* gatewayFindings(
     yield notice(
       'gateways.unrouted',
       `intentions open services to gateways that have no route there: ${listText(unrouted)}`,
-      "write the route (scopemesh reach GATEWAY SERVICE prints it), or take the scope from the gateway's client",
+      "write the route (scopemesh explain GATEWAY SERVICE prints it), or take the scope from the gateway's client",
     );
   yield* wildcardFindings(calling);
   yield* terminatingFindings(terminating, world);

@@ -4,7 +4,7 @@ import { openEdges, reportReach } from '../reach-of-plan.js';
 import type { Reads } from '../read-reach.js';
 import { type Finding, namesText, notice, ok, warning } from './finding.js';
 
-const REMEDY = 'scopemesh reach SOURCE DESTINATION prints the registration or config entry that mends it';
+const REMEDY = 'scopemesh explain SOURCE DESTINATION prints the registration or config entry that mends it';
 
 const MAX_EDGES = 200;
 

@@ -1,7 +1,8 @@
-import type { CallingGatewayKind } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
+import type { Arrival, Obstacle } from '../../plan/reach.js';
 import { breakGlassLine } from '../break-glass-view.js';
+import { firstToMend, isAllowed } from '../first-to-mend.js';
 import { accessText } from './access-text.js';
 import { countText } from './count-text.js';
 import { decisionText } from './decision-text.js';
@@ -13,15 +14,11 @@ import { printable, type Screen } from './screen.js';
 export interface CallConditions {
   readonly isSourceKnown: boolean;
   readonly isDestinationKnown: boolean;
-  /**
-   * How many of the source's sidecars have a listener for the destination; `no-proxy`: it has no sidecar; `no-route`: it is
-   * a gateway without a route there.
-   */
-  readonly reach: 'all' | 'some' | 'none' | 'no-proxy' | 'no-route' | 'unknown';
-  /** Why `reach` is unknown. */
-  readonly reachTrouble?: string;
-  /** Of a source that is a gateway. */
-  readonly gatewayKind?: CallingGatewayKind;
+  readonly arrives: Arrival | 'unknown';
+  /** Why `arrives` is unknown. */
+  readonly arrivesTrouble?: string;
+  /** What keeps calls from arriving, or some. */
+  readonly obstacles: readonly Obstacle[];
   /** The terminating gateways that enforce the intentions of a destination without a sidecar. */
   readonly behind: readonly string[];
   /** Whether Consul has another entry of the destination than the manifest says. */
@@ -39,10 +36,6 @@ export interface CallConditions {
 /** The identity provider does not show that a client is in quarantine. */
 export const ORDERS_UNKNOWN =
   'no daemon answers here, so quarantines that Consul does not show, and ended sessions, are not checked';
-
-export function isAllowed(verdict: Verdict): boolean {
-  return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
-}
 
 /** `consul`: what the client may do with Consul, as named facts. */
 export function printExplanation(
@@ -80,6 +73,10 @@ export function printExplanation(
       `${pending.reason}: ${accessText(pending.before)} -> ${accessText(pending.after)}; see scopemesh plan`,
     );
   for (const [name, text] of consul) fact(name, text);
+  fact('arrives', arrivalText(verdict, conditions));
+  for (const { message } of conditions.obstacles) fact('', message);
+  const mend = firstToMend(explanation, conditions.obstacles);
+  if (mend !== undefined) fact('mend', mend);
   for (const note of notes(explanation, conditions)) fact('note', note);
   if (!conditions.areOrdersKnown && explanation.client !== undefined) fact('daemon', ORDERS_UNKNOWN);
   const { lastDecision, lastChange } = conditions;
@@ -106,6 +103,15 @@ const VERDICTS: Readonly<Record<Verdict, string>> = {
   denied: 'not allowed',
   unclear: 'unclear',
 };
+
+function arrivalText(verdict: Verdict, { arrives, arrivesTrouble = '' }: CallConditions): string {
+  const text = { yes: 'yes', partly: 'not every call', no: 'no', unknown: `not checked: ${arrivesTrouble}` }[
+    arrives
+  ];
+  return isAllowed(verdict) || arrives === 'unknown' || arrives === 'no'
+    ? text
+    : `${text}, once it is allowed`;
+}
 
 function decidingText({ candidates, defaultPolicy, request, verdict }: Explanation): string {
   const [deciding] = candidates;
@@ -195,7 +201,7 @@ function clientText({ client, openings, holds }: Explanation): string {
 }
 
 function* notes(
-  { verdict, source, destination, awaitsJwtProvider }: Explanation,
+  { source, destination, awaitsJwtProvider }: Explanation,
   conditions: CallConditions,
 ): Iterable<string> {
   if (conditions.isUnsynced)
@@ -205,17 +211,4 @@ function* notes(
   if (!conditions.isSourceKnown) yield `no instance of ${source.name} is registered in Consul`;
   if (!conditions.isDestinationKnown) yield `no instance of ${destination.name} is registered in Consul`;
   if (conditions.behind.length > 0) yield behindText(destination.name, conditions.behind);
-  if (isAllowed(verdict)) {
-    if (conditions.reachTrouble !== undefined)
-      yield `whether the call arrives is not checked: ${conditions.reachTrouble}`;
-    if (conditions.reach === 'no-route')
-      yield `the call is allowed, but no route of the ${conditions.gatewayKind ?? 'gateway'} ${source.name} leads to ${destination.name}; see scopemesh reach`;
-    const remedy = `add ${destination.name} to Proxy.Upstreams of its registration`;
-    if (conditions.reach === 'no-proxy' && conditions.isSourceKnown)
-      yield `${source.name} has no registered sidecar, so it cannot call through the mesh`;
-    if (conditions.reach === 'none')
-      yield `the call is allowed, but the sidecar of ${source.name} has no upstream ${destination.name}; ${remedy}`;
-    if (conditions.reach === 'some')
-      yield `some sidecars of ${source.name} have no upstream ${destination.name}; ${remedy}`;
-  }
 }

@@ -1,11 +1,5 @@
-import type { Obstacle } from '../../plan/reach.js';
 import type { ReachReport } from '../reach-of-plan.js';
 import { columns, printable, type Screen } from './screen.js';
-
-/** Each obstacle with its remedy below it. */
-export function reachTexts(obstacles: readonly Obstacle[]): readonly string[] {
-  return obstacles.flatMap(({ message, remedy }) => [message, `  ${remedy}`]);
-}
 
 export function behindText(serviceName: string, gateways: readonly string[]): string {
   const isOne = gateways.length === 1;
@@ -27,7 +21,7 @@ export function printReach({ edges, behind, unchecked, trouble }: ReachReport, s
   if (rows.length > 0) {
     screen.line();
     screen.line(
-      'Open, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION says what mends it):',
+      'Open, but calls do not arrive, or not all (scopemesh explain SOURCE DESTINATION says what mends it):',
     );
     screen.line();
     for (const text of columns(rows.slice(0, MAX_LINES))) screen.line(`    ${text}`);

@@ -4,7 +4,8 @@ import { isRecord } from '../../model/is-record.js';
 import { incomplete, Reader } from '../reader.js';
 import { type Listed, readElements, readRecords } from './answer.js';
 import { type JsonElement, memberIn, OMITTED } from './json-elements.js';
-import { isAddressable, type Query } from './place.js';
+import { isAddressable, type Query, toPathName } from './place.js';
+import type { ConsulRequest } from './request.js';
 import type { Transport } from './transport.js';
 
 /** The names of all nodes; undefined if the API cannot address one of them. */
@@ -32,21 +33,7 @@ export async function readInstancesOnNodes(
   const reader = new Reader(operation);
   const byService = new Map<string, ServiceInstance[]>();
   await mapBounded(nodes, { width, signal }, async (name, stop) => {
-    const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
-    const found: Listed[] = [];
-    const each = (element: JsonElement) => {
-      if (element.kind === 'partial') {
-        if (element.key !== 'Node') found.push({ raw: element.fields, size: element.size });
-        return;
-      }
-      const [[key, value] = []] = Object.entries(memberIn(element.text) ?? {});
-      if (key === undefined) throw incomplete(operation, 'the answer is not valid JSON');
-      // Of a node that just disappeared the answer is null, and its services are too.
-      if (key !== 'Node' && value !== null) found.push({ raw: reader.record(value) });
-    };
-    const request = { operation, path, query } as const;
-    await readElements(transport, request, { form: 'object', within: 'Services', each }, stop);
-    for (const { raw, size } of found) {
+    for (const { raw, size } of await readNode(transport, name, { operation, query }, stop)) {
       const serviceName = reader.text(raw.Service);
       const instances = byService.get(serviceName) ?? [];
       byService.set(serviceName, instances);
@@ -55,6 +42,30 @@ export async function readInstancesOnNodes(
     }
   });
   return byService;
+}
+
+/** What is registered on a node. */
+export async function readNode(
+  transport: Transport,
+  name: string,
+  { operation, query }: Pick<ConsulRequest, 'operation'> & { readonly query: Query },
+  signal: AbortSignal,
+): Promise<readonly Listed[]> {
+  const reader = new Reader(operation);
+  const found: Listed[] = [];
+  const each = (element: JsonElement) => {
+    if (element.kind === 'partial') {
+      if (element.key !== 'Node') found.push({ raw: element.fields, size: element.size });
+      return;
+    }
+    const [[key, value] = []] = Object.entries(memberIn(element.text) ?? {});
+    if (key === undefined) throw incomplete(operation, 'the answer is not valid JSON');
+    // Of a node that just disappeared the answer is null, and its services are too.
+    if (key !== 'Node' && value !== null) found.push({ raw: reader.record(value) });
+  };
+  const request = { operation, path: `/v1/catalog/node/${toPathName(name)}`, query };
+  await readElements(transport, request, { form: 'object', within: 'Services', each }, signal);
+  return found;
 }
 
 /**

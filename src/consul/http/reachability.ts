@@ -4,6 +4,7 @@ import { isRecord } from '../../model/is-record.js';
 import type { EndpointHealth, Reachability } from '../reachability.js';
 import { type Raw, Reader } from '../reader.js';
 import { readRecords } from './answer.js';
+import { readNode } from './catalog-nodes.js';
 import { readGateways } from './gateways.js';
 import { toNameQuery, toPathName } from './place.js';
 import { toRegistration } from './registration.js';
@@ -34,6 +35,22 @@ export function createReachability(transport: Transport): Reachability {
         .filter(({ ServiceKind: kind }) => reader.optionalText(kind) === '')
         .map((raw) => toRegistration(raw, reader))
         .toSorted((a, b) => compareText(a.node, b.node) || compareText(a.id, b.id));
+    },
+    async readTakenPorts(node, place, signal) {
+      const ports = new Set<number>();
+      const add = (value: unknown) => {
+        if (typeof value === 'number') ports.add(value);
+      };
+      const query = toNameQuery({ ...place, name: node }, transport.tenancy);
+      for (const { raw } of await readNode(transport, node, { operation, query }, signal)) {
+        const { Port: port, Proxy: proxy } = raw;
+        add(port);
+        if (!isRecord(proxy)) continue;
+        for (const upstream of reader.records(proxy.Upstreams)) add(upstream.LocalBindPort);
+        const exposed = isRecord(proxy.Expose) ? proxy.Expose : {};
+        for (const each of reader.records(exposed.Paths)) add(each.ListenerPort);
+      }
+      return ports;
     },
     readGatewayHealth: (gateway, signal) => health('service', gateway, signal),
     readGateways: (kind, place, signal) => readGateways(transport, kind, place, signal),

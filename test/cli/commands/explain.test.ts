@@ -61,7 +61,8 @@ describe('explain', () => {
       openings: [{ scope: 'orders:read' }],
       holds: [],
       pending: null,
-      reach: 'all',
+      arrives: 'no',
+      obstacles: [{ kind: 'no-endpoint' }],
       lastDecision: { data: { reason: 'ScopeGranted', outcome: 'applied' } },
     });
   });
@@ -148,21 +149,21 @@ describe('explain', () => {
   });
 
   it.each([
-    ['another', '', 'has no upstream orders'],
-    [undefined, '', 'has no upstream orders'],
+    ['another', '', 'no sidecar of web has an upstream of orders'],
+    [undefined, '', 'no sidecar of web has an upstream of orders'],
     ['another', 'transparent', undefined],
     ['orders', '', undefined],
   ])('with upstream %s in mode %j it says %s', async (upstream, mode, note) => {
     await sidecar(upstream, mode);
     const { status, out } = await cli.run(['explain', 'web', 'orders']);
     expect(status).toBe(0);
-    if (note === undefined) expect(out).not.toContain('note');
+    if (note === undefined) expect(out).not.toContain('sidecar of web');
     else expect(out).toContain(note);
   });
 
   it('says that a source without a sidecar cannot call through the mesh', async () => {
     await mesh.deregister('web-proxy');
-    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no registered sidecar');
+    expect((await cli.run(['explain', 'web', 'orders'])).out).toContain('web has no sidecar');
   });
 
   it('exits 1 if it cannot read, and for an invalid path', async () => {

@@ -54,7 +54,7 @@ describe('plan in mode observe', () => {
 describe('plan on reach', () => {
   it('says which opened edge no call arrives over, and asks for what mends it', async () => {
     const { out } = await cli.run(['plan']);
-    expect(out).toContain('Open, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION');
+    expect(out).toContain('Open, but calls do not arrive, or not all (scopemesh explain SOURCE DESTINATION');
     expect(out).toMatch(/^ {4}web -> orders +web has no sidecar, so it cannot call through the mesh$/m);
     expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
       reach: { checked: 2, unchecked: 0, edges: [{ source: { name: 'bot' } }, { source: { name: 'web' } }] },

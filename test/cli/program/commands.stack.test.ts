@@ -113,7 +113,8 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
     expect(status).toBe(0);
     expect(json()).toMatchObject({
       verdict: 'allowed',
-      reach: 'none',
+      arrives: 'no',
+      mend: expect.stringContaining('orders'),
       lastDecision: { data: { reason: 'ScopeGranted' } },
     });
     expect(

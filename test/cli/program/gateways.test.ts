@@ -100,8 +100,11 @@ describe('a service behind a terminating gateway', () => {
     const { status, out } = await cli.run(['explain', 'web', 'legacy', '--path', '/']);
     expect([status, out]).toEqual([0, expect.stringContaining(behind)]);
     expect(out).not.toContain('no instance of legacy');
-    const reached = await cli.run(['reach', 'web', 'legacy', '--json']);
-    expect([reached.status, reached.json()]).toMatchObject([0, { obstacles: [], behind: ['exit'] }]);
+    const reached = await cli.run(['explain', 'web', 'legacy', '--json']);
+    expect([reached.status, reached.json()]).toMatchObject([
+      0,
+      { arrives: 'yes', behind: ['exit'], mend: null },
+    ]);
     const found = await findings(/^(gateways|reach|rules|claims\.missing)/);
     expect(found.map(({ id, severity }) => `${id} ${severity}`)).toEqual([
       'rules ok',
@@ -183,6 +186,9 @@ describe('an API gateway', () => {
       { id: 'gateways', severity: 'notice', remedy: expect.stringContaining('mesh:read') },
     ]);
     const { status, out } = await cli.run(['explain', 'edge', 'orders']);
-    expect([status, out]).toEqual([0, expect.stringContaining('whether the call arrives is not checked')]);
+    expect([status, out]).toEqual([
+      0,
+      expect.stringContaining('arrives    not checked: Consul reachability.read'),
+    ]);
   });
 });

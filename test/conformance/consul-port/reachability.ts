@@ -41,6 +41,26 @@ export function reachability(theRig: () => ConsulRig): void {
     await request('DELETE', `/v1/config/terminating-gateway/${exit}`);
   });
 
+  it('has the ports that services and sidecars of a node take', async () => {
+    const { consul, fresh, register } = theRig();
+    const name = fresh('orders');
+    await register({ ID: name, Service: name, Port: 7301 });
+    await register({
+      ID: `${name}-proxy`,
+      Service: `${name}-proxy`,
+      Kind: 'connect-proxy',
+      Port: 7302,
+      Proxy: {
+        DestinationServiceName: name,
+        Upstreams: [{ DestinationName: fresh('web'), LocalBindPort: 7303 }],
+        Expose: { Paths: [{ Path: '/health', LocalPathPort: 7301, ListenerPort: 7304, Protocol: 'http' }] },
+      },
+    });
+    const taken = await consul.reachability.readTakenPorts('machine-1', place, never);
+    for (const port of [7301, 7302, 7303, 7304]) expect(taken).toContain(port);
+    expect(await consul.reachability.readTakenPorts(fresh('none'), place, never)).toEqual(new Set());
+  });
+
   it('has the ordinary instances of a service as they can be registered again', async () => {
     const { consul, fresh, register } = theRig();
     const name = fresh('orders');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  isReachable,
+  arrivalOf,
   leadsTo,
   obstaclesOf,
   type ReachFacts,
@@ -24,6 +24,7 @@ const FACTS: ReachFacts = {
   destination: 'orders',
   proxies: [proxy()],
   sourceInstances: [],
+  takenPorts: new Set(),
   protocol: 'http',
   health: WELL,
   destinationInstances: [],
@@ -73,7 +74,7 @@ describe('a call arrives', () => {
     ['where a gateway that is not well does not matter', { gateways: [{ name: 'out', ...SICK }] }],
   ])('%s', (_, changes) => {
     expect(found(changes)).toEqual([]);
-    expect(isReachable(found(changes))).toBe(true);
+    expect(arrivalOf(found(changes))).toBe('yes');
   });
 });
 
@@ -81,7 +82,7 @@ describe('a call does not arrive', () => {
   it('without a sidecar of its source', () => {
     expect(kinds({ proxies: [] })).toEqual([['no-sidecar', true]]);
     expect(message({ proxies: [] })).toContain('web has no sidecar');
-    expect(isReachable(found({ proxies: [] }))).toBe(false);
+    expect(arrivalOf(found({ proxies: [] }))).toBe('no');
   });
 
   it('without an upstream at all sidecars, and sometimes without one at some', () => {
@@ -90,7 +91,7 @@ describe('a call does not arrive', () => {
     expect(message({ proxies: [lacking] })).toMatch(/^no sidecar of web has an upstream of orders/);
     expect(kinds({ proxies: [proxy(), lacking, lacking] })).toEqual([['no-upstream', false]]);
     expect(message({ proxies: [proxy(), lacking, lacking] })).toMatch(/^2 of 3 sidecars of web has/);
-    expect(isReachable(found({ proxies: [proxy(), lacking] }))).toBe(true);
+    expect(arrivalOf(found({ proxies: [proxy(), lacking] }))).toBe('partly');
   });
 
   it('with another protocol at the upstream, each named once', () => {
@@ -191,7 +192,7 @@ describe('a route of the destination', () => {
       'sends some calls to other',
     );
     expect(remedy(routed({ service: 'other' }))).toBe(
-      'check scopemesh reach web other, or remove the entry: consul config delete -kind service-splitter -name orders',
+      'check scopemesh explain web other, or remove the entry: consul config delete -kind service-splitter -name orders',
     );
   });
 

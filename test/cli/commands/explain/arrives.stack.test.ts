@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type ConsulHandle, startConsul } from '../../stack/consul.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
-import { registrationIn } from '../../support/registration-in.js';
-import { until } from '../../support/until.js';
+import { type ConsulHandle, startConsul } from '../../../stack/consul.js';
+import { type CommandLine, createCommandLine } from '../../../support/command-line.js';
+import { registrationIn } from '../../../support/registration-in.js';
+import { until } from '../../../support/until.js';
 
 let consul: ConsulHandle;
 let cli: CommandLine;
@@ -35,12 +35,12 @@ const register = (Name: string, proxy: object = {}) =>
   });
 
 async function obstacles(destination = 'orders', source = 'web'): Promise<readonly string[]> {
-  const { json } = await cli.run(['reach', source, destination, '--json']);
+  const { json } = await cli.run(['explain', source, destination, '--json']);
   return (json().obstacles as { message: string }[]).map(({ message }) => message);
 }
 
 // One history: each step goes on where the one before it ended.
-it('reach finds on a real Consul what keeps a call from arriving, and nothing once it is mended', async () => {
+it('explain finds on a real Consul what keeps a call from arriving, and nothing once it is mended', async () => {
   expect(await obstacles()).toEqual([
     'web has no sidecar, so it cannot call through the mesh',
     'orders has no sidecar and no terminating gateway, so the mesh cannot reach it',
@@ -75,11 +75,11 @@ it('reach finds on a real Consul what keeps a call from arriving, and nothing on
       Proxy: { DestinationServiceName: 'orders' },
     },
   });
-  const reached = await cli.run(['reach', 'web', 'orders']);
-  expect([reached.status, reached.out]).toEqual([0, 'reachable  web -> orders\n']);
+  const reached = await cli.run(['explain', 'web', 'orders', '--json']);
+  expect([reached.status, reached.json()]).toMatchObject([4, { allowed: false, arrives: 'yes' }]);
 }, 60_000);
 
-it('reach reads the routing of a real Consul', async () => {
+it('explain reads the routing of a real Consul', async () => {
   await write({
     Kind: 'service-splitter',
     Name: 'orders',
@@ -95,15 +95,15 @@ it('reach reads the routing of a real Consul', async () => {
     'the service-splitter of orders sends some calls to canary, whose own intention decides',
     'the service-router of orders sends some calls to admin, whose own intention decides',
   ]);
-  expect((await cli.run(['reach', 'web', 'orders'])).status).toBe(0);
+  expect((await cli.run(['explain', 'web', 'orders', '--json'])).json()).toMatchObject({ arrives: 'partly' });
   await consul.request('DELETE', '/v1/config/service-router/orders');
   await consul.request('DELETE', '/v1/config/service-splitter/orders');
   await write({ Kind: 'service-resolver', Name: 'orders', Redirect: { Service: 'orders-v2' } });
-  const redirected = await cli.run(['reach', 'web', 'orders']);
-  expect([redirected.status, redirected.out]).toEqual([
-    4,
-    expect.stringContaining('sends every call to orders-v2'),
-  ]);
+  const redirected = await cli.run(['explain', 'web', 'orders', '--json']);
+  expect(redirected.json()).toMatchObject({
+    arrives: 'no',
+    obstacles: [{ message: expect.stringContaining('sends every call to orders-v2') }],
+  });
   expect(await obstacles('legacy')).toEqual([
     'legacy is behind the terminating gateway exit, which has no instance',
   ]);
@@ -131,9 +131,10 @@ it('the printed registrations keep all of a service on a real Consul, its claim 
       90_000,
     );
   const registerPrinted = async (destination: string) => {
-    const { out } = await cli.run(['reach', 'shop', destination]);
+    const { json } = await cli.run(['explain', 'shop', destination, '--json']);
+    const [first] = json().obstacles as { remedy: string }[];
     const file = join(cli.directory, 'FILE.json');
-    await writeFile(file, JSON.stringify({ service: registrationIn(out) }));
+    await writeFile(file, JSON.stringify({ service: registrationIn(first?.remedy ?? '') }));
     const env = { CONSUL_HTTP_ADDR: consul.httpAddress, CONSUL_HTTP_TOKEN: consul.managementToken };
     await promisify(execFile)(consul.binary, ['services', 'register', file], { env });
     await until(

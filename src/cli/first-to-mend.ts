@@ -1,0 +1,85 @@
+import { toShellWord } from '../model/shell-word.js';
+import type { Explanation, Verdict } from '../plan/explain.js';
+import type { Obstacle } from '../plan/reach.js';
+
+export function isAllowed(verdict: Verdict): boolean {
+  return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
+}
+
+/** What to do first so that the call is allowed and arrives; undefined if nothing is in its way. */
+export function firstToMend(explanation: Explanation, obstacles: readonly Obstacle[]): string | undefined {
+  if (!isAllowed(explanation.verdict)) return toAllow(explanation);
+  return (obstacles.find(({ blocks }) => blocks) ?? obstacles[0])?.remedy;
+}
+
+/** From what a person decided, over the claim, the client and its scopes, to what only has to be written. */
+function toAllow(explanation: Explanation): string {
+  const { source, destination, verdict, denied, holds, pending, candidates, defaultPolicy } = explanation;
+  if (verdict === 'unclear')
+    return 'send the request: scopemesh cannot judge the intention that decides, and only Envoy can';
+  if (denied !== undefined)
+    return `let the deny expire, or end it: scopemesh deny ${toShellWord(source.name)} ${toShellWord(destination.name)} --end`;
+  const missing = claimToMend(explanation) ?? clientToMend(explanation) ?? scopeToMend(explanation);
+  if (missing !== undefined) return missing;
+  const [hold] = holds;
+  if (hold !== undefined)
+    return `settle what holds the change: ${hold.reason}, ${hold.detail} (docs/reference/reasons.md)`;
+  if (pending !== undefined)
+    return 'write the change that is due: scopemesh plan shows it, and scopemesh apply writes it';
+  if (candidates[0]?.isOwned === false)
+    return `change the intention ${candidates[0].source} -> ${candidates[0].destination}, which scopemesh does not own`;
+  return defaultPolicy === 'unknown'
+    ? 'let the token of scopemesh read the default policy (agent:read)'
+    : 'see what scopemesh would write: scopemesh plan';
+}
+
+function claimToMend({ claim, source }: Explanation): string | undefined {
+  switch (claim.kind) {
+    case 'claimed':
+      return undefined;
+    case 'none':
+      return claim.vanished
+        ? `register an instance of ${source.name} with its claim`
+        : `register ${source.name} with the meta that names its OAuth client (services.clientMeta); scopemesh import proposes claims`;
+    case 'refused':
+      return `correct the claim of ${source.name}: ${claim.reason}, ${claim.detail}`;
+    case 'unrecorded':
+      return claim.unreadableKey === undefined
+        ? 'let scopemesh record the claim: start the daemon, or scopemesh apply'
+        : `delete or repair the key ${claim.unreadableKey} in Consul's KV`;
+    case 'unknown':
+      return `let scopemesh read the provider ${claim.client.provider}: scopemesh doctor`;
+  }
+}
+
+function clientToMend({ client }: Explanation): string | undefined {
+  if (client === undefined) return undefined;
+  const name = `${client.provider}/${client.clientId}`;
+  if (!client.isReadable)
+    return `correct the record of the client ${name} at the identity provider: scopemesh doctor`;
+  if (!client.exists) return `create the client ${name} at the identity provider, or claim another one`;
+  if (!client.enabled) return `enable the client ${name} at the identity provider`;
+  if (client.closure === 'ClientQuarantined')
+    return `change the secret of the client, or release it: scopemesh approve ${toShellWord(name)}`;
+  return client.closure === undefined ? undefined : `let scopemesh read the client ${name}: scopemesh doctor`;
+}
+
+function scopeToMend({
+  client,
+  openings,
+  desired,
+  destination,
+  request,
+  holds,
+  candidates,
+}: Explanation): string | undefined {
+  if (holds.length > 0 || desired?.kind === 'allow') return undefined;
+  if (openings.length === 0)
+    return (client?.limited.length ?? 0) > 0
+      ? `let clients of kind ${client?.actorKind} use the scope (actors), or give the client another one`
+      : `give the client a scope that a rule opens for ${destination.name}, or write a rule for one that it has`;
+  const [deciding] = candidates;
+  return request !== undefined && deciding?.isOwned === true && deciding.access.kind === 'http'
+    ? `give the client a scope whose rule opens ${request.method} ${request.path}, or write one`
+    : undefined;
+}
