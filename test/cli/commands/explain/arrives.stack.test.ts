@@ -18,6 +18,10 @@ beforeAll(async () => {
   });
   for (const Name of ['orders', 'orders-v2', 'canary', 'admin'])
     await write({ Kind: 'service-defaults', Name, Protocol: 'http' });
+  cli.idp({ clientId: 'web-app', scopes: [], attributes: { 'consul-services': 'web' } });
+  for (const Name of ['web', 'canary'])
+    await consul.request('PUT', '/v1/agent/service/register', { Name, Port: 8080 });
+  await until('the agent has handed web on', async () => (await obstacles()).length > 0);
 }, 60_000);
 afterAll(async () => {
   cli?.close();
@@ -36,7 +40,10 @@ const register = (Name: string, proxy: object = {}) =>
 
 async function obstacles(destination = 'orders', source = 'web'): Promise<readonly string[]> {
   const { json } = await cli.run(['explain', source, destination, '--json']);
-  return (json().obstacles as { message: string }[]).map(({ message }) => message);
+  const { obstacles: found = [] } = json() as {
+    readonly obstacles?: readonly { readonly message: string }[];
+  };
+  return found.map(({ message }) => message);
 }
 
 // One history: each step goes on where the one before it ended.
@@ -122,6 +129,7 @@ it('the printed registrations keep all of a service on a real Consul, its claim 
     TaggedAddresses: { wan: { Address: '198.51.100.7', Port: 80 } },
   };
   await consul.request('PUT', '/v1/agent/service/register', { ...own, Check: { TTL: '1h' } });
+  await consul.request('PUT', '/v1/agent/service/register', { Name: 'canary', Port: 8080 });
   cli.idp({ clientId: 'shop-app', scopes: [], attributes: { 'consul-services': 'shop' } });
   const obstaclesTo = (destination: string) => obstacles(destination, 'shop');
   const about = (message: string, destination: string) =>
