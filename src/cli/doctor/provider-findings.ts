@@ -257,7 +257,10 @@ async function accessFindings(
   }
 }
 
-/** The clock by the Date header of the discovery document; no finding without that header. */
+/**
+ * The clock by the Date header of the discovery document; no finding without that header. Consul follows a redirect of the document
+ * to get the keys of logins. Nobody else does, so what is there was never checked.
+ */
 async function clockFindings(
   { name, issuer, caCert }: ProviderSettings,
   { clock, metrics, proxy }: Runtime,
@@ -267,7 +270,15 @@ async function clockFindings(
   const http = createHttpClient({ ...options, ...definedFields({ caCert, proxy }) });
   try {
     const url = new URL(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`);
-    const { headers } = await http.request(url, 'discovery document', {}, signal);
+    const { status, headers } = await http.request(url, 'discovery document', {}, signal);
+    if (status >= 300 && status < 400)
+      return [
+        error(
+          `provider.${name}.issuer`,
+          `the discovery document of provider ${name} answers ${status}, a redirect: scopemesh does not follow it, but Consul does, and takes the keys of logins from there`,
+          'set issuer to the URL that the document names as its issuer, or let the provider answer without a redirect',
+        ),
+      ];
     const date = Date.parse(headers.date ?? '');
     if (Number.isNaN(date)) return [];
     return skewFinding(

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startDirectoryServer } from '../../../identity/oidc/directory-server.js';
 import { type CommandLine, createCommandLine } from '../../../support/command-line.js';
 import { selfSigned } from '../../../support/entra/certificate.js';
 
@@ -48,4 +49,19 @@ it('refuses a CA file that is missing or garbage, with its place in the file', a
   const { status, err } = await cli.run(['validate']);
   expect(status).toBe(1);
   expect(err).toContain('providers[0].caFile: names a file without a valid certificate');
+});
+
+it('reports an issuer whose discovery document redirects, because Consul alone follows it', async () => {
+  const server = await startDirectoryServer();
+  server.answer = () => ({ status: 302, headers: { location: 'https://elsewhere.example.com' } });
+  cli.configure({
+    providers: [{ name: 'main', kind: 'oidc', issuer: server.origin, directory: 'idp.json' }],
+  });
+  const { status, out } = await cli.run(['doctor', '--json']);
+  await server.close();
+  expect(status).toBe(1);
+  const { findings } = JSON.parse(out) as { findings: { id: string }[] };
+  expect(findings.filter(({ id }) => id === 'provider.main.issuer')).toMatchObject([
+    { severity: 'error', message: expect.stringContaining('answers 302, a redirect') },
+  ]);
 });
