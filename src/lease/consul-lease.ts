@@ -78,7 +78,7 @@ export class ConsulLease implements Lease {
     const pulses = isOwnStore ? parsePulses(state.value) : [];
     const match = matchStore(pulses, stored?.pulses ?? []);
     const isSilent = this.#key.lastedMs(state.value, clock.now()) >= this.silentMs;
-    const unrelatedMs = this.#unrelated.lastedMs(match === 'unrelated', clock.now());
+    const unrelatedMs = this.#unrelated.lastedMs(match, clock.now());
     if (match === 'unrelated' && last !== undefined && unrelatedMs >= this.silentMs)
       return { kind: 'refused', error: unrelatedStore(last, lock.key) };
     // A replica that may lead needs a check of this moment.
@@ -103,26 +103,26 @@ export class ConsulLease implements Lease {
     this.#pulses.begin(pulses, missed !== undefined && pulses.includes(missed) ? undefined : missed);
     if (!(await this.#lockAs({ ...self, epoch: known }, signal))) return UNKNOWN;
     const provenAt = clock.now();
-    let leader = { ...self, epoch: 0 };
+    let epoch = 0;
     try {
       // Above what Consul knows too: a store that lost its last writes must not count an epoch a second time.
-      const epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
-      leader = { ...self, epoch };
+      epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
+      const leader = { ...self, epoch };
       // First Consul's newest pulse, which a store that lost it must have too if this attempt fails.
       await fence.beat(epoch, this.#pulses.toWrite[0]);
       if (!(await fence.beat(epoch, this.#nextPulse())) || !(await this.#lockAs(leader, signal))) {
         await fence.rest(epoch);
         return UNKNOWN;
       }
+      this.#leader = leader;
+      this.#provenAt = provenAt;
+      this.#beatAt = provenAt;
+      return { kind: 'leads', leader, before: last ?? stored?.leader };
     } catch (error) {
       // Otherwise the others would wait for a leader that does not lead.
-      await this.release(leader.epoch);
+      await this.release(epoch);
       throw error;
     }
-    this.#leader = leader;
-    this.#provenAt = provenAt;
-    this.#beatAt = provenAt;
-    return { kind: 'leads', leader, before: last ?? stored?.leader };
   }
 
   async renew(epoch: number, signal: AbortSignal): Promise<boolean> {
