@@ -111,15 +111,23 @@ it('a leader that let go while it asked Consul does not take the lock again', as
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
   });
+  let ask = () => {};
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve;
+  });
   const read = async () => {
     const state = await lock.read();
-    if (clock.at > 1_000_000) await answered;
+    if (clock.at > 1_000_000) {
+      ask();
+      await answered;
+    }
     return state;
   };
   const lease = open('a', { lock: { ...lock, read } });
   const epoch = await lead(lease);
   clock.at += 2_500;
   const renewing = lease.renew(epoch, never);
+  await asked;
   await lease.release(epoch);
   answer();
   expect(await renewing).toBe(false);
