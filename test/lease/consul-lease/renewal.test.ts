@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Fence } from '../../src/queue/fence.js';
-import { lead, type memoryLock, never, SINCE, world } from './lease-rig.js';
+import type { Fence } from '../../../src/queue/fence.js';
+import { lead, type memoryLock, never, SINCE, world } from '../lease-rig.js';
 
 /** A leader whose lock somebody else changed meanwhile, before its next renewal. */
 async function changed(change: (lock: ReturnType<typeof memoryLock>, epoch: number) => void) {
