@@ -106,8 +106,10 @@ describe('a leader that begins while the list of intentions cannot be read', () 
     await daemon.tell('client.updated', 'api-app');
     await twoMoreTries();
     expect(await access()).toEqual({ web: READ });
-    const { closures } = await daemon.status();
-    expect(closures).toMatchObject([{ clientId: 'api-app', closure: 'ClientQuarantined' }]);
+    await expect
+      .poll(async () => (await daemon.status()).closures)
+      .toMatchObject([{ clientId: 'api-app', closure: 'ClientQuarantined' }]);
+    expect(await access()).toEqual({ web: READ });
     await becomes({ web: READ });
   });
 });
