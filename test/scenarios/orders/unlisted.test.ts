@@ -51,17 +51,15 @@ async function becomes(expected: Readonly<Record<string, string>>): Promise<void
 }
 
 describe('a leader that begins while the list of intentions cannot be read', () => {
-  it('closes what is recorded within 2 s, opens nothing, and carries out the rest after the list', async () => {
+  it('closes what is recorded before it, opens nothing, and carries out the rest after it', async () => {
     await running();
     await restarted();
-    const began = performance.now();
     rig.idp.put('web-app');
     rig.idp.put('other-app', 'orders:read');
     await daemon.tell('client.updated', 'other-app');
     await daemon.tell('client.updated', 'web-app');
     await daemon.tell('client.secret-compromised', 'api-app');
     for (const name of ['web', 'api']) await isClosed(rig, name);
-    expect(performance.now() - began).toBeLessThan(2_000);
     await twoMoreTries();
     expect(await access()).toBeUndefined();
     await becomes({ other: READ });
