@@ -10,7 +10,7 @@ import { checkCluster } from '../lease/cluster.js';
 import { ConsulLease } from '../lease/consul-lease.js';
 import type { Lease } from '../lease/lease.js';
 import { readFormer } from '../lease/mapping-in-force.js';
-import { ledWithoutLease, observesOnly, otherLog } from '../lease/refusals.js';
+import { observesOnly, otherLog } from '../lease/refusals.js';
 import { createStoreLease } from '../lease/store-lease.js';
 import { makeStateDirectory } from '../make-directory.js';
 import { definedFields } from '../model/defined-fields.js';
@@ -51,8 +51,6 @@ export async function createLeases(
   const checkStore = async (): Promise<SyncError | undefined> => {
     // A Redis that lost it gets it again, so that the next process is no stranger.
     if (id !== '') await keyValues.replace(STORE_NAME, undefined, id);
-    // Asked only if nobody is known to lead: Redis lists all its connections for it.
-    if ((await fence.read())?.isAlive !== true && (await fence.isBypassed())) throw ledWithoutLease();
     return checkLog(config, keyValues);
   };
   const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>

@@ -50,16 +50,6 @@ export function otherCluster(): SyncError {
   );
 }
 
-/** A process of an older release writes without a lease. It ends soon if this is a rolling update, so this one waits. */
-export function ledWithoutLease(): SyncError {
-  return new SyncError(
-    'ERR_LEASE_HELD',
-    'a scopemesh of a release before the lease works on this store. This replica takes events and leads once that one ' +
-      'has stopped: stop it now.',
-    { retriable: true },
-  );
-}
-
 /** The mode is a part of the mapping, so this ends as any difference between the files does. */
 export function observesOnly(): SyncError {
   return new SyncError(

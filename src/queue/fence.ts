@@ -24,8 +24,6 @@ export interface Fence {
    * alone can use keeps none.
    */
   read(): Promise<LeaseRecord | undefined>;
-  /** Whether a process of a release before the lease runs jobs on this store. It heeds no epoch. False if nobody can tell. */
-  isBypassed(): Promise<boolean>;
 }
 
 export interface LeaseRecord {

@@ -4,7 +4,6 @@ import { createLeases } from '../../src/cli/create-lease.js';
 import { systemClock } from '../../src/clock.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { Secret } from '../../src/model/secret.js';
-import type { Fence } from '../../src/queue/fence.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { Store } from '../../src/queue/store-parts.js';
 import { createMemoryFence } from '../conformance/memory-fence.js';
@@ -12,12 +11,12 @@ import { createFacts } from '../support/worker-facts.js';
 
 const never = new AbortController().signal;
 
-async function open(keyValues: KeyValueStore, fence: Fence = createMemoryFence()) {
+async function open(keyValues: KeyValueStore) {
   const config = {
     queue: { kind: 'bullmq', url: new Secret('redis://redis.example') },
     decisions: { kind: 'kafka' },
   } as unknown as Config;
-  const store = { fence, keyValues } as unknown as Store;
+  const store = { fence: createMemoryFence(), keyValues } as unknown as Store;
   const leases = await createLeases(
     config,
     { consul: {} as Consul, store },
@@ -37,17 +36,6 @@ it('a store that lost its ID gets it again from a process that knows it', async 
   facts.values.clear();
   await acquire();
   expect(facts.values.get('store')).toBe(id);
-});
-
-it('waits beside a process that knows no lease, and does not ask for one while somebody leads', async () => {
-  let isBypassed = true;
-  const fence = { ...createMemoryFence(), isBypassed: async () => isBypassed };
-  const acquire = await open(createFacts(), fence);
-  await expect(acquire()).rejects.toMatchObject({ code: 'ERR_LEASE_HELD', retriable: true });
-  isBypassed = false;
-  await acquire();
-  isBypassed = true;
-  expect(await acquire()).toBe('follows');
 });
 
 it('the lease of a mode is the same at each attempt, because it knows what earlier ones saw', async () => {

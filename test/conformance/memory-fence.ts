@@ -38,7 +38,6 @@ export function createMemoryFence(of?: MemoryState): MemoryFence {
       if (leader?.epoch === epoch) isAlive = false;
     },
     read: async () => leader && { leader, isAlive, pulses },
-    isBypassed: async () => false,
     die() {
       isAlive = false;
     },

@@ -14,8 +14,7 @@ import { ReplicaView, replicaFindings } from './replica-findings.js';
 const StatusBody = z.object({
   parked: z.array(z.object({ key: z.string(), attempts: z.number(), error: z.string(), since: z.string() })),
   closures: z.array(z.object({ provider: z.string(), clientId: z.string(), closure: z.string() })).nullable(),
-  // A daemon of an older release does not list them.
-  replicas: z.array(ReplicaView).default([]),
+  replicas: z.array(ReplicaView),
   configuration: z.object({ revision: z.string(), waitingForRestart: z.array(z.string()) }),
 });
 type StatusBody = z.infer<typeof StatusBody>;

@@ -27,7 +27,7 @@ export function replicaFindings(replicas: readonly ReplicaView[]): readonly Find
       ? ok('replicas', `the replicas run every part: ${names}`)
       : warning(
           'replicas',
-          `no replica runs ${namesText(missing)}: ${names}; replicas of older releases are not listed`,
+          `no replica runs ${namesText(missing)}: ${names}`,
           'start scopemesh run without --only, or with the missing parts, on one more machine',
         ),
     ...(mappings.size > 1

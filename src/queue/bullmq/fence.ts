@@ -1,9 +1,8 @@
-import { messageOf } from '../../errors.js';
 import { parseLeader } from '../../model/leader.js';
 import type { Fence } from '../fence.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
-import { JOBS, openQueue, TERMS } from './terms.js';
+import { TERMS } from './terms.js';
 
 /*
  *   P:lease  hash    `epoch`, `leader` as JSON, and `pulses`: the last one and the one before
@@ -70,23 +69,6 @@ export function createBullmqFence(link: RedisLink): Fence {
       if (epoch === undefined || json === undefined) return undefined;
       const leader = parseLeader(JSON.stringify({ ...JSON.parse(json), epoch: Number(epoch) }));
       return leader && { leader, isAlive: isAlive === '1', pulses: pulses.split(' ').filter(Boolean) };
-    },
-
-    async isBypassed() {
-      const workers = await link.call(async () => {
-        const queue = openQueue(link, JOBS);
-        try {
-          return await queue.getWorkers();
-        } catch (error) {
-          // Some providers of Redis do not let a user ask this.
-          if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return [];
-          throw error;
-        } finally {
-          await queue.close();
-        }
-      });
-      // However long one is silent: it may have enough to do. Where Redis lists no clients, BullMQ gives an entry without an address.
-      return workers.some((worker) => worker.addr !== undefined);
     },
   };
 }

@@ -8,7 +8,7 @@ import type { RedisLink } from './redis-link.js';
  */
 export const TERMS = ':terms';
 
-/** The queue of a process without a term: releases before the lease ran their jobs in it. */
+/** The queue of a process without a term. */
 export const JOBS = 'jobs';
 
 // A leader that was stopped for long may add to its queue after it was deleted. Deleting an empty queue takes two short

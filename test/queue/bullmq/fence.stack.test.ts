@@ -1,10 +1,7 @@
-import { Worker } from 'bullmq';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
 import { createBullmqFence } from '../../../src/queue/bullmq/fence.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
-import { JOBS } from '../../../src/queue/bullmq/terms.js';
 import { until } from '../../stack/process.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';
@@ -39,35 +36,5 @@ it('takes no silent leader for dead before that one had time to come back to a R
   } finally {
     link.close();
     await way.cut();
-  }
-});
-
-it('knows of a worker of a release before the lease, and of no worker of a term', async () => {
-  const link = new RedisLink(redis.url, 'scopemesh:old', silentLogger, systemClock);
-  const fence = createBullmqFence(link);
-  const worker = (name: string) =>
-    new Worker(name, async () => {}, { prefix: 'scopemesh:old', connection: { url: redis.url } });
-  const [old, term] = [worker(JOBS), worker(`${JOBS}-1`)];
-  try {
-    await term.waitUntilReady();
-    await until('Redis knows the worker', () => fence.isBypassed());
-    await old.close();
-    await until('Redis knows that the worker is gone', async () => !(await fence.isBypassed()));
-  } finally {
-    await Promise.all([old.close(), term.close()]);
-    link.close();
-  }
-});
-
-it('knows of no worker where Redis does not let it ask', async () => {
-  const admin = new RedisLink(redis.url, 'scopemesh:limited', silentLogger, systemClock);
-  await admin.call((of) => of.acl('SETUSER', 'limited', 'on', 'nopass', '~*', '&*', '+@all', '-client|list'));
-  const url = redis.url.replace('//', '//limited:any@');
-  const link = new RedisLink(url, 'scopemesh:limited', silentLogger, systemClock);
-  try {
-    expect(await createBullmqFence(link).isBypassed()).toBe(false);
-    await expect(link.call((of) => of.client('LIST'))).rejects.toThrow('permission');
-  } finally {
-    for (const each of [link, admin]) each.close();
   }
 });
