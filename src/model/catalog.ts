@@ -36,14 +36,6 @@ export function gatewayKindOf({ instances }: CatalogService): CallingGatewayKind
   return kinds.includes('') ? undefined : kinds.find(isCallingGateway);
 }
 
-export function gatewayKindIn(
-  catalog: Catalog | undefined,
-  serviceName: ServiceName,
-): CallingGatewayKind | undefined {
-  const found = catalog?.services.find(({ name }) => name.name === serviceName.name);
-  return found && gatewayKindOf(found);
-}
-
 /** A service of the catalog with all its instances. */
 export interface CatalogService {
   readonly name: ServiceName;
