@@ -23,8 +23,8 @@ interface Beginning {
 }
 
 /**
- * Runs jobs; at `lost` it aborts those that run. Before the first one, it reads Consul completely and queues the keys that a crash
- * left pending. While Consul cannot be read completely, only jobs run that close what is recorded.
+ * Runs jobs, and aborts the running ones at `lost`. Before the first job it reads Consul completely and queues the keys that a
+ * crash left pending. While Consul cannot be read completely, only jobs run that close what is recorded.
  */
 export async function runReconcile(
   deps: ReconcilerDeps,
@@ -55,12 +55,10 @@ export async function runReconcile(
       throw error;
     });
   const held = hold(handler);
-  const first: AgendaHandler = async (job, stop, follow) =>
-    deps.world.narrowsOnly
-      ? mayNarrow(job, deps)
-        ? handler(job, stop, follow)
-        : UNREAD
-      : held(job, stop, follow);
+  const first: AgendaHandler = async (job, stop, follow) => {
+    if (!deps.world.narrowsOnly) return held(job, stop, follow);
+    return mayNarrow(job, deps) ? handler(job, stop, follow) : UNREAD;
+  };
   await Promise.all([
     prepared,
     agenda.work(progress.observe(first), either, lost),

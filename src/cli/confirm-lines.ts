@@ -57,7 +57,7 @@ export function confirmLines(proposal: Pick<Proposal, 'claims'>, config: ClaimCo
       return [{ provider: settings.name, kind: settings.kind, lines, terraform }];
     }),
     consul: safe.flatMap(({ claim, meta }) =>
-      meta === undefined ? [] : [hcl(`service`, { name: claim.service.name, meta })],
+      meta === undefined ? [] : [hcl('service', { name: claim.service.name, meta })],
     ),
     left: toMake.filter((each) => !isSafe(each)).map(({ claim }) => claim.service.name),
   };

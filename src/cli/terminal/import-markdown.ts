@@ -164,7 +164,7 @@ function confirmBlocks({ proposal, config }: Imported): readonly string[] {
   if (lines.length + left.length === 0) return [];
   return [
     '## Lines that make the claims',
-    'Check each guess first: whoever has the client gets what the service may call. Delete the lines of wrong guesses.',
+    'Check each guess first: the holder of the client gets what the service may call. Delete the lines of wrong guesses.',
     ...providers.flatMap(({ provider, kind, lines: each, terraform }) => [
       `At the identity provider ${code(provider)}. ${BESIDE[kind]}`,
       fenced(kind === 'oidc' ? 'json' : 'sh', each),

@@ -129,7 +129,6 @@ it('the printed registrations keep all of a service on a real Consul, its claim 
     TaggedAddresses: { wan: { Address: '198.51.100.7', Port: 80 } },
   };
   await consul.request('PUT', '/v1/agent/service/register', { ...own, Check: { TTL: '1h' } });
-  await consul.request('PUT', '/v1/agent/service/register', { Name: 'canary', Port: 8080 });
   cli.idp({ clientId: 'shop-app', scopes: [], attributes: { 'consul-services': 'shop' } });
   const obstaclesTo = (destination: string) => obstacles(destination, 'shop');
   const about = (message: string, destination: string) =>
