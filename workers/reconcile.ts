@@ -1,7 +1,8 @@
 import { retryThroughOutages } from '../src/daemon/outages.js';
 import type { Progress } from '../src/daemon/progress.js';
 import { Stopped } from '../src/errors.js';
-import type { Job } from '../src/model/trigger.js';
+import { formatKey } from '../src/model/key.js';
+import type { Job, Trigger } from '../src/model/trigger.js';
 import { createNotifier } from '../src/notifier.js';
 import { needsRead } from '../src/plan/client-job.js';
 import { selectsClient } from '../src/plan/selection.js';
@@ -41,8 +42,14 @@ export async function runReconcile(
   const preparing = prepare(deps, either, narrowing.notify);
   await Promise.race([preparing, begins]);
   await known;
+  // By key, what jobs could not do yet. They look again after a while, and at once when Consul was read.
+  const unread = new Map<string, readonly Trigger[]>();
   const prepared = preparing.then((isPrepared) => {
-    if (isPrepared && !either.aborted) onPrepared();
+    if (!isPrepared || either.aborted) return;
+    onPrepared();
+    agenda.hurry();
+    void agenda.add([...unread.values()].flat());
+    unread.clear();
   });
   if (!deps.world.narrowsOnly) await prepared;
   if (either.aborted) return;
@@ -57,7 +64,11 @@ export async function runReconcile(
   const held = hold(handler);
   const first: AgendaHandler = async (job, stop, follow) => {
     if (!deps.world.narrowsOnly) return held(job, stop, follow);
-    return mayNarrow(job, deps) ? handler(job, stop, follow) : UNREAD;
+    const result = mayNarrow(job, deps) ? await handler(job, stop, follow) : UNREAD;
+    if (result.kind !== 'retry') return result;
+    if (!deps.world.narrowsOnly) return { kind: 'retry', afterMs: 0 };
+    unread.set(formatKey(job.key), job.triggers);
+    return result;
   };
   await Promise.all([
     prepared,
