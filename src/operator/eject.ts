@@ -14,9 +14,11 @@ import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-
 import { hasOurName } from '../plan/acl/object-names.js';
 import { type AclEjection, isSameAclObject, planAclEjection } from '../plan/acl/plan-acl-ejection.js';
 import { breakGlassState } from '../plan/break-glass.js';
+import { isInEffect } from '../plan/deny.js';
 import { wasWritten } from '../plan/foreign-source.js';
 import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import { parseLastAppliedText } from '../plan/last-applied.js';
+import { denyOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type OperatorDeps, stampOf } from './deps.js';
@@ -201,6 +203,37 @@ export function refuseOpenBreakGlass({ world, clock }: Pick<OperatorDeps, 'world
   throw new SyncError(
     'ERR_CONFIG',
     `break-glass grants have open edges, which nothing would close without their marks: ${ids}; start the daemon. End each grant with scopemesh grant end. Stop the daemon when scopemesh grant list no longer shows them`,
+    { retriable: false },
+  );
+}
+
+/**
+ * Throws while a deny is in effect, or an edge has the mark of one: without the mark nothing ends it. Of a deny that is not
+ * written yet, the edge would stay open.
+ */
+export function refuseOpenDenies(
+  { intentions }: Pick<Marks, 'intentions'>,
+  { world, clock }: Pick<OperatorDeps, 'world' | 'clock'>,
+): void {
+  const edges = new Set([
+    ...world.denies.all
+      .filter((each) => isInEffect(each, clock.now()))
+      .map(({ about }) => `${about.source} -> ${about.destination}`),
+    ...intentions.flatMap(({ entry: { destination, sources } }) =>
+      sources
+        .filter(
+          ({ access, description }) =>
+            access.kind === 'deny' &&
+            isOwnedDescription(world.mapping.owner, description) &&
+            denyOfDescription(description) !== undefined,
+        )
+        .map(({ name }) => `${name} -> ${destination.name}`),
+    ),
+  ]);
+  if (edges.size === 0) return;
+  throw new SyncError(
+    'ERR_CONFIG',
+    `a person denied these edges, and without its mark nothing ends a deny: ${[...edges].join(', ')}; start the daemon. End each deny with scopemesh deny SOURCE DESTINATION --end. Stop the daemon when scopemesh explain SOURCE DESTINATION no longer names the deny`,
     { retriable: false },
   );
 }

@@ -7,6 +7,7 @@ import {
   type Marks,
   readMarks,
   refuseOpenBreakGlass,
+  refuseOpenDenies,
   writtenSubjects,
 } from '../../operator/eject.js';
 import { policyOf } from '../../plan/mode.js';
@@ -58,6 +59,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     throw configError('nothing is written in mode observe; set mode: extend for scopemesh eject');
   refuseOpenBreakGlass(deps);
   const marks = await readMarks(deps, cli.signal);
+  refuseOpenDenies(marks, deps);
   const removable = marks.intentions.filter(({ why }) => why === undefined);
   const removableAcl = marks.acl.filter(({ why }) => why === undefined).map(({ change }) => change);
   const removableJwt = marks.jwtProviders.flatMap(({ change }) => change ?? []);

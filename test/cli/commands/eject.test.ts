@@ -73,6 +73,20 @@ describe('scopemesh eject', () => {
     expect((await cli.run(['eject', '--yes'])).err).toContain('mode observe');
   });
 
+  it('is refused while a person denies an edge, with what to do first', async () => {
+    const { mesh, cli } = await startOrdersCommandLine();
+    close = async () => {
+      cli.close();
+      await mesh.consul.close();
+    };
+    const deny = 'scopemesh:payments deny=2999-01-01T00:00:00.000Z client=main/web-app';
+    await mesh.write('orders', [{ Name: 'web', Action: 'deny', Description: deny }]);
+    const { status, err } = await cli.run(['eject', '--yes']);
+    expect(status).toBe(1);
+    expect(err).toMatch(/denied these edges.* web -> orders; start the daemon.*--end/);
+    expect(JSON.stringify(await mesh.entry('orders'))).toContain(deny);
+  });
+
   it('asks before it forgets what has no mark, and keeps the record of what Consul does not show', async () => {
     const { mesh, cli } = await startOrdersCommandLine();
     close = async () => {
