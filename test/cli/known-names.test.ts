@@ -41,6 +41,13 @@ describe('a name that neither side knows', () => {
     expect(await cli.run(['who-can-call', 'web'])).toMatchObject({ status: 0 });
     expect(await cli.run(['what-can', 'billing'])).toMatchObject({ status: 0 });
   });
+
+  it('is told from a service that has only its service-defaults', async () => {
+    await mesh.speaks('later', 'http');
+    const { status, err, out } = await cli.run(['explain', 'web', 'later']);
+    expect([status, err]).toEqual([4, '']);
+    expect(out).toContain('later');
+  });
 });
 
 describe('access that scopemesh did not open', () => {
