@@ -37,6 +37,19 @@ async function heldReasons(): Promise<readonly unknown[]> {
   return (json().holds as { reason: string }[]).map(({ reason }) => reason);
 }
 
+it('names services that differ in case alone, and no others', async () => {
+  grant([]);
+  expect(await examined('services.case')).toEqual([]);
+  await mesh.register('WEB');
+  expect(await examined('services.case')).toMatchObject([
+    {
+      severity: 'warning',
+      message: expect.stringContaining('WEB, web'),
+      remedy: expect.stringContaining('deregister'),
+    },
+  ]);
+});
+
 describe('doctor finds what is held because the destination speaks tcp', () => {
   it('if the scope names the destination and the rule has methods', async () => {
     configure({ scopes: { '{service}:read': { to: '{service}', methods: ['GET'] } } });
