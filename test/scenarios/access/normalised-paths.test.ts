@@ -16,7 +16,7 @@ const file = (rawPath: boolean, more = {}) => ({
   ...more,
 });
 
-/** What older versions wrote for the rule is what it is with `rawPath`. */
+/** As the rule is with `rawPath`. */
 async function openRaw(options: DaemonOptions = {}): Promise<void> {
   rig = await ordersRig({
     clients: [clientOf('other'), ...NAMES.map((name) => clientOf(name, 'orders:read'))],
@@ -33,7 +33,7 @@ async function openRaw(options: DaemonOptions = {}): Promise<void> {
 
 const normalised = async () => (await rig.decisions()).filter(({ reason }) => reason === 'PathNormalised');
 
-describe('entries of an older version, which let paths through that are not plain', () => {
+describe('entries that let paths through that are not plain, after the rule lost its `rawPath`', () => {
   it('are rewritten with one write for each destination, with a decision for each edge and the count in the log', async () => {
     await openRaw();
     await daemon.stop();
