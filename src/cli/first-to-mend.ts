@@ -1,10 +1,6 @@
 import { toShellWord } from '../model/shell-word.js';
-import type { Explanation, Verdict } from '../plan/explain.js';
+import { type Explanation, isAllowed } from '../plan/explain.js';
 import type { Obstacle } from '../plan/reach.js';
-
-export function isAllowed(verdict: Verdict): boolean {
-  return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
-}
 
 /** What to do first so that the call is allowed and arrives; undefined if nothing is in its way. */
 export function firstToMend(explanation: Explanation, obstacles: readonly Obstacle[]): string | undefined {

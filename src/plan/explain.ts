@@ -48,6 +48,10 @@ export interface Candidate {
  */
 export type Verdict = 'allowed' | 'with-token' | 'partly' | 'denied' | 'unclear';
 
+export function isAllowed(verdict: Verdict): boolean {
+  return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
+}
+
 export interface Explanation {
   readonly source: ServiceName;
   readonly destination: ServiceName;

@@ -1,6 +1,6 @@
+import { isAllowed } from '../../plan/explain.js';
 import { type CallAnswer, callAt } from '../../trail/call-at.js';
 import type { Cli } from '../cli.js';
-import { isAllowed } from '../first-to-mend.js';
 import { residualTexts } from '../terminal/residual-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';

@@ -1,8 +1,8 @@
 import type { Decision } from '../../model/decision.js';
-import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
+import { type Candidate, type Explanation, isAllowed, type Verdict } from '../../plan/explain.js';
 import type { Arrival, Obstacle } from '../../plan/reach.js';
 import { breakGlassLine } from '../break-glass-view.js';
-import { firstToMend, isAllowed } from '../first-to-mend.js';
+import { firstToMend } from '../first-to-mend.js';
 import { accessText } from './access-text.js';
 import { countText } from './count-text.js';
 import { decisionText } from './decision-text.js';
