@@ -1,4 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { configJsonSchema } from '../config/json-schema.js';
 import { METRICS } from '../src/observe.js';
 import { COMMAND_PAGES, COMMANDS, helpOf } from './command-help.js';
@@ -17,7 +16,6 @@ async function lists(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['metrics', metricsList()],
     ['commands', commandsList()],
-    ['terms', await termsList()],
     ...help,
     ...CHAPTERS.map(
       ([name, begins]) =>
@@ -71,31 +69,6 @@ function commandsList(): string {
     });
     return item(`[${title}](command-line/${page}.md): ${links.join(', ')}`);
   }).join('\n');
-}
-
-/** Every term of the glossary, with a link to its page, by the alphabet. */
-async function termsList(): Promise<string> {
-  const folder = new URL('glossary/', import.meta.url);
-  const pages = (await readdir(folder)).filter((name) => name.endsWith('.md'));
-  const texts = await Promise.all(pages.map((page) => readFile(new URL(page, folder), 'utf8')));
-  const terms = pages.flatMap((page, at) =>
-    // Not the head of the table, which a line of hyphens follows.
-    [...(texts[at] ?? '').matchAll(/^\| (?!---)([^|]+?) +\|.*$(?!\n\| ---)/gm)].map(([, term = '']) => ({
-      term,
-      link: `[${term}](glossary/${page})`,
-    })),
-  );
-  const letterOf = (term: string) => (/[a-z]/i.exec(term)?.[0] ?? '').toUpperCase();
-  const letters = [...new Set(terms.map(({ term }) => letterOf(term)))].toSorted();
-  return letters
-    .map((letter) => {
-      const links = terms
-        .filter(({ term }) => letterOf(term) === letter)
-        .toSorted((left, right) => (left.term.toLowerCase() < right.term.toLowerCase() ? -1 : 1))
-        .map(({ link }) => link);
-      return item(`**${letter}**: ${links.join(', ')}`);
-    })
-    .join('\n');
 }
 
 function metricsList(): string {

@@ -45,7 +45,6 @@ describe('the lists of the manual', () => {
     const expected = [
       'metrics',
       'commands',
-      'terms',
       'help',
       ...COMMANDS.map((command) => `help of ${command}`),
       ...CHAPTERS.map(([name]) => `keys of ${name}`),
