@@ -14,6 +14,8 @@ export interface DaemonClient {
   readonly refusal: string | undefined;
   /** The status with the holds after `holdsAfter` of another one; undefined if it cannot be read. */
   statusAfter(holdsAfter: string): Promise<unknown>;
+  /** The records of what it wrote, by key and subject; undefined if they cannot be read. */
+  records(): Promise<WrittenRecords | undefined>;
   /**
    * Throws the daemon's error, and ERR_CONFIG if the token file cannot be read; undefined for its 404, unless `throws404`.
    */
@@ -25,6 +27,8 @@ export interface DaemonClient {
 }
 
 const TIMEOUT_MS = 5_000;
+const RecordsBody = z.object({ records: z.record(z.string(), z.record(z.string(), z.string())) });
+type WrittenRecords = z.infer<typeof RecordsBody>['records'];
 const StatusBody = z.object({ owner: z.string() });
 const ErrorBody = z.object({ error: z.string(), detail: z.string().optional() });
 
@@ -69,6 +73,14 @@ export async function findDaemon(
     async statusAfter(holdsAfter) {
       try {
         return await (await get(`/statusz?holdsAfter=${encodeURIComponent(holdsAfter)}`)).json();
+      } catch {
+        signal.throwIfAborted();
+        return undefined;
+      }
+    },
+    async records() {
+      try {
+        return RecordsBody.safeParse(await (await get('/statusz/records')).json()).data?.records;
       } catch {
         signal.throwIfAborted();
         return undefined;

@@ -4,6 +4,7 @@ import type { AclState } from '../apply/acl/acl-state.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
+import { isRecord } from '../model/is-record.js';
 import { parseStoredText } from '../operator/stored-break-glass.js';
 import { CLIENT_BLOCKS, parseClientText } from '../plan/world.js';
 import { readCurrentState } from '../reconcile/read-all.js';
@@ -88,6 +89,7 @@ export async function withCurrentState<T>(
       const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
       const daemon = await findDaemon(config, cli.signal);
       warnOfRefusal(daemon, cli);
+      await takeRecords(daemon, world);
       const areOrdersKnown = takeKeptOrders(daemon, world);
       takeFreeze(daemon, world);
       // Without a daemon, the marks in Consul show what people deny.
@@ -99,6 +101,17 @@ export async function withCurrentState<T>(
     }
   };
   return withConsul(cli, config, read, runtime);
+}
+
+/** What the daemon wrote, and whether it has another mapping: by both a plan has the reasons that the daemon's decisions have. */
+async function takeRecords(daemon: DaemonClient | undefined, world: WorldState): Promise<void> {
+  const records = await daemon?.records();
+  if (records === undefined) return;
+  for (const [key, written] of Object.entries(records))
+    world.rememberWritten(key, new Map(Object.entries(written)));
+  world.setUnrecorded(undefined);
+  if (isRecord(daemon?.status) && daemon.status.mappingRevision !== world.mapping.revision)
+    world.mappingDoubt.grantReason = 'MappingChanged';
 }
 
 /** False if no daemon on this machine carries orders out. */

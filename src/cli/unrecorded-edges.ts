@@ -10,7 +10,7 @@ const RECORDS_UNKNOWN =
 
 /**
  * The records of what scopemesh wrote, the rulings and the removals of the window are in the store, which belongs to the
- * daemon. Its recorded holds name the marked edges without a record, and the inferred removals that it holds; the plan
+ * daemon. Where the daemon does not show the records, its recorded holds name the marked edges without a record, and the inferred removals that it holds; the plan
  * takes them over. True if the plan is another one then. Asks only if `touching` is not empty, because the decision log
  * may be long.
  */
@@ -22,8 +22,9 @@ export async function learnUnrecorded(
 ): Promise<boolean> {
   if (touching.every(({ before }) => before === undefined)) return false;
   const known = await findHolds();
-  if (known === undefined) cli.screen.warn(RECORDS_UNKNOWN);
-  const subjects = new Set(subjectsOf(known, 'MarkUnrecorded').map(([subject]) => subject));
+  const { areKnown } = sides.world.records;
+  if (known === undefined && !areKnown) cli.screen.warn(RECORDS_UNKNOWN);
+  const subjects = new Set(areKnown ? [] : subjectsOf(known, 'MarkUnrecorded').map(([subject]) => subject));
   if (subjects.size > 0) sides.world.setUnrecorded(subjects);
   const removals = subjectsOf(known, 'RevocationLimit').flatMap(([subject, hold]) =>
     isHeldStill(hold, sides) ? [[subject, hold.detail ?? 'the daemon holds this removal'] as const] : [],

@@ -16,6 +16,8 @@ export interface StatusDeps {
   readonly metrics: PrometheusMetrics;
   /** `holdsAfter`: where the list of holds begins; undefined: at its start. */
   readonly status: (holdsAfter: string | undefined) => Promise<Status>;
+  /** What scopemesh wrote, by key and subject; undefined where it is not known. */
+  readonly records: () => Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
 }
 
 /** How long a probe waits for the store. */
@@ -51,7 +53,7 @@ export function addProbes(server: FastifyInstance, deps: ProbeDeps): void {
   });
 }
 
-/** `/statusz` and `/metrics`: the state of the process. */
+/** `/statusz`, `/statusz/records` and `/metrics`: the state of the process. */
 export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
   const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
     const refusal = deps.access.readRefusal(request);
@@ -60,6 +62,10 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
   // As text, so that one answer is serialised once for everyone who asks meanwhile.
   const readFirst = sinceAsked(async () => JSON.stringify(await deps.status(undefined)));
   const readPage = rested(PAGE_REST, async (after: string) => JSON.stringify(await deps.status(after)));
+  const readRecords = sinceAsked(async () => {
+    const records = deps.records();
+    return records && JSON.stringify({ records });
+  });
   const readGauges = keptFor(GAUGES_LIFE_MS, () => deps.status(undefined));
   const expose = paced(async () => {
     // While the store fails, the gauges keep their last values. The other metrics still show the failure.
@@ -82,6 +88,11 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
       }
     },
   );
+  server.get('/statusz/records', { preHandler }, async (_request, reply) => {
+    const body = await readRecords();
+    if (body === undefined) return reply.code(503).send({ reason: 'only the leader knows the records' });
+    return reply.type('application/json; charset=utf-8').send(body);
+  });
   server.get('/metrics', { preHandler }, async (_request, reply) => {
     const { contentType, body } = await expose();
     return reply.type(contentType).send(body);

@@ -50,7 +50,16 @@ export function addRoutes(
   };
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore, inability });
   const rest = admin ?? main;
-  addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
+  addStatus(rest, {
+    access,
+    metrics,
+    status: (holdsAfter) => readStatus(parts, holdsAfter),
+    records: () => {
+      const { isReconciling, deps } = live();
+      const { records } = deps.world;
+      return isReconciling && records.areKnown ? records.ofJobs() : undefined;
+    },
+  });
   const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));
   const change = { standby, access, logger };
   const { partition = 'default', namespace = 'default' } = config.consul;

@@ -60,7 +60,7 @@ export function inputOf(
     lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],
     openingReasons: facts.openingReasons ?? new Map(),
-    grantReason: facts.grantReason ?? 'ScopeGranted',
+    grantReason: facts.grantReason ?? world.mappingDoubt.grantReason,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import { destinationKey, formatKey } from '../model/key.js';
+import { destinationKey, formatKey, parseKey } from '../model/key.js';
 import type { EdgeRecords } from '../plan/edge-record.js';
 
 /** The last writes of each key's subjects, by the texts of `formatKey`. */
@@ -10,6 +10,17 @@ export class LastAppliedCache {
 
   of(key: string): ReadonlyMap<string, string> {
     return this.#byKey.get(key) ?? NOTHING;
+  }
+
+  /** Whether every record was put. */
+  get areKnown(): boolean {
+    return this.#unrecorded === undefined;
+  }
+
+  /** All records by key, without those of no job's key: rulings of people and left objects. */
+  ofJobs(): Readonly<Record<string, Readonly<Record<string, string>>>> {
+    const ofKeys = [...this.#byKey].filter(([key]) => parseKey(key) !== undefined);
+    return Object.fromEntries(ofKeys.map(([key, records]) => [key, Object.fromEntries(records)]));
   }
 
   /** The texts of the keys that have records. */

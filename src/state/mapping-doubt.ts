@@ -1,4 +1,5 @@
 import type { MappingInForce } from '../model/replica.js';
+import type { GrantReason } from '../plan/destination-input.js';
 
 /**
  * Whether the mapping of this leader is in doubt: the last leader had another one, and nothing shows yet that this one is
@@ -9,4 +10,6 @@ export class MappingDoubt {
   former: MappingInForce | undefined;
   /** ISO 8601: the end of the first complete comparison of the term. What the identity provider changed later may open. */
   comparedAt: string | undefined;
+  /** Why a plan without a job opens anything: the daemon that runs may have another mapping than the plan. */
+  grantReason: GrantReason = 'ScopeGranted';
 }

@@ -15,6 +15,7 @@ import {
   planPeople,
 } from '../plan/acl/plan-people.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
+import type { GrantReason } from '../plan/destination-input.js';
 import { policyOf } from '../plan/mode.js';
 import { type AclCache, isPeoplesName } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
@@ -83,6 +84,11 @@ export function admittedPeople(provider: string, deps: Known): Members {
   });
 }
 
+/** Why people gain access, where clients gain it for this reason. */
+export function reasonOfPeople(grantReason: GrantReason): PeopleFacts['grantReason'] {
+  return grantReason === 'MappingChanged' ? grantReason : 'MembershipAdded';
+}
+
 /** The facts from the last read state. `read`: what a job has just read. */
 export function factsOfPeople(
   provider: string,
@@ -97,7 +103,7 @@ export function factsOfPeople(
     actual: read.actual ?? cachedPeople(provider, deps),
     lastApplied: read.lastApplied ?? deps.world.records.of(formatKey(providerKey(provider))),
     evidence: read.evidence ?? [],
-    grantReason: read.grantReason ?? 'MembershipAdded',
+    grantReason: read.grantReason ?? reasonOfPeople(deps.world.mappingDoubt.grantReason),
     plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
   };

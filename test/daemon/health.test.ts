@@ -30,6 +30,7 @@ function serve({ host = '127.0.0.1', ...deps }: Partial<ProbeDeps & StatusDeps> 
     }),
     metrics: createMetrics(),
     status: broken,
+    records: () => undefined,
     ...deps,
   });
 }
@@ -54,6 +55,18 @@ describe('the health of a daemon', () => {
     expect(metrics.statusCode).toBe(200);
     expect(metrics.body).toContain('process_cpu_seconds_total');
     expect((await app.inject('/statusz')).statusCode).toBe(503);
+  });
+});
+
+describe('the records of a daemon', () => {
+  it('are shown to those who may read the status, and only by a leader', async () => {
+    const records = { 'destination/default/default/orders': { 'intention/a': '["none",[]]' } };
+    serve({ records: () => records });
+    expect((await app.inject('/statusz/records')).json()).toEqual({ records });
+    serve({ host: '0.0.0.0', records: () => records });
+    expect((await app.inject('/statusz/records')).statusCode).toBe(401);
+    serve({});
+    expect((await app.inject('/statusz/records')).statusCode).toBe(503);
   });
 });
 

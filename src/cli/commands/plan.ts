@@ -113,7 +113,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const now = world.breakGlass.timeAt(systemClock.now());
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
   const denies = world.denies.all.map(toDenyView);
-  const doubt = isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];
+  const doubt = !world.records.areKnown && isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];
   const notes = await manifestNotes(plan, sides.consul, cli.signal);
   const remarks = [...doubt, ...manifestTexts(notes)].map(printable);
   if (options.json) {

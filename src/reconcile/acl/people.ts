@@ -14,7 +14,7 @@ import type { JobResult } from '../../queue/queue.js';
 import { pendingPolicies } from '../../read/read-acl.js';
 import { readPeople } from '../../read/read-people.js';
 import { guardablePeople } from '../../state/guard-people.js';
-import { factsOfPeople, knownMembers } from '../../state/people-acl.js';
+import { factsOfPeople, knownMembers, reasonOfPeople } from '../../state/people-acl.js';
 import { asPlanned } from '../as-planned.js';
 import type { PeopleDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
@@ -84,8 +84,12 @@ async function reconcile(
   const lastApplied = await recoverPendingAcl(text, record, actual, deps, signal);
   world.rememberWritten(text, lastApplied);
 
-  const grantReason = grantReasonOf(job) === 'MappingChanged' ? 'MappingChanged' : 'MembershipAdded';
-  const read = { actual, lastApplied, evidence: evidenceOf(job), grantReason } as const;
+  const read = {
+    actual,
+    lastApplied,
+    evidence: evidenceOf(job),
+    grantReason: reasonOfPeople(grantReasonOf(job)),
+  };
   const isAsPlanned = asPlanned(deps, () => [knownMembers(key.name, deps)]);
   const kind = guardablePeople(factsOfPeople(key.name, deps, read), deps.acl);
 

@@ -38,9 +38,9 @@ export async function planAcl(
     const facts = {
       actual: acl.cache.snapshot([name], policies),
       evidence: evidenceOf(id),
-      grantReason: 'ScopeGranted',
+      grantReason: world.mappingDoubt.grantReason,
       plansNarrowing,
-    } as const;
+    };
     const known = { ...facts, lastApplied: world.records.of(key) };
     plans.push({
       isUnderWay: acl.isUnderWay(key),
