@@ -8,7 +8,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'select.partitions': 'Consul Enterprise: the partitions of these destinations.',
   'select.clients': 'The OAuth clients that this instance reads, by their client IDs.',
   'consul.address':
-    'Where Consul’s HTTP API is; `http://`, `https://`, or `unix:///path` for a [Unix socket](../how-to/keep-connections-to-consul.md) of the agent on this machine.',
+    'Where Consul’s HTTP API is; `http://`, `https://`, or `unix:///path` for a [Unix socket](../how-to/share-consul-with-other-tools.md#keep-connections-to-consul) of the agent on this machine.',
   'consul.token':
     'The ACL token. [deploy/consul-policy.hcl](../../deploy/consul-policy.hcl) has its rules. Empty means no token.',
   'consul.datacenter': 'The datacenter that each request names. The default is the datacenter of the agent.',

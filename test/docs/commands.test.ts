@@ -180,9 +180,9 @@ it('the Deployment of run-replicas.md mounts what the image reads, and gets what
   expect(page).toContain(`\`state: { directory: ${paths[1]}/state }\``);
 });
 
-it('run-a-sidecar-with-a-login.md installs the script where its unit starts it', () => {
-  const page = textOf('docs/how-to/run-a-sidecar-with-a-login.md');
-  const [install = ''] = blocks(page, 'sh');
+it('start-a-new-service.md installs the script of sidecars where its unit starts it', () => {
+  const page = textOf('docs/how-to/start-a-new-service.md');
+  const install = blocks(page, 'sh').join('\n');
   const [, target = ''] = /^sudo install -m 0755 deploy\/sidecar-login\.sh (\S+)$/m.exec(install) ?? [];
   expect(target).toBe('/usr/local/bin/sidecar-login.sh');
   expect(blocks(page, 'ini')[0]).toContain(`ExecStart=${target} `);

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { blocks, textOf } from './manual.js';
+import { blocks, section, textOf } from './manual.js';
 import { runOnDemo } from './run-on-demo.js';
 
 /** Only for what never ends: the lines take about a minute. */
@@ -37,10 +37,11 @@ it(
 );
 
 it(
-  'the lines of try-a-second-instance.md show a proposal, an overlap, cases, a trial, an adoption and manifests',
+  'the lines of run-several-instances.md on the demo show a proposal, an overlap, cases, a trial, an adoption and manifests',
   async () => {
     const secrets = 'ls -l second.yaml proposal';
-    const lines = `${linesOf('try-a-second-instance.md')}\n${secrets}`;
+    const page = section('docs/how-to/run-several-instances.md', 'Try it on the demo');
+    const lines = `${blocks(page, 'sh').join('\n')}\n${secrets}`;
     const shown = await runOnDemo(lines, {}, onTestFinished);
     for (const text of [
       'ACL rules: 1.',

@@ -11,7 +11,7 @@ import { until } from '../stack/process.js';
 import { secretOf } from '../support/idp.js';
 import { linesOf } from './lines-shell.js';
 import { addCaller, type LinesWorld, providerOf, startLinesWorld } from './lines-world.js';
-import { blocks, codesInProse, ROOT, textOf } from './manual.js';
+import { blocks, codesInProse, ROOT, section, textOf } from './manual.js';
 
 const [policy, withLogins] = linesOf('give-scopemesh-a-consul-token.md');
 /** The lines run elsewhere than in the folder of the package. */
@@ -19,7 +19,7 @@ const FOLDER = { '@deploy/': `@${ROOT}deploy/` };
 const secretIdIn = (shown: string) => /^SecretID: +(\S+)$/m.exec(shown)?.[1] ?? '';
 const accessorIdIn = (shown: string) => /^AccessorID: +(\S+)$/m.exec(shown)?.[1] ?? '';
 
-it('the lines of give-scopemesh-a-consul-token.md and rotate-secrets.md make tokens that are just enough', async () => {
+it('the lines of give-scopemesh-a-consul-token.md and change-the-configuration.md make tokens that are just enough', async () => {
   const world = await startLinesWorld({
     withConsul: true,
     prepare: (each) => addCaller(each, 'web', 'ledger:connect'),
@@ -41,11 +41,11 @@ it('the lines of give-scopemesh-a-consul-token.md and rotate-secrets.md make tok
   await until('the new token writes', async () => (await world.mesh.access('ledger'))?.shop === 'allow');
 
   // A second token with the same policies, and the end of the first one.
-  const [again] = linesOf('rotate-secrets.md');
+  const [again] = linesOf('change-the-configuration.md');
   const second = await world.run(again);
   await world.configure(consul(secretIdIn(second)));
   await world.restart();
-  const [end = ''] = codesInProse('docs/how-to/rotate-secrets.md').filter((code) =>
+  const [end = ''] = codesInProse('docs/how-to/change-the-configuration.md').filter((code) =>
     code.startsWith('consul acl token delete '),
   );
   await world.run(end, { '-id ID': `-id ${accessorIdIn(first)}` });
@@ -59,14 +59,14 @@ it('the lines of give-scopemesh-a-consul-token.md and rotate-secrets.md make tok
   expect(await warnings()).not.toContain('consul.token');
 });
 
-it('the steps of rotate-secrets.md for a webhook secret lose no event', async () => {
+it('the steps of change-the-configuration.md for a webhook secret lose no event', async () => {
   const world = await startLinesWorld({ prepare: (each) => addCaller(each, 'web', 'ledger:connect') });
   onTestFinished(() => world.close());
   const [old, next] = [world.idp.webhookSecret, secretOf(9)];
   const directory = dirname(world.daemon.configFile);
   await writeFile(join(directory, 'old-secret'), old, { mode: 0o600 });
   await writeFile(join(directory, 'new-secret'), next, { mode: 0o600 });
-  const [block = ''] = blocks(textOf('docs/how-to/rotate-secrets.md'), 'yaml');
+  const [block = ''] = blocks(section('docs/how-to/change-the-configuration.md', 'Rotate secrets'), 'yaml');
   const { webhook } = parse(block);
   const reload = async (secrets: readonly string[]) => {
     const count = async () =>

@@ -162,7 +162,7 @@ it('everything that users read says identity provider, and inferred', async () =
 });
 
 describe('the examples of the manual', () => {
-  const examples = PAGES.filter((page) => /^docs\/(how-to|reference)\//.test(page))
+  const examples = PAGES.filter((page) => /^docs\/(how-to|reference|explanation)\//.test(page))
     .flatMap((page) => blocks(textOf(page), 'yaml').map((example) => ({ page, example })))
     // What is a part of something else, and what is for Prometheus or Kubernetes, are no parts of a file.
     .filter(
