@@ -15,6 +15,7 @@ export default defineConfig({
     include: [
       'test/{plan,state,apply,reconcile,operator,lease,decisions}/**/*.test.ts',
       'test/conformance/{lease-embedded,store-embedded,trail-embedded}.test.ts',
+      'test/daemon/mapping-agreement.test.ts',
       'test/http-exchange.test.ts',
       'test/scenarios/crashes/{one-edge,many-edges,jwt-providers}.test.ts',
       'test/scenarios/{access/jwt-provider-histories,acl/random-worlds,orders/sessions}.test.ts',

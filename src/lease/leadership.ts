@@ -39,10 +39,7 @@ export class Leadership {
   }
 
   get leading(): Leading {
-    const now = this.#deps.clock.now();
-    const isHeld = this.#term?.isHeld() === true;
-    if (isHeld) this.#ledAt = now;
-    const leaderlessMs = isHeld ? 0 : Math.max(0, now - this.#ledAt);
+    const leaderlessMs = this.#deps.clock.now() - (this.#term?.heldUntil ?? this.#ledAt);
     return {
       isLeader: this.#term !== undefined,
       leaderlessMs: leaderlessMs < 4 * LOOK_MS ? 0 : leaderlessMs,

@@ -65,6 +65,11 @@ export class LeaseTerm implements Term {
     return this.#lost.signal;
   }
 
+  /** Without another renewal. */
+  get heldUntil(): number {
+    return this.#provenAt + this.#lease.proofMs;
+  }
+
   isHeld(): boolean {
     const age = this.#clock.now() - this.#provenAt;
     // A clock that was set back proves nothing.

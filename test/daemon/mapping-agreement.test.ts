@@ -61,6 +61,17 @@ it('the doubt ends once a newer replica has the same mapping, and not for one th
   expect(inForce()).toMatchObject({ revision: 'b' });
 });
 
+it('a replica that read its mapping while the last leader lived does not confirm itself', async () => {
+  const between = '2026-03-01T10:30:00.000Z';
+  const { agreement, replicas, doubt } = scene({ readAt: between });
+  replicas.push(replica('me', 'b', between));
+  await agreement.begin();
+  expect(doubt()).toBe('a');
+  replicas.push(replica('other', 'b', between));
+  await agreement.follow();
+  expect(doubt()).toBeUndefined();
+});
+
 it('a file that a person gives the leader meanwhile ends the doubt', async () => {
   const { agreement, state, inForce, doubt } = scene();
   await agreement.begin();

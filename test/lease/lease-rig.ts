@@ -1,10 +1,19 @@
 import { systemClock } from '../../src/clock.js';
 import type { LeaderLock, LockState } from '../../src/consul/consul.js';
 import { ConsulLease, type ConsulLeaseOptions } from '../../src/lease/consul-lease.js';
+import type { Logger } from '../../src/observe.js';
 import { createMemoryFence } from '../conformance/memory-fence.js';
 
 export const never = new AbortController().signal;
 export const SINCE = '2026-03-01T10:00:00.000Z';
+
+/** What was logged, in any level, with its message. */
+export function notes() {
+  const logged: Record<string, unknown>[] = [];
+  const note = (fields: object, message: string) => void logged.push({ ...fields, message });
+  const logger: Logger = { debug: note, info: note, warn: note, error: note };
+  return { logger, logged };
+}
 
 /** The lock of a Consul where no session ends by itself. */
 export function memoryLock() {

@@ -1,8 +1,10 @@
-import { expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { SyncError } from '../../src/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
 import { LeaseTerm } from '../../src/lease/term.js';
 import { silentLogger } from '../../src/observe.js';
+import { notes } from './lease-rig.js';
 
 const leader = { replica: 'a', host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's', epoch: 1 };
 
@@ -112,4 +114,85 @@ it('lets no request go after a loss, however soon after a confirmation', async (
   clock.at -= 3_000;
   await expect(losing).rejects.toMatchObject({ code: 'ERR_LEASE_LOST' });
   expect(term.mayWrite()).toBe(false);
+});
+
+it('passes on why the lease cannot be renewed, and says so of what it does not know', async () => {
+  const error = new SyncError('ERR_QUEUE_UNREACHABLE', 'Redis is away', { retriable: true });
+  const known = termOf({ proofMs: 0, renew: () => Promise.reject(error) });
+  await expect(known.term.confirm()).rejects.toBe(error);
+  const unknown = termOf({ proofMs: 0, renew: () => Promise.reject(new Error('no answer')) });
+  await expect(unknown.term.confirm()).rejects.toThrow('the lease cannot be renewed: no answer');
+});
+
+describe('a term that is kept', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  /** `renewed`: when, in milliseconds from the begin of the term. */
+  function keep() {
+    vi.useFakeTimers({ now: 1_000_000 });
+    const state = { renew: async (): Promise<boolean> => true, renewed: [] as number[] };
+    const lease: Lease = {
+      proofMs: 2_000,
+      silentMs: 0,
+      acquire: async () => ({ kind: 'leads', leader, before: undefined }),
+      renew: () => {
+        state.renewed.push(Date.now() - 1_000_000);
+        return state.renew();
+      },
+      release: async () => {},
+    };
+    const { logger, logged } = notes();
+    const runtime = { clock: systemClock, logger };
+    const [stop, over] = [new AbortController().signal, new AbortController()];
+    const term = new LeaseTerm(lease, { leader, before: undefined }, stop, Date.now(), runtime);
+    return { state, term, logged, over, kept: term.keep(over.signal) };
+  }
+
+  it('is renewed each second until its end, and not after', async () => {
+    const { state, over, kept, logged } = keep();
+    await vi.advanceTimersByTimeAsync(3_500);
+    over.abort();
+    await kept;
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(state.renewed).toEqual([1_000, 2_000, 3_000]);
+    expect(logged).toEqual([]);
+  });
+
+  it('gives no sign of life after it handed over: the next replica would wait for it', async () => {
+    const { state, term, kept } = keep();
+    await vi.advanceTimersByTimeAsync(1_500);
+    await term.handOver();
+    await vi.advanceTimersByTimeAsync(3_000);
+    await kept;
+    expect(state.renewed).toEqual([1_000]);
+  });
+
+  it('says once that it cannot be renewed, tries on, and says for how long that was', async () => {
+    const { state, term, over, kept, logged } = keep();
+    state.renew = () => Promise.reject(new Error('no answer'));
+    await vi.advanceTimersByTimeAsync(3_500);
+    expect(term.mayWrite()).toBe(false);
+    state.renew = async () => true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(state.renewed).toHaveLength(5);
+    expect(term.mayWrite()).toBe(true);
+    expect(logged).toEqual([
+      {
+        error: 'the lease cannot be renewed: no answer',
+        message: 'the lease cannot be renewed; nothing is written to Consul until it is',
+      },
+      { lastedMs: 3_000, message: 'the lease is renewed again' },
+    ]);
+    over.abort();
+    await kept;
+  });
+
+  it('ends without a warning when another replica leads', async () => {
+    const { state, term, kept, logged } = keep();
+    state.renew = async () => false;
+    await vi.advanceTimersByTimeAsync(1_000);
+    await kept;
+    expect(term.lost.reason).toMatchObject({ code: 'ERR_LEASE_LOST' });
+    expect(logged).toEqual([]);
+  });
 });

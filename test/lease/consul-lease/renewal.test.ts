@@ -60,6 +60,16 @@ it.each([true, false])(
   },
 );
 
+it('a leader whose session ended right after its key was read goes on with a new one', async () => {
+  const { lock, renew } = await changed((lock) => {
+    const state = { value: lock.value, session: lock.session };
+    lock.read = async () => state;
+    lock.session = undefined;
+  });
+  expect(await renew(false)).toBe(true);
+  expect(lock.session).toBe('session 2');
+});
+
 it('a leader goes on while its session holds the lock, whatever somebody wrote into its key', async () => {
   const { lock, renew } = await changed((lock, epoch) => write(lock, { epoch: epoch + 1 }));
   expect(await renew(true)).toBe(true);
