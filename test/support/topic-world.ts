@@ -17,13 +17,19 @@ import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
+import { until } from './until.js';
 
 const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
 export const signer = createNoteSigner('scopemesh/payments', pem);
 
 /** A Kafka for the tests of a file, and a connection that administers it. Both are there once the tests run. */
-export function useKafka(): { readonly kafka: () => KafkaHandle; readonly admin: () => Admin } {
+export function useKafka(): {
+  readonly kafka: () => KafkaHandle;
+  readonly admin: () => Admin;
+  /** Resolves once the broker does not know the topic: the controller acknowledges the end of the topic before that. */
+  readonly deleteTopic: (topic: string) => Promise<void>;
+} {
   let kafka: KafkaHandle | undefined;
   let admin: Admin | undefined;
   beforeAll(async () => {
@@ -35,7 +41,14 @@ export function useKafka(): { readonly kafka: () => KafkaHandle; readonly admin:
     await admin?.disconnect();
     await kafka?.stop();
   });
-  return { kafka: () => defined(kafka), admin: () => defined(admin) };
+  return {
+    kafka: () => defined(kafka),
+    admin: () => defined(admin),
+    async deleteTopic(topic) {
+      await defined(admin).deleteTopics({ topics: [topic] });
+      await until('the topic to be gone', async () => !(await defined(admin).listTopics()).includes(topic));
+    },
+  };
 }
 
 function defined<T>(value: T | undefined): T {
@@ -99,6 +112,8 @@ export function createTopicWorld(broker: string): TopicWorld {
         const checkpoints = new Checkpoints({ ...runtime, log, keyValues, signer, owner: 'payments' });
         while ((await publication.moveBatch()) > 0);
         await checkpoints.sign(publication.head);
+        // Kafka shows a transaction a moment after it acknowledged the commit. The position waits for that moment.
+        await log.position();
       } else {
         await expect(publication.moveBatch()).rejects.toThrow('the relay ends here');
       }

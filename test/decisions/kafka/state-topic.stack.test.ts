@@ -8,7 +8,7 @@ import { decision, edgeDecision } from '../../support/decisions.js';
 import { judgeEvent } from '../../support/event-schemas.js';
 import { createTopicWorld, type TopicWorld, useKafka } from '../../support/topic-world.js';
 
-const { kafka, admin } = useKafka();
+const { kafka, admin, deleteTopic } = useKafka();
 
 const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1/orders' }] };
 const ALLOW = { access: 'allow' };
@@ -138,7 +138,7 @@ describe('the topic of states', () => {
     await world.publish(randomDecisions(40));
     await world.publish([edge('web', null)], on(world));
     await expectComplete(world);
-    await admin().deleteTopics({ topics: [`${world.topic}.state`] });
+    await deleteTopic(`${world.topic}.state`);
     await world.publish([edge('web', READ)], on(world));
     await expectComplete(world);
   });

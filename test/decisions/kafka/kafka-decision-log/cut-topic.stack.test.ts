@@ -10,7 +10,7 @@ import { decisions } from '../../../support/decisions.js';
 import { createTopicWorld, signer, type TopicWorld, useKafka } from '../../../support/topic-world.js';
 import { verifyTrail } from '../../../support/verify-trail.js';
 
-const { kafka, admin } = useKafka();
+const { kafka, admin, deleteTopic } = useKafka();
 const NEVER = new AbortController().signal;
 
 async function verify(world: TopicWorld): Promise<TrailReport> {
@@ -69,7 +69,7 @@ it('a topic that lost everything by retention goes on with the same chain', asyn
 it('a topic that was deleted and made again has another log, which is intact', async () => {
   const world = createTopicWorld(kafka().broker);
   await world.publish(decisions(20, 7));
-  await admin().deleteTopics({ topics: [world.topic] });
+  await deleteTopic(world.topic);
   await world.publish(decisions(5, 7));
   await world.publish(decisions(5, 7));
   expect(await verify(world)).toMatchObject({ decisions: 10, logs: [{ first: 1, last: 10, signed: 10 }] });
