@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { settleFound } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import type { BreakGlass } from '../model/break-glass.js';
@@ -197,9 +198,9 @@ export async function settleEnd(
 export async function followRecords(kind: 'command' | 'resync', deps: BreakGlassDeps): Promise<void> {
   const { world } = deps;
   const stored = await readBreakGlass(deps);
-  const known = new Map(world.breakGlass.all.map((each) => [each.id, toStoredText(each)]));
+  const known = new Map(world.breakGlass.all.map((each) => [each.id, each]));
   const isSame =
-    stored.length === known.size && stored.every((each) => known.get(each.id) === toStoredText(each));
+    stored.length === known.size && stored.every((each) => isDeepStrictEqual(known.get(each.id), each));
   if (isSame) return;
   const before = world.breakGlass.all;
   world.breakGlass.set(stored);
