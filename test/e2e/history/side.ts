@@ -35,7 +35,7 @@ export interface Side {
   readonly daemon: Scopemesh;
   /** A call of the identity provider's management API; resolves with the status once its event is delivered. */
   manage(method: string, path: string, body?: unknown): Promise<number>;
-  /** Resolves once nothing is under way: no job, no request to Consul, no decision to be published. */
+  /** Resolves once nothing is under way: no job, no request to Consul, no list to be read, no decision to be published. */
   quiet(): Promise<void>;
   /** Stops the daemon and reads every decision it made, in the order of each subject. */
   end(): Promise<readonly Decision[]>;
@@ -198,7 +198,7 @@ async function quiet(daemon: Scopemesh, gate: ConsulGate): Promise<void> {
     const { queue, outboxDecisions } = status;
     last = status;
     const isCalm =
-      queue.waiting + queue.delayed + queue.active + outboxDecisions + gate.underWay === 0 &&
+      queue.waiting + queue.delayed + queue.active + outboxDecisions + gate.underWay + gate.unread === 0 &&
       gate.activity === activity;
     activity = gate.activity;
     calm = isCalm ? calm + 1 : 0;
@@ -206,7 +206,7 @@ async function quiet(daemon: Scopemesh, gate: ConsulGate): Promise<void> {
   };
   await until('nothing is under way', look, { intervalMs: 3, process: daemon.process }).catch(
     (error: unknown) => {
-      throw new Error(`not quiet: ${JSON.stringify(last)}`, { cause: error });
+      throw new Error(`not quiet, ${gate.unread} lists unread: ${JSON.stringify(last)}`, { cause: error });
     },
   );
 }
