@@ -22,7 +22,7 @@ const NOTHING: Meaning = {};
 const ENDS: Meaning = { endsSessions: true };
 
 /**
- * Every type with a meaning here, as in the table of docs/reference/shared-signals.md: CAEP 1.0, section 3, and RISC 1.0, section 2. A
+ * Every type with a meaning here, as in the table of docs/providers/ssf.md: CAEP 1.0, section 3, and RISC 1.0, section 2. A
  * missing value, or one that the specification does not define, counts as the more serious case.
  */
 const MEANINGS: ReadonlyMap<string, (said: Said) => Meaning> = new Map<string, (said: Said) => Meaning>([

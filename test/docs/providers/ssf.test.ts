@@ -9,7 +9,7 @@ describe('the tables of what events do', () => {
   const [caep, risc] = ['caep', 'risc'].map(
     (family) => `https://schemas.openid.net/secevent/${family}/event-type/`,
   );
-  const documented = rows(section('docs/reference/shared-signals.md', 'What each event does')).map(
+  const documented = rows(section('docs/providers/ssf.md', 'What each event does')).map(
     ([event = '', person = '', client = '']) => ({
       event: /`([^`]+)`/.exec(event)?.[1] ?? '',
       person,
