@@ -94,9 +94,7 @@ async function signIn(): Promise<void> {
 describe('the lines of the pages about Keycloak and about logins', () => {
   it('set Keycloak up, its webhook too', async () => {
     const { username, password } = KEYCLOAK_ADMIN;
-    const pages = ['keycloak', 'keycloak/log-in', 'keycloak/roles'].map((page) =>
-      textOf(`docs/providers/${page}.md`),
-    );
+    const pages = ['keycloak', 'keycloak/log-in'].map((page) => textOf(`docs/providers/${page}.md`));
     const [login = '', ...lines] = blocks(pages.join('\n'), 'sh');
     await shell(`${login.trim()} --password ${password}`);
     expect(login).toContain(`--user ${username}`);
