@@ -14,6 +14,7 @@ export interface SubjectState {
   readonly decision: Decision;
   /** The decision since which it is there without a break; undefined if it is not there, or is older than the trail. */
   readonly since: Decision | undefined;
+  /** Of a policy neither: clients and people share it, and who has it follows from the roles that link it. */
   readonly client: Decision['client'];
   readonly person: Decision['person'];
   /** The scopes that open it, as far as the decisions name them. */
@@ -124,7 +125,9 @@ function scopesAfter(state: SubjectState | undefined, decision: Decision): reado
 }
 
 function stateOf(decision: Decision, content: unknown): SubjectState {
-  const { subject, resource, client, person, scopes = [] } = decision;
+  const { subject, resource, scopes = [] } = decision;
+  const isShared = resource.kind === 'acl-policy';
+  const { client, person } = isShared ? {} : decision;
   return {
     subject,
     resource,

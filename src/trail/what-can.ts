@@ -1,7 +1,9 @@
 import type { Trail, TrailParty } from '../decisions/trail.js';
+import { isRecord } from '../model/is-record.js';
+import { aclSubject } from '../plan/acl/acl-change.js';
 import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
-import { readSubjectStates } from './read-subject-state.js';
+import { readSubjectState, readSubjectStates } from './read-subject-state.js';
 import { isThere, type SubjectState } from './subject-state.js';
 
 /** An ACL object, a claim or a quarantine that was there. */
@@ -81,6 +83,10 @@ async function holdingsOf(
       if (kind === 'service' || isAbout(state, kind, provider, id)) states.set(state.subject, state);
     }
   if (!isKnown) return undefined;
+  for (const name of policiesOf(states.values())) {
+    const policy = await readSubjectState(trail, aclSubject('acl-policy', name), at);
+    if (policy !== undefined) states.set(policy.subject, policy);
+  }
   const all = [...states.values()];
   const edges = all.flatMap((each) => toEdge(each) ?? []).filter(isPossiblyOpen);
   const objects = all.filter(
@@ -97,6 +103,15 @@ async function holdingsOf(
     claims: objects.filter(({ resource }) => resource.kind === 'claim').map(toObject),
     ...(quarantine === undefined ? {} : { quarantine: toObject(quarantine) }),
   };
+}
+
+/** The policies that these roles link. */
+function policiesOf(states: Iterable<SubjectState>): ReadonlySet<string> {
+  const names = [...states].flatMap(({ resource, content }) => {
+    const policies = resource.kind === 'acl-role' && isRecord(content) ? content.policies : undefined;
+    return Array.isArray(policies) ? policies.filter((each) => typeof each === 'string') : [];
+  });
+  return new Set(names);
 }
 
 /** Whether a decision or a state is about this client or person; without a provider, of any. */

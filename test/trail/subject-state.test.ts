@@ -112,3 +112,14 @@ describe('an edge in the trail', () => {
     expect(edge([opened, narrowed, narrowed])).toEqual(edge([opened, narrowed]));
   });
 });
+
+it('a policy is neither the client’s nor the person’s whose job wrote it, because others may share it', () => {
+  const made = decision({
+    type: 'dev.scopemesh.acl-policy.created',
+    resource: { kind: 'acl-policy', name: 'rules' },
+    before: null,
+    after: { name: 'rules' },
+    client: { provider: 'main', clientId: 'web-app', actorKind: 'workload' },
+  });
+  expect(toSubjectState([made])).toMatchObject({ client: undefined, person: undefined, since: made });
+});
