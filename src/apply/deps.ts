@@ -50,6 +50,12 @@ export interface PlanWriteDeps extends ApplyDeps, StampDeps {
   readonly contention: Contention;
 }
 
+/** The dependencies of the record of what somebody else removed. */
+export interface GoneDeps extends ApplyDeps, StampDeps {
+  readonly clock: Clock;
+  readonly world: WorldState;
+}
+
 /** The dependencies of the record of holds. */
 export interface HoldDeps extends ApplyDeps, StampDeps {
   readonly space: Pick<StoreSpace, 'isLow'>;

@@ -9,6 +9,7 @@ import { planPeopleFleet } from '../../state/people-acl.js';
 import type { AclSweepDeps } from '../deps.js';
 import { peopleTriggers, toTrigger } from './acl-triggers.js';
 import { isPending, planAcl } from './plan-clients.js';
+import { recordGoneAcl } from './record-gone-acl.js';
 import { removeLeft } from './remove-left.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
@@ -51,6 +52,7 @@ async function compare(deps: AclSweepDeps, cause: Cause, signal: AbortSignal): P
   ]);
   const left = await removeLeft(plans, cause, deps, signal);
   reportRefusals(left.refusals, deps);
+  await recordGoneAcl(cause, deps);
   if (!needsAclObjects(mapping) && !cache.holdsMarked(mapping.owner)) {
     // Afterwards nothing would end them.
     const { holds } = await deps.journal.read(leftObjectsKey(mapping.owner));
