@@ -3,7 +3,7 @@ import type { ServiceName } from '../model/intention.js';
 
 /** The protocol that a service speaks, as config entries declare it. */
 export function protocolIn(catalog: Catalog | undefined, serviceName: ServiceName): Protocol {
-  return catalog?.protocols.get(serviceName.name) ?? catalog?.defaultProtocol ?? 'tcp';
+  return catalog?.protocols.get(serviceName.name.toLowerCase()) ?? catalog?.defaultProtocol ?? 'tcp';
 }
 
 export function hasSameProtocols(before: Catalog | undefined, after: Catalog): boolean {

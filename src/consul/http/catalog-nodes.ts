@@ -21,19 +21,23 @@ export async function readNodeNames(
   return names.every(isAddressable) ? names : undefined;
 }
 
-/** The instances on these nodes, by the exact name of their service. */
+/** The instances on these nodes, by the exact name of their service. Undefined if one does not show its service. */
 export async function readInstancesOnNodes(
   transport: Transport,
   nodes: readonly string[],
   query: Query,
   width: number,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, readonly ServiceInstance[]>> {
+): Promise<ReadonlyMap<string, readonly ServiceInstance[]> | undefined> {
   const operation = 'catalog.node';
   const reader = new Reader(operation);
   const byService = new Map<string, ServiceInstance[]>();
+  let isHidden = false;
   await mapBounded(nodes, { width, signal }, async (name, stop) => {
     for (const { raw, size } of await readNode(transport, name, { operation, query }, stop)) {
+      // A name that is too long to be kept is no service's. With such an ID, not even the service is kept.
+      isHidden ||= size !== undefined && raw.Service === undefined;
+      if (isHidden || raw.Service === OMITTED) continue;
       const serviceName = reader.text(raw.Service);
       const instances = byService.get(serviceName) ?? [];
       byService.set(serviceName, instances);
@@ -41,7 +45,7 @@ export async function readInstancesOnNodes(
       instances.push(toInstance(reader, { id, node: name, kind, meta, tags, proxy, connect }, size));
     }
   });
-  return byService;
+  return isHidden ? undefined : byService;
 }
 
 /** What is registered on a node. */
@@ -54,14 +58,15 @@ export async function readNode(
   const reader = new Reader(operation);
   const found: Listed[] = [];
   const each = (element: JsonElement) => {
-    if (element.kind === 'partial') {
-      if (element.key !== 'Node') found.push({ raw: element.fields, size: element.size });
-      return;
-    }
+    // The node itself comes as `Node`, which is also the ID that a service may have.
+    const put = (key: string | undefined, listed: Listed) => {
+      if (key !== 'Node' || listed.raw.Service !== undefined) found.push(listed);
+    };
+    if (element.kind === 'partial') return put(element.key, { raw: element.fields, size: element.size });
     const [[key, value] = []] = Object.entries(memberIn(element.text) ?? {});
     if (key === undefined) throw incomplete(operation, 'the answer is not valid JSON');
     // Of a node that just disappeared the answer is null, and its services are too.
-    if (key !== 'Node' && value !== null) found.push({ raw: reader.record(value) });
+    if (value !== null) put(key, { raw: reader.record(value) });
   };
   const request = { operation, path: `/v1/catalog/node/${toPathName(name)}`, query };
   await readElements(transport, request, { form: 'object', within: 'Services', each }, signal);
@@ -70,28 +75,24 @@ export async function readNode(
 
 /**
  * An instance from normalised fields, because Consul uses two spellings. `size`: bytes of one that is too large, whose claim
- * is unknown unless its meta and its tags were kept.
+ * is unknown unless all of it that tells the claim was kept.
  */
 export function toInstance(
   reader: Reader,
   raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy' | 'connect', unknown>>,
   size?: number,
 ): ServiceInstance {
+  const node = reader.text(raw.node);
+  if (size !== undefined && [raw.id, raw.kind, raw.meta, raw.tags].includes(OMITTED)) {
+    const kept = (value: unknown) => (value === OMITTED ? '(too long)' : reader.optionalText(value));
+    return { id: kept(raw.id), node, kind: kept(raw.kind), meta: {}, tags: [], unreadableBytes: size };
+  }
   const kind = reader.optionalText(raw.kind);
-  if (size !== undefined && (raw.meta === OMITTED || raw.tags === OMITTED))
-    return {
-      id: reader.text(raw.id),
-      node: reader.text(raw.node),
-      kind,
-      meta: {},
-      tags: [],
-      unreadableBytes: size,
-    };
   const proxy = isRecord(raw.proxy) ? raw.proxy : {};
   const proxyOf = kind === 'connect-proxy' ? reader.optionalText(proxy.DestinationServiceName) : '';
   return {
     id: reader.text(raw.id),
-    node: reader.text(raw.node),
+    node,
     kind,
     meta: reader.textMap(raw.meta),
     tags: reader.texts(raw.tags),

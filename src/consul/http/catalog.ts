@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import type { CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
@@ -8,13 +9,16 @@ import { incomplete, Reader } from '../reader.js';
 import { readElements, readListedNext } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
-import { type JsonElement, memberIn } from './json-elements.js';
+import { type JsonElement, memberIn, OMITTED } from './json-elements.js';
 import { isAddressable, type Query, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
 import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
 const CONCURRENCY = 8;
+
+/** So many services of one catalog may be unknown because Consul does not answer for them; with more, Consul is sick. */
+const MAX_UNANSWERED = 4;
 
 /** From this number of services on, instances are read by node, if there are at most half as many nodes. */
 const FEWEST_BY_NODE = 64;
@@ -67,14 +71,16 @@ export function createCatalogReader(
   ): Promise<InstancesByService> => {
     const nodes = names.length < FEWEST_BY_NODE ? undefined : await readNodeNames(transport, query, signal);
     if (nodes === undefined || 2 * nodes.length > names.length) return new Map();
-    const read = (on: readonly string[]) => readInstancesOnNodes(transport, on, query, CONCURRENCY, signal);
+    const read = (on: readonly string[]) =>
+      readInstancesOnNodes(transport, on, query, CONCURRENCY, signal).catch(unlessUnanswered);
     const found = await read(nodes);
+    if (found === undefined) return new Map();
     if ((await readList(signal)).index === index) return found;
     // It may have moved to a node that is new.
     const nodesNow = await readNodeNames(transport, query, signal);
     if (nodesNow === undefined) return new Map();
     const again = await read(nodesNow);
-    return new Map([...again].filter(([name, instances]) => isSame(instances, found.get(name))));
+    return new Map([...(again ?? [])].filter(([name, instances]) => isSame(instances, found.get(name))));
   };
 
   const readServices = async (signal: AbortSignal): Promise<readonly CatalogService[]> => {
@@ -88,9 +94,16 @@ export function createCatalogReader(
       readAt - remembered.readAt < MAX_REUSE_MS;
     if (isCurrent && remembered !== undefined) return remembered.services;
     const onNodes = await readByNode(list, signal);
+    let unanswered = 0;
     const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({
       name: { partition, namespace, name },
-      instances: onNodes.get(name) ?? (await readInstances(transport, name, query, logger, stop)),
+      instances:
+        onNodes.get(name) ??
+        (await readInstances(transport, name, query, logger, stop).catch((error: unknown) => {
+          unanswered += 1;
+          if (unanswered > MAX_UNANSWERED) throw error;
+          return unlessUnanswered(error) ?? [UNANSWERED];
+        })),
     }));
     unreadable.put('service', 'catalog', unreadableOf(services));
     remembered = { index, services, failures, readAt };
@@ -105,6 +118,21 @@ export function createCatalogReader(
     ]);
     return { services, protocols, defaultProtocol };
   };
+}
+
+/** In place of the instances of a service for which Consul does not answer, so that its claim is unknown. */
+const UNANSWERED: ServiceInstance = {
+  id: '(no answer)',
+  node: '',
+  kind: '',
+  meta: {},
+  tags: [],
+  unreadableBytes: 0,
+};
+
+/** Consul takes minutes for an instance whose proxy has a `Config` of thousands of levels, which its owner may register. */
+function unlessUnanswered(error: unknown): undefined {
+  if (!(error instanceof SyncError) || error.code !== 'ERR_TIMEOUT') throw error;
 }
 
 type InstancesByService = ReadonlyMap<string, readonly ServiceInstance[]>;
@@ -162,7 +190,7 @@ async function readInstances(
   const reader = new Reader(operation);
   return list.flatMap(({ raw, size }) => {
     // Consul's catalog folds case: `web` lists the instances of `WEB` too, which somebody else may register.
-    if (reader.text(raw.ServiceName) !== name) return [];
+    if (raw.ServiceName === OMITTED || reader.text(raw.ServiceName) !== name) return [];
     const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
     const { ServiceProxy: proxy, ServiceConnect: connect } = raw;
     return toInstance(reader, { id, node, kind, meta, tags, proxy, connect }, size);
@@ -171,6 +199,9 @@ async function readInstances(
 
 function unreadableOf(services: readonly CatalogService[]): readonly Found[] {
   return services.flatMap(({ name, instances }) =>
-    instances.flatMap(({ unreadableBytes: size }) => (size === undefined ? [] : { name: name.name, size })),
+    instances.flatMap(({ unreadableBytes: size }) => {
+      if (size === undefined) return [];
+      return { name: name.name, ...(size > 0 ? { size } : { why: 'Consul does not answer in time' }) };
+    }),
   );
 }

@@ -12,7 +12,7 @@ const reader = new Reader(operation);
 const MAX_BYTES = 16 * 1024;
 
 /**
- * The protocols of `service-defaults`, by service name. Nothing else of an entry is read. A name or a protocol that is too long
+ * The protocols of `service-defaults`, by service name in lower case, as names that differ in case are one to Consul. Nothing else of an entry is read. A name or a protocol that is too long
  * to be kept is no service's, and no protocol of the http family.
  */
 export async function readProtocols(
@@ -23,7 +23,9 @@ export async function readProtocols(
   const request = { operation, path: '/v1/config/service-defaults', query } as const;
   const { list } = await readListed(transport, request, signal, { maxBytes: MAX_BYTES });
   const entries = list.map(({ raw }) => raw).filter(({ Name }) => Name !== OMITTED);
-  return new Map(entries.map(({ Name, Protocol: protocol }) => [reader.text(Name), toProtocol(protocol)]));
+  return new Map(
+    entries.map(({ Name, Protocol: protocol }) => [reader.text(Name).toLowerCase(), toProtocol(protocol)]),
+  );
 }
 
 /** The protocol of `proxy-defaults`, of which there is at most one. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import type { Consul } from '../../../src/consul/consul.js';
 import type { HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
 import type { Metrics } from '../../../src/observe.js';
 import { against, CONSUL_HEADERS, type Exchange, failureOf } from './fault-server.js';
@@ -102,7 +103,7 @@ describe('an entry of Consul that is too large', () => {
       Protocol: 'http',
     };
     const list = [
-      { Name: 'a', Protocol: 'grpc' },
+      { Name: 'A', Protocol: 'grpc' },
       large,
       { Name: 'x'.repeat(100_000), Protocol: 'http' },
       { Name: 'z', Protocol: 'y'.repeat(100_000) },
@@ -266,4 +267,85 @@ describe('an instance', () => {
       ['web', ['web']],
     ]);
   });
+
+  const deep = { Config: nested(80) };
+  const long = 'x'.repeat(70_000);
+  const withDeep = (value: object) =>
+    JSON.stringify(value).replace(JSON.stringify(deep), `{"Config":${nested(80)}}`);
+  const idsIn = async (consul: Consul) =>
+    (await consul.readCatalog(never)).services.flatMap(({ name, instances }) =>
+      instances.map(({ id, unreadableBytes }) => [name.name, id, unreadableBytes !== undefined]),
+    );
+
+  it.each([
+    ['ID', { ServiceID: long }, ['web', '(too long)', true]],
+    ['kind', { ServiceKind: long }, ['web', 'web', true]],
+    ['name', { ServiceName: long }, undefined],
+  ])('whose %s is too long to be kept is unknown alone', async (_, change, shown) => {
+    const instance = { ServiceID: 'web', ServiceName: 'web', Node: 'n' };
+    const { consul } = await withAnswers({
+      '/v1/catalog/services': { api: [], web: [] },
+      '/v1/catalog/service/api': [{ ServiceID: 'api', ServiceName: 'api', Node: 'n' }],
+      '/v1/catalog/service/web': withDeep([{ ...instance, ...change, ServiceProxy: deep }]),
+    });
+    expect(await idsIn(consul)).toEqual([['api', 'api', false], ...(shown === undefined ? [] : [shown])]);
+  });
+
+  it.each([
+    ['has the ID `Node`, as the node itself in the answer', { Node: 'web' }, [['web', 'Node', false]]],
+    ['has a service whose name is too long to be kept', { b: long }, [['web', '(too long)', true]]],
+    ['has an ID that is too long to be kept', { [long]: 'web' }, [['web', '(too long)', true]]],
+  ])('counts as well if its node is read and it %s', async (_, odd, shown) => {
+    const names = Array.from({ length: 64 }, (_, at) => `s${at}`);
+    const onNode = (name: string, id = name) => ({ ID: id, Service: name });
+    const services = [
+      ...names.map((name) => [name, onNode(name)]),
+      ...Object.entries(odd).map(([id, name]) => [id, { ...onNode(name, id), Proxy: deep }]),
+    ];
+    const byName = (name: string, id = name) => ({ ServiceID: id, ServiceName: name, Node: 'n' });
+    const { consul } = await withAnswers({
+      '/v1/catalog/services': Object.fromEntries([...names, 'web'].map((name) => [name, []])),
+      '/v1/catalog/nodes': [{ Node: 'n' }],
+      '/v1/catalog/node/n': withDeep({
+        Node: { Node: 'n', Meta: null },
+        Services: Object.fromEntries(services),
+      }),
+      '/v1/catalog/service/web': withDeep([{ ...byName('web', long), ServiceProxy: deep }]),
+      ...Object.fromEntries(names.map((name) => [`/v1/catalog/service/${name}`, [byName(name)]])),
+    });
+    const found = await idsIn(consul);
+    expect(found.filter(([name]) => name !== 'web')).toHaveLength(64);
+    expect(found.filter(([name]) => name === 'web')).toEqual(shown);
+  });
+
+  it.each([
+    [1, 'by service', 5],
+    [1, 'by node', 64],
+    [5, 'by service', 5],
+  ])(
+    'of %i service(s) for which Consul does not answer, %s, is unknown alone, unless there are many',
+    async (silent, _, count) => {
+      const names = Array.from({ length: count }, (_, at) => `s${at}`);
+      const isSilent = (path: string) =>
+        path === '/v1/catalog/node/n' || names.slice(0, silent).some((name) => path.endsWith(`/${name}`));
+      const { consul } = await against(
+        ({ url: { pathname: path }, reply }) => {
+          if (isSilent(path)) return;
+          const [, name] = /^\/v1\/catalog\/service\/(.*)/.exec(path) ?? [];
+          if (path === '/v1/catalog/services')
+            reply(200, Object.fromEntries(names.map((each) => [each, []])));
+          else if (path === '/v1/catalog/nodes') reply(200, [{ Node: 'n' }]);
+          else reply(200, name === undefined ? [] : [{ ServiceID: name, ServiceName: name, Node: 'n' }]);
+        },
+        { requestTimeoutMs: 200 },
+      );
+      if (silent > 4) return expect((await failureOf(consul.readCatalog(never))).code).toBe('ERR_TIMEOUT');
+      const found = await idsIn(consul);
+      expect(found).toHaveLength(count);
+      expect(found.filter(([, , isUnreadable]) => isUnreadable)).toEqual([['s0', '(no answer)', true]]);
+      expect(consul.unreadable()).toMatchObject([
+        { kind: 'service', name: 's0', detail: expect.stringContaining('Consul does not answer in time') },
+      ]);
+    },
+  );
 });
