@@ -6,39 +6,34 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { openStateDirectory } from '../src/demo/state-directory.js';
 import { makeDirectory, makeStateDirectory } from '../src/make-directory.js';
 import { lockDirectory } from '../src/queue/embedded/directory-lock.js';
+import { useDirectory } from './support/use-directory.js';
 
-let above = '';
-beforeEach(() => {
-  above = mkdtempSync(join(tmpdir(), 'scopemesh-make-'));
-});
-afterEach(() => rmSync(above, { recursive: true, force: true }));
+const above = useDirectory();
 
 describe('a directory to be made', () => {
   it('comes with every level above it that is missing, for its owner alone, and stays if it is there', () => {
-    const directory = join(above, 'a', 'b', 'c');
+    const directory = join(above(), 'a', 'b', 'c');
     makeDirectory(directory);
     makeDirectory(directory);
-    for (const made of [join(above, 'a'), directory]) expect(statSync(made).mode & 0o777).toBe(0o700);
+    for (const made of [join(above(), 'a'), directory]) expect(statSync(made).mode & 0o777).toBe(0o700);
   });
 
   it('is an error where a file or a link that leads nowhere is in its way', () => {
-    writeFileSync(join(above, 'file'), '');
-    symlinkSync(join(above, 'nowhere'), join(above, 'link'));
+    writeFileSync(join(above(), 'file'), '');
+    symlinkSync(join(above(), 'nowhere'), join(above(), 'link'));
     for (const way of ['file', 'link']) {
-      expect(() => makeDirectory(join(above, way))).toThrow('EEXIST');
-      expect(() => makeDirectory(join(above, way, 'below'))).toThrow(/ENOTDIR|EEXIST/);
+      expect(() => makeDirectory(join(above(), way))).toThrow('EEXIST');
+      expect(() => makeDirectory(join(above(), way, 'below'))).toThrow(/ENOTDIR|EEXIST/);
     }
   });
 
@@ -60,7 +55,7 @@ describe('a directory to be made', () => {
 });
 
 describe('a state directory', () => {
-  const directory = () => join(above, 'state');
+  const directory = () => join(above(), 'state');
   const file = (name: string, mode = 0o600) => {
     writeFileSync(join(directory(), name), 'text', { mode });
     chmodSync(join(directory(), name), mode);
@@ -68,11 +63,11 @@ describe('a state directory', () => {
   beforeEach(() => mkdirSync(directory(), { mode: 0o700 }));
 
   it('is made, and is used with what it made itself', () => {
-    makeStateDirectory(join(above, 'new'));
-    expect(statSync(join(above, 'new')).mode & 0o777).toBe(0o700);
+    makeStateDirectory(join(above(), 'new'));
+    expect(statSync(join(above(), 'new')).mode & 0o777).toBe(0o700);
     file('decisions.db');
     file('trail-key.pub', 0o644);
-    symlinkSync(join(above, 'another-disk'), join(directory(), 'queue.db'));
+    symlinkSync(join(above(), 'another-disk'), join(directory(), 'queue.db'));
     chmodSync(directory(), 0o755);
     makeStateDirectory(directory(), 'daemon');
   });
@@ -97,8 +92,8 @@ describe('a state directory', () => {
     [
       'with a file that has a second name',
       () => {
-        writeFileSync(join(above, 'elsewhere'), '');
-        linkSync(join(above, 'elsewhere'), join(directory(), 'space.reserve'));
+        writeFileSync(join(above(), 'elsewhere'), '');
+        linkSync(join(above(), 'elsewhere'), join(directory(), 'space.reserve'));
       },
       '"space.reserve" in it has a second name',
     ],
