@@ -1,0 +1,141 @@
+import { expect, it } from 'vitest';
+import { clientKey } from '../../src/model/key.js';
+import type { Job } from '../../src/model/trigger.js';
+import {
+  decideRelease,
+  releaseIfDecided,
+  releaseIfRotated,
+  restoreQuarantines,
+  storedBlocks,
+  takeOrders,
+} from '../../src/operator/quarantines.js';
+import { createSelection } from '../../src/plan/selection.js';
+import { notes } from '../lease/lease-rig.js';
+import { client, NOW } from '../plan/scene.js';
+import { depsOf, worldWithTwo } from '../reconcile/deps.js';
+
+const [WEB, API] = [
+  { provider: 'main', clientId: 'web' },
+  { provider: 'main', clientId: 'api' },
+];
+const BOB = { id: 'token:bob' };
+const instant = (ms: number) => new Date(NOW + ms).toISOString();
+const CAUSE = { kind: 'webhook', receivedAt: instant(0) } as const;
+
+function start() {
+  const world = worldWithTwo();
+  const all = depsOf(world, {});
+  const { logger, logged } = notes();
+  const deps = { ...all.deps, logger };
+  /** A report so long after `NOW`, about a moment so long after it. */
+  const report = (receivedMs = 0, atMs = receivedMs, id = WEB) => {
+    const key = clientKey('main', id.clientId);
+    const cause = { kind: 'order' as const, receivedAt: instant(receivedMs) };
+    const order = { kind: 'secret-compromised' as const, ...id, at: instant(atMs), cause, reason: 'INC-1' };
+    const job: Job = { key, triggers: [{ key, cause, order }], attempts: 0 };
+    return takeOrders(id, job, deps);
+  };
+  const rotate = (ms: number, id = WEB) =>
+    releaseIfRotated(id, client(id.clientId, [], { secretCreatedAt: instant(ms) }), CAUSE, deps);
+  const decide = (id = WEB) => decideRelease(id, BOB, deps);
+  const stored = async (id = WEB) =>
+    (await storedBlocks(deps)).find(({ clientId }) => clientId === id.clientId);
+  return { ...all, deps, world, logged, report, rotate, decide, stored };
+}
+
+it('has one decision, which says why and what stays open, and another report moves its instants on alone', async () => {
+  const { report, stored, decisions, logged, world } = start();
+  expect(await report()).toBe(true);
+  expect(await report()).toBe(false);
+  expect(await report(5_000, -60_000)).toBe(true);
+  expect(world.clientBlock(WEB)).toBe('ClientQuarantined');
+  const [{ id = '' } = {}] = decisions;
+  expect(await stored()).toEqual({
+    ...{ ...WEB, closure: 'ClientQuarantined', at: instant(0), receivedAt: instant(5_000), decisionId: id },
+  });
+  expect(decisions).toMatchObject([
+    {
+      ...{ type: 'dev.scopemesh.client.quarantined', subject: 'client/main/web', outcome: 'applied' },
+      ...{ reason: 'ClientQuarantined', detail: 'INC-1', before: null, after: { at: instant(0) } },
+      cause: { kind: 'order', receivedAt: instant(0) },
+      residual: { accessTokensUntil: expect.anything() },
+    },
+  ]);
+  expect(logged).toEqual([
+    {
+      ...{ ...WEB, at: instant(0) },
+      message: 'client quarantined: its secret is compromised, or a person ordered it',
+    },
+  ]);
+  expect(
+    await takeOrders(WEB, { key: clientKey('main', 'web'), triggers: [], attempts: 0 }, start().deps),
+  ).toBe(false);
+});
+
+it('ends by a secret made after the report, and by no other fact', async () => {
+  const { report, rotate, stored, decisions, deps, world, logged } = start();
+  await report();
+  await report(0, 0, API);
+  for (const ms of [-1, 0]) expect(await rotate(ms)).toBe(false);
+  for (const shown of [undefined, client('web', [])])
+    expect(await releaseIfRotated(WEB, shown, CAUSE, deps)).toBe(false);
+  expect(world.clientBlock(WEB)).toBe('ClientQuarantined');
+  expect(await rotate(1)).toBe(true);
+  expect(await rotate(1)).toBe(false);
+  expect([world.clientBlock(WEB), world.clientBlock(API)]).toEqual([undefined, 'ClientQuarantined']);
+  expect(await stored()).toMatchObject({ closure: 'Released', at: instant(0), decisionId: decisions[2]?.id });
+  expect(await stored(API)).toMatchObject({ closure: 'ClientQuarantined' });
+  expect(decisions.slice(2)).toMatchObject([
+    {
+      ...{ type: 'dev.scopemesh.client.released', outcome: 'applied', reason: 'SecretRotated', cause: CAUSE },
+      ...{ before: { at: instant(0) }, after: { secretCreatedAt: instant(1) } },
+    },
+  ]);
+  expect(logged.at(-1)).toEqual({ ...WEB, reason: 'SecretRotated', message: 'quarantine ended' });
+  // What was reported before that end has no effect, and what is reported later has.
+  expect(await report()).toBe(false);
+  expect(await report(2)).toBe(true);
+});
+
+it('that only Consul has ends by no secret, and by no person before its job has stored it', async () => {
+  const { rotate, decide, deps, world, decisions, report } = start();
+  world.setClientBlock(WEB, 'ClientQuarantined');
+  expect(await rotate(1)).toBe(false);
+  expect(await decide()).toBe(true);
+  expect(await releaseIfDecided(WEB, deps)).toBe(false);
+  expect([world.clientBlock(WEB), decisions]).toEqual(['ClientQuarantined', []]);
+  await report(-1_000);
+  expect(await releaseIfDecided(WEB, deps)).toBe(true);
+  expect(world.clientBlock(WEB)).toBeUndefined();
+});
+
+it('ends by the person who knew its last report, with a decision that names that person, and once', async () => {
+  const { report, decide, deps, world, decisions, added } = start();
+  expect(await decide()).toBe(false);
+  await report();
+  expect(await releaseIfDecided(WEB, deps)).toBe(false);
+  expect(await decide()).toBe(true);
+  const cause = { kind: 'command', receivedAt: instant(0), principal: BOB };
+  expect(added).toEqual([{ key: clientKey('main', 'web'), cause }]);
+  expect(await releaseIfDecided(WEB, deps)).toBe(true);
+  expect(await releaseIfDecided(WEB, deps)).toBe(false);
+  expect(decisions.slice(1)).toMatchObject([
+    { reason: 'QuarantineEnded', principal: BOB, cause, before: { at: instant(0) }, after: null },
+  ]);
+  expect(await decide()).toBe(false);
+  // The next quarantine needs a decision of its own.
+  await report(1_000);
+  expect(await releaseIfDecided(WEB, deps)).toBe(false);
+  expect(world.clientBlock(WEB)).toBe('ClientQuarantined');
+});
+
+it('is restored by the next process for the clients that it selects, but for what a person has ended since', async () => {
+  const { report, decide, deps } = start();
+  for (const id of [WEB, API, { provider: 'main', clientId: 'job' }]) await report(0, 0, id);
+  await decide(API);
+  const next = worldWithTwo();
+  next.setMapping({ ...next.mapping, select: createSelection({ clients: ['web', 'api'] }) });
+  await restoreQuarantines({ ...deps, world: next });
+  const blocks = ['web', 'api', 'job'].map((clientId) => next.clientBlock({ provider: 'main', clientId }));
+  expect(blocks).toEqual(['ClientQuarantined', undefined, undefined]);
+});
