@@ -30,7 +30,7 @@ const TIMEOUT_MS = 5_000;
 const RecordsBody = z.object({ records: z.record(z.string(), z.record(z.string(), z.string())) });
 type WrittenRecords = z.infer<typeof RecordsBody>['records'];
 const StatusBody = z.object({ owner: z.string() });
-const ErrorBody = z.object({ error: z.string(), detail: z.string().optional() });
+const ErrorBody = z.object({ error: z.string(), detail: z.string().exactOptional() });
 
 /** Undefined if nothing, or another program or instance, answers at `http.admin` or `http.listen`. */
 export async function findDaemon(
@@ -106,13 +106,21 @@ export async function findDaemon(
 }
 
 const NO_DAEMON =
-  'no daemon of this configuration runs on this machine, and what people decide is decided there: start scopemesh run, or run this command on the machine of the leader';
+  'no daemon of this configuration answers at http.admin, or at http.listen without one, and what people decide is decided there: start scopemesh run, or run this command on the machine of the leader; who runs scopemesh apply alone approves a held change with scopemesh apply --approve ID';
 
-/** For a command by which a person decides something. Throws ERR_INTERNAL without a daemon. */
-export async function runningDaemon(cli: Pick<Cli, 'openConfig' | 'signal'>): Promise<DaemonClient> {
-  const daemon = await findDaemon(await cli.openConfig(), cli.signal);
+/** For a command that needs the daemon. Throws ERR_INTERNAL without one. */
+export async function runningDaemon(cli: Pick<Cli, 'openDaemonSettings' | 'signal'>): Promise<DaemonClient> {
+  const daemon = await findDaemon(await cli.openDaemonSettings(), cli.signal);
   if (daemon === undefined) throw refusal(NO_DAEMON);
   return daemon;
+}
+
+/** The status of a daemon that shows it, as the schema reads it. */
+export function statusOf<T>({ status, refusal: refused }: DaemonClient, schema: z.ZodType<T>): T {
+  if (refused !== undefined) throw refusal(`the daemon does not show its status: ${refused}`);
+  const parsed = schema.safeParse(status);
+  if (!parsed.success) throw otherVersion();
+  return parsed.data;
 }
 
 /** For a command that goes on without the status. */
@@ -128,9 +136,11 @@ function isFromScopemesh(answer: Response): boolean {
 
 function errorText(said: unknown, status: number): string {
   const parsed = ErrorBody.safeParse(said);
-  return parsed.success
-    ? [parsed.data.error, parsed.data.detail ?? ''].filter((part) => part !== '').join(': ')
-    : `the daemon answered ${status}`;
+  return parsed.success ? refusalText(parsed.data) : `the daemon answered ${status}`;
+}
+
+export function refusalText({ error, detail = '' }: z.infer<typeof ErrorBody>): string {
+  return [error, detail].filter((part) => part !== '').join(': ');
 }
 
 /** The daemon answers in another form than this version reads. */

@@ -1,14 +1,11 @@
 import type { Config } from '../../config/config.js';
 import { recordEqualEdges } from '../apply/edge-records.js';
-import type { Consul } from '../consul/consul.js';
 import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
 import { guardConsul } from '../lease/guarded-consul.js';
-import { type CommandTerm, leadOnce } from '../lease/lead-once.js';
-import { ledOnOtherMachine } from '../lease/refusals.js';
+import { leadOnce } from '../lease/lead-once.js';
 import { type Cause, localPerson } from '../model/cause.js';
 import { commandOf } from '../operator/deps.js';
-import { policyOf } from '../plan/mode.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
@@ -95,68 +92,8 @@ export async function withOneShot<T>(
   }
 }
 
-/** Why a command cannot use the store. */
-export const NO_ANSWER =
-  'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon';
-
-/**
- * Calls `use` with a store that no daemon works with, and leads meanwhile unless `leads` is false: what a person decides
- * there takes effect with the next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would
- * never read what is written.
- * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
- */
-export async function withIdleStore(
-  config: Config,
-  cli: Cli,
-  use: (deps: ReconcilerDeps) => Promise<void>,
-  /** False for a command that changes nothing. */
-  leads = true,
-): Promise<void> {
-  const runtime = cli.runtime(true);
-  const { adapters } = cli.context;
-  const store = await openStoreAlone(adapters, config, runtime, NO_ANSWER);
-  const consul = await adapters.openConsul(config.consul, config.owner, runtime);
-  const useCore = (parts: { readonly consul: Consul; readonly store: StoreParts }) =>
-    use(createCore(config, { ...parts, providers: [] }, runtime).deps);
-  try {
-    await store.queue.check();
-    const lease = await store.fence.read();
-    if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
-    if (!leads) return await useCore({ consul, store });
-    const { term, end } = await leadIdle(config, cli, { consul, store }, runtime);
-    try {
-      await useCore({ consul: guardConsul(consul, term), store: store.lead(term.leader.epoch, () => {}) });
-    } finally {
-      await end().catch((error: unknown) => cli.screen.warn(messageOf(error)));
-    }
-  } finally {
-    await consul.close();
-    await store.close();
-  }
-}
-
-async function leadIdle(
-  config: Config,
-  cli: Cli,
-  parts: { readonly consul: Consul; readonly store: Store },
-  runtime: Runtime,
-): Promise<CommandTerm> {
-  try {
-    const leases = await createLeases(config, parts, runtime, () => undefined);
-    return await leadOnce(leases(config.mode), runtime, cli.signal);
-  } catch (error) {
-    if (!(error instanceof SyncError)) throw error;
-    const needed = policyOf(config).writes ? 'the store and Consul' : 'the store';
-    throw new SyncError(
-      error.code,
-      `without a running daemon this command must lead for a moment, by ${needed}, and cannot: ${error.message}`,
-      { retriable: error.retriable, cause: error },
-    );
-  }
-}
-
 /** The embedded store belongs to one process. */
-export async function openStoreAlone(
+async function openStoreAlone(
   adapters: AdapterFactory,
   config: Config,
   runtime: Runtime,

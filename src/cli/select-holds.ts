@@ -4,7 +4,7 @@ import { configError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import { isApprovable } from '../plan/holds.js';
 import type { Cli } from './cli.js';
-import { findDaemon, refusal } from './daemon-client.js';
+import { type DaemonClient, refusal } from './daemon-client.js';
 import { hasDecisionLog } from './has-decision-log.js';
 import { readDecisions } from './read-decision-log.js';
 import { findKnownHolds } from './recorded-holds.js';
@@ -29,14 +29,14 @@ export async function selectHolds(
   selection: HoldSelection,
   verb: 'approve' | 'reject',
   config: Config,
+  daemon: DaemonClient,
   cli: Cli,
 ): Promise<readonly string[] | undefined> {
   const { reason, client, override, json } = selection;
   if (!isApprovable(reason))
     throw configError(`--reason takes RevocationLimit or MarkUnrecorded: nobody can ${verb} other holds`);
-  const known = await findKnownHolds(config, await findDaemon(config, cli.signal), cli);
-  if (known === undefined)
-    throw refusal('the holds cannot be read: neither a daemon nor a decision log is here');
+  const known = await findKnownHolds(config, daemon, cli);
+  if (known === undefined) throw refusal('the daemon does not show its holds, and no decision log is here');
   const holds = [...known]
     .filter(([, hold]) => hold.reason === reason && (override === true || hold.rejectedBy === null))
     .map(([key, hold]) => ({ ...hold, subject: key.slice(0, -reason.length - 1) }))

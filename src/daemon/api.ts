@@ -2,9 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
-import { definedFields } from '../model/defined-fields.js';
-import type { Rulings, RulingVerdict } from '../operator/rulings.js';
-import { rejectedText } from '../plan/guards/approval.js';
+import { type Rulings, type RulingVerdict, rulingAnswer } from '../operator/rulings.js';
 import type { ClientId } from '../plan/world.js';
 import { onlyCallers } from './api-access.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
@@ -30,26 +28,9 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
     addChange(server, `/api/holds/:id/${verdict}`, deps, Body, async ({ by, body, params, reply }) => {
       const { id } = z.object({ id: z.string() }).parse(params);
       const result = await deps.rulings().onHold(id, verdict, by, body.override === true);
-      switch (result.kind) {
-        case 'ruled':
-          return reply.send({ id, subject: result.hold.subject, ...definedFields({ waits: result.waits }) });
-        case 'first':
-          return reply.code(202).send({ id, subject: result.hold.subject, needsSecond: true });
-        case 'refused':
-          return reply.code(409).send({ error: result.why });
-        case 'unknown':
-          return reply.code(404).send({ error: 'no held change has this ID; the hold may have ended' });
-        case 'unsuitable':
-          return reply.code(409).send({
-            error: `this change is held as ${result.hold.reason}, which a person cannot ${verdict}`,
-            detail: result.hold.detail ?? '',
-          });
-        case 'rejected':
-          return reply.code(409).send({
-            error: rejectedText(result.rejection),
-            detail: 'to approve it anyway, send "override": true (scopemesh approve --override)',
-          });
-      }
+      const answer = rulingAnswer(id, result, verdict);
+      if ('error' in answer) return reply.code(result.kind === 'unknown' ? 404 : 409).send(answer);
+      return reply.code(result.kind === 'first' ? 202 : 200).send(answer);
     });
   addRuling('approve');
   addRuling('reject');

@@ -10,7 +10,7 @@ const AGAIN_MS = 300;
 const SPARE_MS = 1_500;
 
 /** A command that writes. `end` releases the lease. */
-export interface CommandTerm {
+interface CommandTerm {
   readonly term: Term;
   end(): Promise<void>;
 }

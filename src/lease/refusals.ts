@@ -32,14 +32,6 @@ export function ledByDaemon(leader: Leader | undefined): SyncError {
   );
 }
 
-/** A command that only the leader's process can carry out. */
-export function ledOnOtherMachine(leader: Leader): SyncError {
-  return refusal(
-    'ERR_LEASE_HELD',
-    `${toText(leader)} leads this owner: run this command on its machine, or send the request to its API.`,
-  );
-}
-
 /** The store was used with another Consul before. */
 export function otherCluster(): SyncError {
   return refusal(

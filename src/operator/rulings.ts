@@ -1,5 +1,7 @@
 import type { Principal } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { clientKey, formatKey } from '../model/key.js';
+import { rejectedText } from '../plan/guards/approval.js';
 import { clientSubject } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
 import { type RulingResult, ruleOnHold } from './approvals.js';
@@ -22,6 +24,44 @@ export interface Rulings {
 }
 
 export type ReleaseResult = Extract<RulingResult, { kind: 'ruled' | 'first' | 'refused' | 'unknown' }>;
+
+/** A hold or a quarantine that a person has decided on. */
+export interface Ruled {
+  readonly id: string;
+  readonly subject: string;
+  /** The approval is recorded, and another person must approve too. */
+  readonly needsSecond?: true;
+  /** Why the approval has no effect yet. */
+  readonly waits?: string;
+}
+
+/** A recorded ruling, or why it is not recorded, as the API and commands show it. */
+export function rulingAnswer(
+  id: string,
+  result: RulingResult,
+  verdict: RulingVerdict,
+): Ruled | { readonly error: string; readonly detail?: string } {
+  switch (result.kind) {
+    case 'ruled':
+      return { id, subject: result.hold.subject, ...definedFields({ waits: result.waits }) };
+    case 'first':
+      return { id, subject: result.hold.subject, needsSecond: true };
+    case 'refused':
+      return { error: result.why };
+    case 'unknown':
+      return { error: 'no held change has this ID; the hold may have ended' };
+    case 'unsuitable':
+      return {
+        error: `this change is held as ${result.hold.reason}, which a person cannot ${verdict}`,
+        detail: result.hold.detail ?? '',
+      };
+    case 'rejected':
+      return {
+        error: rejectedText(result.rejection),
+        detail: 'to approve it anyway, send "override": true (scopemesh approve --override)',
+      };
+  }
+}
 
 /** A quarantine, as commands name it. */
 export function quarantineSubject({ provider, clientId }: ClientId): string {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { besideDaemon } from '../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { held } from '../support/held-removals.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
@@ -47,8 +48,7 @@ it('apply holds a marked source without a record, then plan and explain know it,
   const [hold] = document.holds;
   expect((await cli.run(['plan'])).out).toContain(`scopemesh approve ${hold?.decisionId}`);
   expect((await cli.run(['doctor'])).out).toContain('has no record of writing them');
-  expect((await cli.run(['approve', hold?.decisionId ?? ''])).status).toBe(0);
-  expect((await cli.run(['apply', '--yes'])).status).toBe(0);
+  expect((await cli.run(['apply', '--yes', '--approve', hold?.decisionId ?? ''])).status).toBe(0);
   expect(await mesh.access('billing')).toBeUndefined();
 });
 
@@ -100,8 +100,7 @@ describe('a removal that the limit holds because of earlier ones', () => {
 
   it('is held after its rejection, also where the limit would let it pass', async () => {
     const [hold] = held(await cli.run(['plan', '--json']));
-    await cli.run(['reject', hold?.decisionId ?? ''], { user: 'bob' });
-    await cli.run(['apply', '--yes']);
+    await besideDaemon(cli, () => cli.run(['reject', hold?.decisionId ?? ''], { user: 'bob' }));
     cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 100 } } });
     expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ rejectedBy: 'local (bob)' }]);
   });

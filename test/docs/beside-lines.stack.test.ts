@@ -2,13 +2,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { startIdp } from '../support/idp.js';
 import { startMesh } from '../support/mesh.js';
 import { startWebhookReceiver } from '../support/webhook-receiver.js';
 import { createLinesShell, linesOf } from './lines-shell.js';
 import { addCaller, providerOf, startLinesWorld } from './lines-world.js';
-import { blocks, textOf } from './manual.js';
+import { blocks, codesInProse, textOf } from './manual.js';
 
 const yamlOf = (page: string) => blocks(textOf(`docs/how-to/${page}`), 'yaml').map((block) => parse(block));
 const BY_HAND = { Name: 'web', Action: 'allow', Description: 'ticket 17' };
@@ -78,7 +79,7 @@ it('the lines of move-in.md propose a mapping, and adopt what it explains', asyn
     consul: { address: mesh.consul.address, token: mesh.consul.managementToken },
     providers: [providerOf(idp)],
     state: { directory: join(shell.cwd, 'state') },
-    http: { listen: '127.0.0.1:9' },
+    http: { listen: `127.0.0.1:${await freePort()}` },
   };
   await writeFile(join(shell.cwd, 'scopemesh.yaml'), stringify(file));
   const [propose, guess, look, adopt = ''] = linesOf('move-in.md');
@@ -89,7 +90,10 @@ it('the lines of move-in.md propose a mapping, and adopt what it explains', asyn
   expect(planned).toContain('The configuration is valid.');
   expect(planned).toContain('ForeignSource');
   const enforce = "sed -i.old 's/^mode: observe/mode: enforce/' proposal/scopemesh.yaml";
-  const done = await shell.run(`${enforce}\n${adopt}`, { ' adopt\n': ' adopt --yes\n' });
+  const [run = ''] = codesInProse('docs/how-to/move-in.md').filter((code) => code.endsWith(' run'));
+  const [take = '', ...rest] = adopt.trim().split('\n');
+  const beside = `${run} 2> daemon.log & until ${take} --yes; do :; done\n${rest.join('\n')}\nkill "$!" && wait`;
+  const done = await shell.run(`${enforce}\n${beside}`);
   expect(done).toContain('Adopted: 1 of 1.');
   expect(done).toContain('No changes.');
 });

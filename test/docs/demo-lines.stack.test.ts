@@ -59,7 +59,6 @@ it(
       'replaces * -> vault',
       'trial ended with status 1',
       'Adopted: 1 of 1.',
-      'Applied: 1 written.',
       '~ reports  GET /v1/keys and below -> GET /v1 and below',
       'Marks removed: 2 of 2.',
       'kind: "ServiceIntentions"',

@@ -6,7 +6,9 @@ import { addCaller, type LinesWorld, startLinesWorld } from './lines-world.js';
 const CALLERS = ['web', 'bot', 'sync', 'desk'];
 /** The IDs of the page. */
 const [FIRST, SECOND] = ['01KAX0WJ4R8W6K1D6M1N2V9B7T', '01KAX0WJ4R8W6K1D6M1N2V9B7U'] as const;
-const [plan, rule, unrecorded, release, asRoot, inContainer] = linesOf('approve-or-reject-a-held-change.md');
+const [plan, rule, unrecorded, release, alone, asRoot, inContainer] = linesOf(
+  'approve-or-reject-a-held-change.md',
+);
 
 let world: LinesWorld;
 beforeAll(async () => {
@@ -72,5 +74,21 @@ describe('the lines of approve-or-reject-a-held-change.md', () => {
     await until('the client is open', async () => (await world.mesh.access('orders'))?.shop !== undefined);
     const subject = 'intention/default/default/orders/shop';
     await world.decided({ subject, reason: 'QuarantineEnded', outcome: 'applied' });
+  });
+
+  it('approve a held removal while no daemon runs', async () => {
+    await world.daemon.stop();
+    world.idp.clients.delete('shop-app');
+    // A list without clients is not complete.
+    world.idp.put('idle-app');
+    // Other changes stay held.
+    const isHeld = ' || [ "$?" = 3 ]';
+    const apply = `scopemesh apply --yes${isHeld}`;
+    await world.run(apply);
+    const subject = 'intention/default/default/orders/shop';
+    const { id } = await world.decided({ subject, reason: 'RevocationLimit', outcome: 'held' });
+    expect(await world.run(apply)).toContain(`scopemesh apply --approve ${id}`);
+    await world.run(`${alone?.trim()}${isHeld}`, { [FIRST]: id });
+    expect((await world.mesh.access('orders'))?.shop).toBeUndefined();
   });
 });

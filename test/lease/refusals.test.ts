@@ -14,7 +14,6 @@ it.each([
   [refusals.ledElsewhere(leader), 'ERR_LEASE_HELD', 'r on h (http://h:1), since 2026-03-01'],
   [refusals.unrelatedStore(leader, 'the/key'), 'ERR_LEASE_HELD', 'consul kv delete the/key'],
   [refusals.ledByDaemon(leader), 'ERR_LEASE_HELD', 'r on h'],
-  [refusals.ledOnOtherMachine(leader), 'ERR_LEASE_HELD', 'r on h'],
   [refusals.otherCluster(), 'ERR_CONFIG', 'consul.address'],
   [refusals.otherLog(), 'ERR_CONFIG', 'set decisions.kind to kafka'],
   [refusals.relayWithoutLease(), 'ERR_CONFIG', 'set decisions.kind to kafka'],

@@ -7,16 +7,14 @@ import { formatKey, type Key } from '../../model/key.js';
 import type { Mode } from '../../model/rule.js';
 import { planAdoptions } from '../../operator/adopt.js';
 import { planAclAdoptions } from '../../operator/adopt-acl.js';
-import { adoptAt } from '../../operator/adopt-requested.js';
 import { MAX_SUBJECTS } from '../../operator/requested-adoptions.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
-import type { Change, Hold } from '../../plan/plan.js';
+import type { Change } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import { type DaemonClient, otherVersion, refusal, runningDaemon, statusOf } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
-import { NO_ANSWER, type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
 import { aclChangeView, changeView, holdView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
@@ -36,8 +34,8 @@ export function addAdopt(program: DocumentedCommand, cli: Cli): void {
     .description(
       'Finds intention sources and ACL objects without a mark that give exactly the access that scopemesh would give, ' +
         'asks, and writes its mark into their Description. From then on scopemesh may change and remove them. Access ' +
-        'stays as it is. Lists the objects that it leaves unchanged, with the reason. A daemon that runs on this machine ' +
-        'writes the marks itself.',
+        'stays as it is. Lists the objects that it leaves unchanged, with the reason. The leading daemon on this machine ' +
+        'writes the marks.',
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
@@ -51,14 +49,15 @@ Examples:
     .action((options: Options) => adoptAll(options, cli));
 }
 
-/** By the running daemon on this machine, or instead of it. */
 async function adoptAll(options: Options, cli: Cli): Promise<void> {
-  const daemon = await findDaemon(await cli.openConfig(), cli.signal);
-  if (daemon === undefined)
-    return withOneShot(cli, NO_ANSWER, (shot) => takeOver(shot.deps, writerOfShot(shot, cli), options, cli));
-  requireLeader(daemon);
+  const daemon = await runningDaemon(cli);
+  const { mappingRevision } = leaderStatus(daemon);
   const sides = await withCurrentState(cli, async (read) => read);
-  await takeOver(sides, writerOfDaemon(daemon, sides, cli), options, cli);
+  if (mappingRevision !== sides.world.mapping.revision)
+    throw refusal(
+      'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
+    );
+  await takeOver(sides, daemon, options, cli);
 }
 
 /** What exists where scopemesh would write its own. */
@@ -70,22 +69,6 @@ const IN_THE_WAY = new Set<HoldReason>([
   'ManagedElsewhere',
 ]);
 
-/** Writes the marks. */
-interface Writer {
-  /** Resolves with the number of marks. */
-  readonly adopt: (key: Key, subjects: readonly string[]) => Promise<number>;
-  readonly publish: () => Promise<void>;
-  readonly holdsAfter: () => Promise<readonly Hold[]>;
-}
-
-function writerOfShot({ deps, cause, publish }: OneShot, { signal }: Cli): Writer {
-  return {
-    adopt: (key, subjects) => adoptAt(key, new Set(subjects), cause, deps, signal),
-    publish,
-    holdsAfter: async () => (await planSides(deps, deps.clock)).holds,
-  };
-}
-
 /** The daemon may wait for a slow Consul, whose requests have limits of their own. */
 const ANSWER_MS = 120_000;
 
@@ -96,52 +79,38 @@ const DaemonBody = z.object({
 });
 
 /** Throws ERR_INTERNAL for a daemon that would refuse each adoption. */
-function requireLeader({ status, refusal: refused }: DaemonClient): void {
-  if (refused !== undefined) throw refusal(`the daemon does not show its status: ${refused}`);
-  const { leader, leading } = bodyOf(status);
-  if (!leader)
-    throw refusal(
-      leading === null
-        ? 'the daemon on this machine does not lead yet; run scopemesh adopt again in a moment'
-        : `the daemon on this machine does not lead, so it adopts nothing: run scopemesh adopt on ${leading.host}, where the leader runs or ran last`,
-    );
+function leaderStatus(daemon: DaemonClient): z.infer<typeof DaemonBody> {
+  const status = statusOf(daemon, DaemonBody);
+  if (status.leader) return status;
+  throw refusal(
+    status.leading === null
+      ? 'the daemon on this machine does not lead yet; run scopemesh adopt again in a moment'
+      : `the daemon on this machine does not lead, so it adopts nothing: run scopemesh adopt on ${status.leading.host}, where the leader runs or ran last`,
+  );
 }
 
-function bodyOf(status: unknown): z.infer<typeof DaemonBody> {
-  const body = DaemonBody.safeParse(status);
-  if (!body.success) throw otherVersion();
-  return body.data;
-}
-
-/** The daemon writes, each key in its turn. It publishes by itself. Throws ERR_INTERNAL for one with another mapping. */
-function writerOfDaemon(daemon: DaemonClient, { world }: CurrentState, cli: Cli): Writer {
-  if (bodyOf(daemon.status).mappingRevision !== world.mapping.revision)
-    throw refusal(
-      'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
-    );
-  return {
-    async adopt(key, subjects) {
-      let adopted = 0;
-      for (const part of inParts(subjects, MAX_SUBJECTS)) {
-        const body = { user: cli.context.user, key: formatKey(key), subjects: [...new Set(part)] };
-        const said = AdoptedBody.safeParse(
-          await daemon.post('/api/adoptions', body, { timeoutMs: ANSWER_MS }),
-        );
-        if (!said.success) throw otherVersion();
-        adopted += said.data.adopted;
-      }
-      return adopted;
-    },
-    publish: async () => {},
-    holdsAfter: () => withCurrentState(cli, async (sides) => (await planSides(sides)).holds),
-  };
+/** The daemon writes, each key in its turn. Resolves with the number of marks. */
+async function adopt(
+  key: Key,
+  subjects: readonly string[],
+  daemon: DaemonClient,
+  { user }: Cli['context'],
+): Promise<number> {
+  let adopted = 0;
+  for (const part of inParts(subjects, MAX_SUBJECTS)) {
+    const body = { user, key: formatKey(key), subjects: [...new Set(part)] };
+    const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, { timeoutMs: ANSWER_MS }));
+    if (!said.success) throw otherVersion();
+    adopted += said.data.adopted;
+  }
+  return adopted;
 }
 
 const AdoptedBody = z.object({ adopted: z.number().int().min(0) });
 
 async function takeOver(
   { world, acl }: Pick<CurrentState, 'world' | 'acl'>,
-  writer: Writer,
+  daemon: DaemonClient,
   options: Options,
   cli: Cli,
 ): Promise<void> {
@@ -165,7 +134,7 @@ async function takeOver(
     const what = key.kind === 'destination' ? key.service : formatKey(key);
     const subjects = changes.map(({ subject }) => subject);
     try {
-      const done = await writer.adopt(key, subjects);
+      const done = await adopt(key, subjects, daemon, cli.context);
       adopted += done;
       if (done < subjects.length)
         errors.push(
@@ -176,12 +145,8 @@ async function takeOver(
       errors.push(`${what}: ${messageOf(error)}`);
     }
   }
-  await writer
-    .publish()
-    .catch((error: unknown) =>
-      errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
-    );
-  const left = (await writer.holdsAfter()).filter(({ reason }) => IN_THE_WAY.has(reason));
+  const { holds } = await withCurrentState(cli, (sides) => planSides(sides));
+  const left = holds.filter(({ reason }) => IN_THE_WAY.has(reason));
   if (options.json) {
     const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });

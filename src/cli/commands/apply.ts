@@ -1,25 +1,31 @@
 import { messageOf } from '../../errors.js';
+import { localPerson } from '../../model/cause.js';
+import { ruleOnHold } from '../../operator/approvals.js';
+import { type Ruled, rulingAnswer } from '../../operator/rulings.js';
 import { rejecterOf } from '../../plan/guards/approval.js';
 import { holdKey } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
+import { refusalText } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
-import type { KnownHolds } from '../recorded-holds.js';
+import type { KnownHold, KnownHolds } from '../recorded-holds.js';
 import { confirm } from '../terminal/confirm.js';
-import { printPlan } from '../terminal/plan-text.js';
+import { approveCommand, printPlan } from '../terminal/plan-text.js';
 import { withProgress } from '../terminal/progress.js';
+import { ruledText } from '../terminal/ruled-text.js';
 import { printable } from '../terminal/screen.js';
 
 const FAILED = 1;
 const SOME_HELD = 3;
 
 interface Options {
+  readonly approve?: readonly string[];
   readonly json?: true;
   readonly yes?: true;
 }
@@ -33,13 +39,20 @@ export function addApply(program: DocumentedCommand, cli: Cli): void {
         'it and settled after it, and names you as the principal.',
     )
     .option('-y, --yes', 'do not ask')
+    .option('--approve <id>', 'also make the held change with this decision ID; may be repeated', addId)
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
     .endHelp(`
-Exit status: 0; 3 if some changes are held (in observe, all); 1 on error or if you answer no.
+Exit status: 0; 3 if some changes are held (in observe, all); 1 on error, if an ID cannot be
+approved, or if you answer no.
+
+Where no daemon runs, --approve releases a held change as scopemesh approve does beside a daemon.
+It is good for this one change, and its decision names you. With guards.approvers: 2 another person
+must have approved the change before.
 
 Examples:
   scopemesh apply
-  scopemesh apply --yes --json | jq .summary`)
+  scopemesh apply --yes --json | jq .summary
+  scopemesh apply --approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB`)
     .action((options: Options) =>
       withOneShot(
         cli,
@@ -55,14 +68,17 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const first = await planAll();
   const forbidden = await planForbidden(shot);
   if (!options.json) await show(forbidden ?? first, deps, cli);
-  const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
+  const { approve = [] } = options;
+  const plan = options.yes ? first : await confirmed(first, approve.length, planAll, shot, cli);
   if (plan === undefined) {
     cli.screen.warn('Nothing was applied.');
     cli.exit(FAILED);
     return;
   }
+  const { approved, refused } = await approveAll(approve, shot, cli);
+  if (!options.json) for (const each of approved) cli.screen.line(`approved  ${ruledText(each)}`);
   let progress = { done: 0, all: 0 };
-  const failures = await withProgress(
+  const failed = await withProgress(
     cli.context.stderr,
     () => `applying ${progress.done} of ${progress.all}`,
     () =>
@@ -83,7 +99,30 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   );
   const after = await planAll();
   const shown = forbidden ?? { ...plan, holds: after.holds };
-  report(shown, after.holds.length > 0, await knownHolds(deps), failures, publishing, shot, options, cli);
+  const failures = [...refused, ...failed];
+  const known = await knownHolds(deps);
+  report(shown, after.holds.length > 0, known, approved, failures, publishing, shot, options, cli);
+}
+
+function addId(id: string, before: readonly string[] = []): readonly string[] {
+  return [...before, id];
+}
+
+/** Before the first write: a job makes what is approved by then. */
+async function approveAll(
+  ids: readonly string[],
+  { deps }: OneShot,
+  { context: { user } }: Cli,
+): Promise<{ readonly approved: readonly Ruled[]; readonly refused: readonly Failure[] }> {
+  const approved: Ruled[] = [];
+  const refused: Failure[] = [];
+  for (const id of ids) {
+    const result = await ruleOnHold(id, 'approved', localPerson(user), deps);
+    const answer = rulingAnswer(id, result, 'approve');
+    if ('error' in answer) refused.push({ key: id, error: refusalText(answer) });
+    else approved.push(answer);
+  }
+  return { approved, refused };
 }
 
 /** In a mode that writes nothing, what it keeps `enforce` from making, as `scopemesh plan` shows it. */
@@ -99,8 +138,13 @@ async function planForbidden({ deps }: OneShot): Promise<FleetPlan | undefined> 
   }
 }
 
+/** No daemon runs beside this command. */
+function approveHere(hold: Pick<KnownHold, 'decisionId' | 'rejectedBy'>): string {
+  return hold.rejectedBy === null ? `scopemesh apply --approve ${hold.decisionId}` : approveCommand(hold);
+}
+
 async function show(plan: FleetPlan, deps: OneShot['deps'], cli: Cli): Promise<void> {
-  printPlan(plan, deps.world.mapping, await knownHolds(deps), cli.screen);
+  printPlan(plan, deps.world.mapping, await knownHolds(deps), cli.screen, undefined, approveHere);
   for (const text of manifestTexts(await manifestNotes(plan, deps.consul, cli.signal)))
     cli.screen.line(printable(text));
 }
@@ -108,6 +152,7 @@ async function show(plan: FleetPlan, deps: OneShot['deps'], cli: Cli): Promise<v
 /** The plan that a person confirmed and that has not changed since; undefined for a no. */
 async function confirmed(
   asked: FleetPlan,
+  approvals: number,
   planAll: () => Promise<FleetPlan>,
   { reread, deps }: OneShot,
   cli: Cli,
@@ -115,8 +160,10 @@ async function confirmed(
   const { mapping } = deps.world;
   const textOf = (plan: FleetPlan) => JSON.stringify(planDocument(plan, mapping));
   let plan = asked;
-  while (isAnythingToDo(plan)) {
-    if (!(await confirm(cli, 'Apply these changes?'))) return undefined;
+  const question =
+    approvals === 0 ? 'Apply these changes?' : `Apply these changes, and approve ${approvals}?`;
+  while (isAnythingToDo(plan) || approvals > 0) {
+    if (!(await confirm(cli, question))) return undefined;
     await reread();
     const now = await planAll();
     if (textOf(now) === textOf(plan)) return now;
@@ -131,6 +178,7 @@ function report(
   plan: FleetPlan,
   isSomeHeld: boolean,
   known: KnownHolds,
+  approved: readonly Ruled[],
   failures: readonly Failure[],
   publishing: string | undefined,
   shot: OneShot,
@@ -145,6 +193,7 @@ function report(
     cli.screen.json({
       ...document,
       summary: { ...document.summary, applied, failed, unknown },
+      approved,
       errors: [
         ...failures.map(({ key, error }) => ({ key, message: error })),
         ...(publishing === undefined ? [] : [{ key: 'decisions', message: publishing }]),

@@ -1,11 +1,8 @@
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
-import { createParkedKeys, unparkRefusal } from '../../queue/parked-keys.js';
-import type { ParkedKey } from '../../queue/queue.js';
 import type { Cli } from '../cli.js';
-import { refusal } from '../daemon-client.js';
-import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
+import { refusal, runningDaemon, statusOf } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { printParked } from '../terminal/parked-text.js';
 import { printable } from '../terminal/screen.js';
@@ -16,13 +13,7 @@ interface Options {
 
 type Verb = 'retry' | 'drop';
 
-/** The parked keys of the daemon, or of the store if no daemon runs. */
-interface Parked {
-  readonly keys: readonly ParkedKey[];
-  readonly count: number;
-  /** Throws with the reason if the key cannot be retried or dropped. */
-  unpark(verb: Verb, key: string): Promise<void>;
-}
+const NOT_PARKED = 'this key is not parked';
 
 const StatusBody = z.object({
   parked: z.array(z.object({ key: z.string(), attempts: z.number(), error: z.string(), since: z.string() })),
@@ -35,7 +26,7 @@ export function addParked(program: DocumentedCommand, cli: Cli): void {
     .summary('list, retry or drop keys that failed too often')
     .description(
       'A key is parked when its job failed eight times in a row for a reason of its own. These commands ask the running ' +
-        'daemon on this machine, or open the store if none runs.',
+        'daemon on this machine.',
     );
   parked
     .command('list', { isDefault: true })
@@ -44,10 +35,9 @@ export function addParked(program: DocumentedCommand, cli: Cli): void {
     .option('--json', 'print one JSON document: parked and parkedCount')
     .endHelp('\nExit status: 0; 1 if the list cannot be read.')
     .action(async (options: Options) => {
-      await withParked(cli, async ({ keys, count }) => {
-        if (options.json) cli.screen.json({ parked: keys, parkedCount: count });
-        else printParked(keys, count, systemClock.now(), cli.screen);
-      });
+      const { parked, parkedCount } = statusOf(await runningDaemon(cli), StatusBody);
+      if (options.json) cli.screen.json({ parked, parkedCount });
+      else printParked(parked, parkedCount, systemClock.now(), cli.screen);
     });
   parked
     .command('retry')
@@ -85,46 +75,21 @@ Example:
 async function unparkAll(verb: Verb, named: readonly string[], options: Options, cli: Cli): Promise<void> {
   const done: string[] = [];
   const errors: { readonly key: string; readonly message: string }[] = [];
-  await withParked(cli, async (parked) => {
-    for (const key of named.length > 0 ? named : new Set(parked.keys.map((each) => each.key))) {
-      try {
-        await parked.unpark(verb, key);
-        done.push(key);
-      } catch (error) {
-        cli.signal.throwIfAborted();
-        errors.push({ key, message: messageOf(error) });
-      }
+  const daemon = await runningDaemon(cli);
+  const { parked } = statusOf(daemon, StatusBody);
+  for (const key of named.length > 0 ? named : new Set(parked.map((each) => each.key))) {
+    try {
+      const answer = await daemon.post(`/api/parked/${verb}`, { user: cli.context.user, key });
+      if (answer === undefined) throw refusal(NOT_PARKED);
+      done.push(key);
+    } catch (error) {
+      cli.signal.throwIfAborted();
+      errors.push({ key, message: messageOf(error) });
     }
-  });
+  }
   const word = verb === 'retry' ? 'retried' : 'dropped';
   if (options.json) cli.screen.json({ [word]: done, errors });
   else for (const key of done) cli.screen.line(`${word}  ${printable(key)}`);
   for (const { key, message } of errors) cli.screen.warn(printable(`scopemesh: ${key}: ${message}`));
   if (errors.length > 0) cli.exit(1);
-}
-
-async function withParked(cli: Cli, use: (parked: Parked) => Promise<void>): Promise<void> {
-  const actions: DaemonOrStoreActions<z.output<typeof StatusBody>, Parked> = {
-    ofDaemon: (daemon, { parked, parkedCount }) => ({
-      keys: parked,
-      count: parkedCount,
-      async unpark(verb, key) {
-        const answer = await daemon.post(`/api/parked/${verb}`, { user: cli.context.user, key });
-        if (answer === undefined) throw refusal(unparkRefusal('not-parked') ?? '');
-      },
-    }),
-    async ofStore({ queue }) {
-      const { parked } = await queue.state();
-      const keys = createParkedKeys(queue, undefined);
-      return {
-        keys: parked,
-        count: parked.length,
-        async unpark(verb, key) {
-          const why = unparkRefusal(await keys.unpark(key, verb === 'retry' ? 'run' : 'drop'));
-          if (why !== undefined) throw refusal(why);
-        },
-      };
-    },
-  };
-  await withDaemonOrStore(cli, StatusBody, actions, use);
 }

@@ -1,27 +1,15 @@
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
-import { dropEvent, requestRetry } from '../../decisions/webhook-requests.js';
-import { WebhookStore } from '../../decisions/webhook-state.js';
 import type { Cli } from '../cli.js';
-import { refusal } from '../daemon-client.js';
-import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
+import { refusal, runningDaemon, statusOf } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
-import { readWebhookStatus, WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
+import { WEBHOOKS_BODY } from '../webhook-status.js';
 import { addWebhooksTest, webhookOf } from './webhooks-test.js';
 
 interface Options {
   readonly json?: true;
-}
-
-/** The webhooks of the daemon, or of the store if no daemon runs. */
-interface Webhooks {
-  readonly statuses: readonly WebhookStatus[];
-  /** Resolves with the IDs that are sent again. */
-  retry(name: string, ids: readonly string[] | undefined): Promise<readonly string[]>;
-  /** False if the webhook does not have the event. */
-  drop(name: string, id: string): Promise<boolean>;
 }
 
 const Retried = z.object({ ids: z.array(z.string()) });
@@ -32,7 +20,7 @@ export function addWebhooks(program: DocumentedCommand, cli: Cli): void {
     .summary('list the webhooks of the decision log, test them, and send again what failed')
     .description(
       'A webhook sends each event of the decision log to a receiver (decisions.webhooks). These commands ask the running ' +
-        'daemon on this machine, or open the store if none runs.',
+        'daemon on this machine.',
     );
   webhooks
     .command('list', { isDefault: true })
@@ -43,10 +31,9 @@ export function addWebhooks(program: DocumentedCommand, cli: Cli): void {
     .option('--json', 'print one JSON document: webhooks')
     .endHelp('\nExit status: 0; 1 if the list cannot be read.')
     .action(async (options: Options) => {
-      await withWebhooks(cli, async ({ statuses }) => {
-        if (options.json) cli.screen.json({ webhooks: statuses });
-        else printWebhooks(statuses, systemClock.now(), cli.screen);
-      });
+      const { webhooks } = statusOf(await runningDaemon(cli), WEBHOOKS_BODY);
+      if (options.json) cli.screen.json({ webhooks });
+      else printWebhooks(webhooks, systemClock.now(), cli.screen);
     });
   webhooks
     .command('retry')
@@ -66,12 +53,14 @@ Example:
   scopemesh webhooks retry siem`)
     .action(async (name: string, ids: readonly string[], options: Options) => {
       await webhookOf(name, cli);
-      await withWebhooks(cli, async (all) => {
-        const retried = await all.retry(name, ids.length === 0 ? undefined : ids);
-        if (options.json) cli.screen.json({ retried });
-        else for (const id of retried) cli.screen.line(`sent again  ${printable(id)}`);
-        for (const id of ids) if (!retried.includes(id)) notThere(id, cli);
-      });
+      const daemon = await runningDaemon(cli);
+      const body = { user: cli.context.user, name, ids: ids.length === 0 ? undefined : ids };
+      const answer = await daemon.post('/api/webhooks/retry', body);
+      if (answer === undefined) throw refusal(OTHER_FILE);
+      const retried = Retried.parse(answer).ids;
+      if (options.json) cli.screen.json({ retried });
+      else for (const id of retried) cli.screen.line(`sent again  ${printable(id)}`);
+      for (const id of ids) if (!retried.includes(id)) notThere(id, cli);
     });
   webhooks
     .command('drop')
@@ -91,12 +80,12 @@ Example:
     .action(async (name: string, ids: readonly string[], options: Options) => {
       await webhookOf(name, cli);
       const dropped: string[] = [];
-      await withWebhooks(cli, async (all) => {
-        for (const id of ids) {
-          if (await all.drop(name, id)) dropped.push(id);
-          else notThere(id, cli);
-        }
-      });
+      const daemon = await runningDaemon(cli);
+      for (const id of ids) {
+        const answer = await daemon.post('/api/webhooks/drop', { user: cli.context.user, name, id });
+        if (answer !== undefined) dropped.push(id);
+        else notThere(id, cli);
+      }
       if (options.json) cli.screen.json({ dropped });
       else for (const id of dropped) cli.screen.line(`dropped  ${printable(id)}`);
     });
@@ -106,27 +95,6 @@ Example:
 function notThere(id: string, cli: Cli): void {
   cli.screen.warn(printable(`scopemesh: ${id}: the webhook neither gave this event up nor waits for it`));
   cli.exit(1);
-}
-
-async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
-  const { user } = cli.context;
-  const actions: DaemonOrStoreActions<z.output<typeof WEBHOOKS_BODY>, Webhooks> = {
-    ofDaemon: (daemon, { webhooks }) => ({
-      statuses: webhooks,
-      async retry(name, ids) {
-        const answer = await daemon.post('/api/webhooks/retry', { user, name, ids });
-        if (answer === undefined) throw refusal(OTHER_FILE);
-        return Retried.parse(answer).ids;
-      },
-      drop: async (name, id) => (await daemon.post('/api/webhooks/drop', { user, name, id })) !== undefined,
-    }),
-    ofStore: async ({ keyValues }, { decisions }) => ({
-      statuses: await Promise.all(decisions.webhooks.map(({ name }) => readWebhookStatus(keyValues, name))),
-      retry: (name, ids) => requestRetry(new WebhookStore(keyValues, name), ids),
-      drop: (name, id) => dropEvent(new WebhookStore(keyValues, name), id),
-    }),
-  };
-  await withDaemonOrStore(cli, WEBHOOKS_BODY, actions, use);
 }
 
 const OTHER_FILE = 'the running daemon has no webhook of this name: restart it with this configuration file';

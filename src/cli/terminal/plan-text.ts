@@ -23,6 +23,7 @@ export function printPlan(
   known: KnownHolds,
   screen: Screen,
   whatIf?: WhatIf,
+  approve = approveCommand,
 ): void {
   const { colors } = screen;
   const isEmpty = !isAnythingToDo(plan);
@@ -45,7 +46,7 @@ export function printPlan(
     // In the order of their writes.
     printBlock('ACL objects', plan.acl.changes.map(aclRow), screen);
   }
-  printHolds(plan.holds, known, screen);
+  printHolds(plan.holds, known, screen, 'Held:', approve);
   if (isEmpty)
     screen.line(
       plan.holds.length === 0 ? 'No changes. Consul matches the identity provider.' : 'No changes.',
@@ -80,7 +81,13 @@ function countsText(of: string, counts: PlanSummary['acl']): string {
 }
 
 /** Prints holds by reason and remedy, and the command that approves a hold below it. */
-export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Screen, title = 'Held:'): void {
+export function printHolds(
+  holds: readonly Hold[],
+  known: KnownHolds,
+  screen: Screen,
+  title: string,
+  approve = approveCommand,
+): void {
   if (holds.length === 0) return;
   const { colors } = screen;
   screen.line(title);
@@ -89,7 +96,7 @@ export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Sc
   for (const [why, group] of groups) {
     screen.line(`  ${colors.yellow(printable(why))}`);
     printRows(
-      group.map((hold) => ({ ...holdRow(hold), below: approveText(hold, known) })),
+      group.map((hold) => ({ ...holdRow(hold), below: approveText(hold, known, approve) })),
       screen,
     );
     if (group.some((hold) => isApprovable(hold.reason) && !known.has(holdKey(hold))))
@@ -101,9 +108,9 @@ export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Sc
 const NO_ID =
   'A hold without a command has no ID yet. The running daemon gives it one (scopemesh run), and so does scopemesh apply.';
 
-function approveText(hold: Hold, known: KnownHolds): string | undefined {
+function approveText(hold: Hold, known: KnownHolds, approve: typeof approveCommand): string | undefined {
   const found = isApprovable(hold.reason) ? known.get(holdKey(hold)) : undefined;
-  return found && approveCommand(found);
+  return found && approve(found);
 }
 
 /** The command that releases a hold. */

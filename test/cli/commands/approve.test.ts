@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import type { CommandLine } from '../../support/command-line.js';
-import { bot, type HeldRemovals, held, startHeldRemovals, web } from '../../support/held-removals.js';
+import { bot, guards, type HeldRemovals, held, startHeldRemovals, web } from '../../support/held-removals.js';
 import type { Mesh } from '../../support/mesh.js';
+import { until } from '../../support/until.js';
 
 let removals: HeldRemovals;
 let mesh: Mesh;
@@ -22,22 +24,24 @@ async function holdBot(): Promise<string> {
   return (await heldId('bot')) ?? '';
 }
 
+const reject = (id: string) => besideDaemon(cli, () => cli.run(['reject', id], { user: 'bob' }));
+
 describe('the command that approves a hold', () => {
   it('is printed by apply, plan and decisions list, and its ID is a field of the JSON', async () => {
     cli.idp(web);
     const applied = await cli.run(['apply', '--yes', '--json']);
     const id = await heldId('bot');
     expect(held(applied)).toMatchObject([{ decisionId: id, rejectedBy: null }]);
-    const line = new RegExp(`^ +scopemesh approve ${id}$`, 'm');
-    for (const args of [['apply', '--yes'], ['plan'], ['decisions', 'list']])
-      expect((await cli.run(args)).out).toMatch(line);
+    for (const args of [['plan'], ['decisions', 'list']])
+      expect((await cli.run(args)).out).toMatch(new RegExp(`^ +scopemesh approve ${id}$`, 'm'));
+    // No daemon runs beside apply.
+    expect((await cli.run(['apply', '--yes'])).out).toContain(`      scopemesh apply --approve ${id}\n`);
     expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: null }]);
   });
 
   it('has --override once somebody rejected the removal', async () => {
     const id = await holdBot();
-    await cli.run(['reject', id], { user: 'bob' });
-    await cli.run(['apply', '--yes']);
+    await reject(id);
     for (const args of [['apply', '--yes'], ['plan']])
       expect((await cli.run(args)).out).toContain(`scopemesh approve --override ${id}`);
     expect(held(await cli.run(['plan', '--json']))).toMatchObject([
@@ -58,11 +62,12 @@ describe('the command that approves a hold', () => {
       return listed;
     };
     for (const out of await outputs()) expect(out).toContain(`scopemesh approve ${id}`);
-    await cli.run(['reject', id], { user: 'bob' });
-    await cli.run(['apply', '--yes']);
+    await reject(id);
     for (const out of await outputs()) expect(out).toContain(`scopemesh approve --override ${id}`);
-    await cli.run(['approve', '--override', id]);
-    await cli.run(['apply', '--yes']);
+    await besideDaemon(cli, async () => {
+      await cli.run(['approve', '--override', id]);
+      await until('the removal', async () => (await mesh.access('orders'))?.bot === undefined);
+    });
     const stop = new AbortController();
     const onOut = (text: string) => text.includes('ClientDeleted') && stop.abort();
     const tail = ['decisions', 'tail', '--since', '1h', '--subject', 'intention/default/default/orders/bot'];
@@ -82,16 +87,33 @@ describe('the command that approves a hold', () => {
   });
 });
 
-describe('approve and reject without a daemon', () => {
-  it('an approved removal happens once, and its decision names who approved it', async () => {
+it.each([
+  ['approve', 'ID'],
+  ['reject', '--reason', 'RevocationLimit'],
+  ['freeze'],
+  ['freeze', 'start'],
+  ['adopt', '--yes'],
+  ['parked'],
+  ['parked', 'retry'],
+  ['grant', 'list'],
+  ['quarantine', 'main/bot', '--reason', 'INC-1'],
+  ['deny', 'web', 'orders', '--for', '2h', '--reason', 'INC-1'],
+])('without a daemon %s %s says what to do', async (...args) => {
+  const { status, out, err } = await cli.run(args);
+  expect([status, out]).toEqual([1, '']);
+  expect(err).toMatch(/no daemon .*start scopemesh run.*scopemesh apply --approve ID/);
+});
+
+describe('apply --approve', () => {
+  const apply = (...ids: readonly string[]) => ['apply', '--yes', ...ids.flatMap((id) => ['--approve', id])];
+
+  it('makes an approved removal once, and the decision names who approved it', async () => {
     const id = await holdBot();
-    const approved = await cli.run(['approve', id, '--json'], { user: 'carol' });
-    expect(approved.status).toBe(0);
-    expect(approved.json()).toEqual({
-      approved: [{ id, subject: 'intention/default/default/orders/bot' }],
-      errors: [],
-    });
-    await cli.run(['apply', '--yes']);
+    const applied = await cli.run([...apply(id), '--json'], { user: 'carol' });
+    // The claim of a client that is gone stays held.
+    expect(applied.status).toBe(3);
+    const subject = 'intention/default/default/orders/bot';
+    expect(applied.json()).toMatchObject({ approved: [{ id, subject }], errors: [] });
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
     const removal = (await decisions()).find(
       ({ data }) => data.action === 'revoke' && data.outcome === 'applied',
@@ -108,97 +130,121 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
   });
 
-  it('holds are approved by what they are after they were shown, and no other list than that one', async () => {
-    cli.idp({ clientId: 'another', scopes: [] });
-    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
-    const byReason = ['approve', '--reason', 'RevocationLimit'];
-    const both = await cli.run(byReason);
-    const [, digest = ''] = /--confirm (\w{12})$/m.exec(both.err) ?? [];
-    expect(both).toMatchObject({ status: 1, err: expect.stringContaining('exactly these 2 changes') });
-    for (const source of ['web', 'bot'])
-      expect(both.out).toContain(
-        `${await heldId(source)}  intention/default/default/orders/${source}  client main/`,
-      );
-
-    const one = [...byReason, '--client', 'main/web-app'];
-    expect(await cli.run([...one, '--confirm', digest])).toMatchObject({
-      status: 1,
-      err: expect.stringContaining(`not the changes of --confirm ${digest}`),
-    });
-    expect((await cli.run(one, { typed: 'no\n' })).status).toBe(1);
-    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
-    expect((await cli.run(one, { typed: 'yes\n' })).out).toContain(`approved  ${await heldId('web')}`);
-    await cli.run(['apply', '--yes']);
-    expect(await mesh.access('orders')).toEqual({ bot: 'allow' });
-
-    const rest = await cli.run([...byReason, '--client', 'bot']);
-    const [, ofRest = ''] = /--confirm (\w{12})$/m.exec(rest.err) ?? [];
-    const approved = await cli.run([...byReason, '--confirm', ofRest, '--json']);
-    expect(approved.json()).toMatchObject({ approved: [{ id: await heldId('bot') }], errors: [] });
-    await cli.run(['apply', '--yes']);
-    expect(await mesh.access('orders')).toBeUndefined();
-  });
-
-  it.each([
-    [['approve'], 'write IDs, or --reason'],
-    [['approve', 'ID', '--reason', 'RevocationLimit'], 'write IDs, or --reason'],
-    [['approve', 'ID', '--client', 'bot'], 'write IDs, or --reason'],
-    [['approve', '--reason', 'ForeignSource'], 'nobody can approve other holds'],
-    [['approve', '--reason', 'RevocationLimit', '--client', 'bot'], 'no held change has this reason'],
-  ])('refuses %j', async (args, why) => {
-    expect(await cli.run(args)).toMatchObject({ status: 1, err: expect.stringContaining(why) });
-  });
-
-  it('an approval releases nothing else', async () => {
+  it('releases nothing else, refuses other IDs with the reason, and applies the rest', async () => {
     cli.idp({ clientId: 'another', scopes: [] });
     await cli.run(['apply', '--yes']);
-    await cli.run(['approve', (await heldId('bot')) ?? '']);
-    await cli.run(['apply', '--yes']);
+    const id = (await heldId('bot')) ?? '';
+    const unconfirmed = (await decisions()).find(({ data }) => data.reason === 'ClaimUnconfirmed')?.id ?? '';
+    const { status, out, err } = await cli.run(apply('nonsense', unconfirmed, id));
+    expect(status).toBe(1);
+    expect(out).toContain(`approved  ${id}  intention/default/default/orders/bot\n`);
+    expect(err).toContain('scopemesh: nonsense: no held change has this ID');
+    expect(err).toContain(`scopemesh: ${unconfirmed}: this change is held as ClaimUnconfirmed`);
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
-  it('a rejected removal is not made, has a decision, and is not held again', async () => {
+  it('asks first, and a no approves nothing', async () => {
     const id = await holdBot();
-    expect((await cli.run(['reject', id])).status).toBe(0);
+    expect((await cli.run(['apply', '--approve', id], { typed: 'no\n' })).status).toBe(1);
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
-    const reported = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
-    expect(reported.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
-    expect(reported[1]?.data).toMatchObject({ principal: { id: 'local', note: 'alice' } });
-  });
-
-  it('an approval of a rejected removal is refused with who rejected it, and passes with --override', async () => {
-    const id = await holdBot();
-    await cli.run(['reject', id], { user: 'bob' });
-    const refused = await cli.run(['approve', id], { user: 'carol' });
-    expect(refused).toMatchObject({
-      status: 1,
-      err: expect.stringMatching(/local \(bob\) rejected this removal at \S+; .*--override/),
-    });
-    await cli.run(['apply', '--yes']);
-    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
-    expect((await cli.run(['approve', id, '--override'], { user: 'carol' })).status).toBe(0);
-    await cli.run(['apply', '--yes']);
+    const { status, err } = await cli.run(['apply', '--approve', id], { typed: 'yes\n' });
+    expect([status, err]).toEqual([3, expect.stringContaining('Apply these changes, and approve 1?')]);
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
-  it('an approval of several removes all but the one that somebody rejected, and exits with 1', async () => {
+  it('does not count for two persons, and not for what a person rejected', async () => {
+    const id = await holdBot();
+    cli.configure({ guards: { ...guards, approvers: 2 } });
+    const first = await cli.run(apply(id));
+    expect([first.status, first.out]).toEqual([3, expect.stringContaining('(another person must approve')]);
+    expect((await decisions()).at(-1)?.data).toMatchObject({ reason: 'FirstApproval' });
+    const second = await cli.run(apply(id), { user: 'bob' });
+    expect([second.status, second.err]).toEqual([1, expect.stringContaining('approved this already')]);
+    cli.configure({ guards });
+    await reject(id);
+    const rejected = await cli.run(apply(id));
+    expect([rejected.status, rejected.err]).toEqual([1, expect.stringMatching(/local \(bob\) rejected/)]);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+  });
+});
+
+describe('approve and reject', () => {
+  it('take holds by what they are after they were shown, and no other list than that one', async () => {
+    cli.idp({ clientId: 'another', scopes: [] });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    await besideDaemon(cli, async () => {
+      const byReason = ['approve', '--reason', 'RevocationLimit'];
+      const both = await cli.run(byReason);
+      const [, digest = ''] = /--confirm (\w{12})$/m.exec(both.err) ?? [];
+      expect(both).toMatchObject({ status: 1, err: expect.stringContaining('exactly these 2 changes') });
+      for (const source of ['web', 'bot'])
+        expect(both.out).toContain(
+          `${await heldId(source)}  intention/default/default/orders/${source}  client main/`,
+        );
+
+      const one = [...byReason, '--client', 'main/web-app'];
+      expect(await cli.run([...one, '--confirm', digest])).toMatchObject({
+        status: 1,
+        err: expect.stringContaining(`not the changes of --confirm ${digest}`),
+      });
+      expect((await cli.run(one, { typed: 'no\n' })).status).toBe(1);
+      expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
+      expect((await cli.run(one, { typed: 'yes\n' })).out).toContain(`approved  ${await heldId('web')}`);
+      await until('the removal', async () => (await mesh.access('orders'))?.web === undefined);
+
+      const rest = await cli.run([...byReason, '--client', 'bot']);
+      const [, ofRest = ''] = /--confirm (\w{12})$/m.exec(rest.err) ?? [];
+      const approved = await cli.run([...byReason, '--confirm', ofRest, '--json']);
+      expect(approved.json()).toMatchObject({ approved: [{ id: await heldId('bot') }], errors: [] });
+      await until('the removal', async () => (await mesh.access('orders')) === undefined);
+    });
+  });
+
+  it('refuse arguments that say nothing, too much or nothing held, and other IDs with the reason', async () => {
+    const applied = (await decisions()).find(({ data }) => data.outcome === 'applied')?.id ?? '';
+    const cases = [
+      [[], 'write IDs, or --reason'],
+      [['ID', '--reason', 'RevocationLimit'], 'write IDs, or --reason'],
+      [['ID', '--client', 'bot'], 'write IDs, or --reason'],
+      [['--reason', 'ForeignSource'], 'nobody can approve other holds'],
+      [['--reason', 'RevocationLimit', '--client', 'bot'], 'no held change has this reason'],
+      [['nonsense'], 'no held change has this ID'],
+      [[applied], 'it is applied (ScopeGranted)'],
+    ] as const;
+    await besideDaemon(cli, async () => {
+      for (const [args, why] of cases)
+        expect(await cli.run(['approve', ...args])).toMatchObject({
+          status: 1,
+          err: expect.stringContaining(why),
+        });
+    });
+  });
+
+  it('of several approve all but the one that somebody rejected, and exit with 1', async () => {
     cli.idp({ clientId: 'another', scopes: [] });
     await cli.run(['apply', '--yes']);
     const [webId, botId] = [(await heldId('web')) ?? '', (await heldId('bot')) ?? ''];
-    await cli.run(['reject', webId], { user: 'bob' });
-    const approved = await cli.run(['approve', webId, botId, '--json'], { user: 'carol' });
-    expect(approved.status).toBe(1);
-    expect(approved.json()).toMatchObject({
-      approved: [{ id: botId }],
-      errors: [{ id: webId, message: expect.stringContaining('local (bob) rejected this removal') }],
+    await besideDaemon(cli, async () => {
+      await cli.run(['reject', webId], { user: 'bob' });
+      const approved = await cli.run(['approve', webId, botId, '--json'], { user: 'carol' });
+      expect(approved.status).toBe(1);
+      expect(approved.json()).toMatchObject({
+        approved: [{ id: botId }],
+        errors: [{ id: webId, message: expect.stringContaining('local (bob) rejected this removal') }],
+      });
+      await until('the removal', async () => (await mesh.access('orders'))?.bot === undefined);
     });
-    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
-  it('a rejected removal is not made even if the limit would allow it now, also in the plan of apply', async () => {
-    expect((await cli.run(['reject', await holdBot()])).status).toBe(0);
+  it('keep a rejected removal from being made, with a decision, also where the limit would allow it', async () => {
+    const id = await holdBot();
+    expect((await reject(id)).status).toBe(0);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    const reported = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
+    expect(reported.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
+    expect(reported[1]?.data).toMatchObject({ principal: { id: 'local', note: 'bob' } });
     cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 10 } } });
     const applied = await cli.run(['apply', '--yes', '--json']);
     expect(applied.status).toBe(3);
@@ -207,21 +253,5 @@ describe('approve and reject without a daemon', () => {
       holds: expect.arrayContaining([expect.objectContaining({ reason: 'RevocationLimit' })]),
     });
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
-  });
-
-  it('refuses other IDs with the reason, and decides the rest', async () => {
-    const id = await holdBot();
-    const unconfirmed = (await decisions()).find(({ data }) => data.reason === 'ClaimUnconfirmed')?.id ?? '';
-    const applied = (await decisions()).find(({ data }) => data.outcome === 'applied')?.id ?? '';
-    const { status, json } = await cli.run(['approve', 'nonsense', unconfirmed, applied, id, '--json']);
-    expect(status).toBe(1);
-    expect(json()).toMatchObject({
-      approved: [{ id }],
-      errors: [
-        { id: 'nonsense', message: expect.stringContaining('no held change') },
-        { id: unconfirmed, message: expect.stringContaining('ClaimUnconfirmed') },
-        { id: applied, message: expect.stringContaining('ScopeGranted') },
-      ],
-    });
   });
 });

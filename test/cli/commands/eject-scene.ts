@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { freePort } from '../../stack/ports.js';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, type ConsulAddress, createCommandLine } from '../../support/command-line.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
-import { until } from '../../support/until.js';
 
 type Request = (method: string, path: string, body?: unknown) => Promise<unknown>;
 type Row = Readonly<Record<string, unknown>>;
@@ -11,8 +10,6 @@ type Row = Readonly<Record<string, unknown>>;
 /** A Consul where `payments` wrote intentions and ACL objects beside others. */
 export interface EjectScene {
   readonly cli: CommandLine;
-  /** Where a daemon listens. */
-  readonly listen: string;
   /** Config entries and ACL objects without their indexes; marks as they are. */
   snapshot(): Promise<string>;
   close(): Promise<void>;
@@ -21,10 +18,8 @@ export interface EjectScene {
 export async function startEjectScene(consul: ConsulAddress, request: Request): Promise<EjectScene> {
   const idp: KeySetServer = await startKeySetServer();
   const cli = createCommandLine(consul);
-  const listen = `127.0.0.1:${await freePort()}`;
   cli.configure({
     login: 'on',
-    http: { listen },
     select: { services: ['orders'] },
     providers: [
       {
@@ -63,7 +58,6 @@ export async function startEjectScene(consul: ConsulAddress, request: Request): 
     );
   return {
     cli,
-    listen,
     async snapshot() {
       const all = {
         intentions: await list('/v1/config/service-intentions'),
@@ -91,7 +85,7 @@ export function withoutMarks(snapshot: string): unknown {
   });
 }
 
-/** Ejects, and checks that only the marks are gone, and that adoption brings them back. */
+/** Ejects, and checks that only the marks are gone, and that adoption beside a daemon brings them back. */
 export async function ejectAndComeBack({ cli, snapshot }: EjectScene): Promise<void> {
   const before = await snapshot();
   expect(before).toContain('scopemesh:payments client=main/web-app');
@@ -119,34 +113,6 @@ export async function ejectAndComeBack({ cli, snapshot }: EjectScene): Promise<v
   expect(new Set(plan.holds.map(({ reason }) => reason))).toEqual(
     new Set(['ForeignSource', 'ForeignObject']),
   );
-  expect((await cli.run(['adopt', '--yes'])).status).toBe(0);
-  expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
-}
-
-/** Ejects again, and lets a running daemon adopt everything: intentions and ACL objects. */
-export async function comeBackBesideDaemon({ cli, listen, snapshot }: EjectScene): Promise<void> {
-  const before = await snapshot();
-  expect((await cli.run(['eject', '--yes'])).status).toBe(0);
-  const stop = new AbortController();
-  const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
-  try {
-    await until('a leader', async () => {
-      const answer = await fetch(`http://${listen}/statusz`).catch(() => undefined);
-      return answer !== undefined && ((await answer.json()) as Row).leader === true;
-    });
-    // Before the daemon has read both sides there is nothing that it can adopt.
-    await until(
-      'a daemon that adopted everything',
-      async () => {
-        const { status, json } = await cli.run(['adopt', '--yes', '--json']);
-        return status === 0 && JSON.stringify(json().summary) === '{"adopted":0,"left":0}';
-      },
-      60_000,
-    );
-    expect(await snapshot()).toBe(before);
-  } finally {
-    stop.abort();
-    await running;
-  }
+  expect((await besideDaemon(cli, () => cli.run(['adopt', '--yes']))).status).toBe(0);
   expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type ConsulHandle, startConsul } from '../../stack/consul.js';
-import { comeBackBesideDaemon, type EjectScene, ejectAndComeBack, startEjectScene } from './eject-scene.js';
+import { type EjectScene, ejectAndComeBack, startEjectScene } from './eject-scene.js';
 
 let consul: ConsulHandle;
 let scene: EjectScene;
@@ -22,7 +22,5 @@ afterAll(async () => {
 });
 
 describe('scopemesh eject on a real Consul', () => {
-  it('leaves Consul equal to itself but for the marks', () => ejectAndComeBack(scene));
-
-  it('is undone by adopt beside a running daemon', () => comeBackBesideDaemon(scene));
+  it('leaves Consul equal to itself but for the marks, and adopt undoes it', () => ejectAndComeBack(scene));
 });

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../stack/ports.js';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 import { until } from '../../support/until.js';
@@ -25,81 +26,53 @@ const holds = (found: { json(): Record<string, unknown> }) =>
   (found.json().holds as { reason: string; detail: string }[]).map(({ reason }) => reason);
 
 describe('scopemesh freeze', () => {
-  it('without a daemon is kept in the store, and apply heeds it', async () => {
-    expect((await cli.run(['freeze'])).out).toBe('no freeze is in effect\n');
-    expect(await cli.run(['freeze', 'end', '--reason', 'none'])).toMatchObject({
-      status: 1,
-      err: expect.stringContaining('no freeze is in effect'),
+  it('asks the daemon, survives it, and apply heeds it', async () => {
+    cli.idp({ ...web, scopes: [] });
+    await besideDaemon(cli, async () => {
+      expect((await cli.run(['freeze'])).out).toBe('no freeze is in effect\n');
+      expect(await cli.run(['freeze', 'end', '--reason', 'none'])).toMatchObject({
+        status: 1,
+        err: expect.stringContaining('no freeze is in effect'),
+      });
+      expect((await cli.run([...START, '--for', '2h', '--json'])).json()).toMatchObject({
+        freeze: { kind: 'started', reason: 'release 42', until: expect.stringMatching(/Z$/) },
+      });
+      expect(await cli.run(['freeze', 'status'])).toMatchObject({
+        status: 0,
+        out: expect.stringMatching(/^local \(\S+\) started a freeze, .* until 2\S+Z: release 42\n$/),
+      });
+      expect((await cli.run(['freeze', 'start', '--json'])).json()).toMatchObject({
+        freeze: { kind: 'started', reason: null, until: null },
+      });
+      expect((await cli.run(['freeze'])).out).toMatch(/pass until scopemesh freeze end: no reason given\n$/);
     });
-    expect((await cli.run([...START, '--for', '2h', '--json'])).json()).toMatchObject({
-      freeze: { kind: 'started', reason: 'release 42', until: expect.stringMatching(/Z$/) },
-    });
-    expect(await cli.run(['freeze', 'status'])).toMatchObject({
-      status: 0,
-      out: expect.stringMatching(/^local \(\S+\) started a freeze, .* until 2\S+Z: release 42\n$/),
-    });
+    cli.idp(web);
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toBeUndefined();
-    expect((await cli.run(['freeze', 'start', '--json'])).json()).toMatchObject({
-      freeze: { kind: 'started', reason: null, until: null },
-    });
-    expect((await cli.run(['freeze'])).out).toMatch(/pass until scopemesh freeze end: no reason given\n$/);
-    expect((await cli.run(['freeze', 'end'])).status).toBe(0);
-    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
-    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
-  });
-
-  it('beside a daemon asks it, and plan knows of it; a command that cannot find it writes nothing', async () => {
-    const listen = `127.0.0.1:${await freePort()}`;
-    cli.configure({ http: { listen } });
-    cli.idp({ ...web, scopes: [] });
-    const other = createCommandLine(mesh);
-    const stop = new AbortController();
-    const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
-    try {
-      // It takes events before it leads.
-      await until('the daemon leads', () =>
-        fetch(`http://${listen}/statusz`).then(
-          async (answer) => answer.ok && Object(await answer.json()).leader === true,
-          () => false,
-        ),
-      );
-      // Its store has no sign of life of the leader, as a Redis has none after a restart.
-      for (const args of [START, ['freeze', 'end', '--reason', 'done']])
-        expect(await other.run(args)).toMatchObject({
-          status: 1,
-          err: expect.stringMatching(/must lead for a moment, by the store and Consul, .*\/\d+ on /),
-        });
-      expect((await other.run(['freeze'])).out).toBe('no freeze is in effect\n');
-      await until('a freeze', async () =>
-        (await cli.run(['freeze', 'start'])).status === 0 ? true : undefined,
-      );
-      // The secrets of a service are not in the environment of a person.
-      const missing = '$' + '{NOT_SET}';
-      cli.configure({
-        consul: { address: mesh.consul.address, token: missing },
-        http: { listen, tokens: [{ name: 'alice', token: missing }] },
-      });
-      expect((await cli.run(['plan'])).err).toContain('NOT_SET');
-      expect((await cli.run(['freeze'])).out).toContain('started a freeze');
-      expect((await cli.run(['webhooks', 'list', '--json'])).json()).toEqual({ webhooks: [] });
-      cli.configure({ http: { listen } });
-      cli.idp(web);
+    await besideDaemon(cli, async () => {
       const plan = await cli.run(['plan', '--json']);
       expect(plan.json().changes).toEqual([]);
       expect(holds(plan)).toEqual(['Frozen']);
-      expect((await cli.run(['freeze', 'status', '--json'])).json()).toMatchObject({
-        freeze: { kind: 'started', until: null },
-      });
-      expect((await cli.run(['freeze', 'end', '--json'])).json()).toEqual({
-        freeze: null,
-      });
+      expect((await cli.run(['freeze', 'end', '--json'])).json()).toEqual({ freeze: null });
       expect((await cli.run(['plan', '--json'])).json().holds).toEqual([]);
-    } finally {
-      stop.abort(new Error('stopped by a signal'));
-      await running;
-      other.close();
-    }
+      await until('the edge', async () => (await mesh.access('orders'))?.web === 'allow');
+    });
+  });
+
+  it('needs of the file only where the daemon is, as the other commands that ask it', async () => {
+    await besideDaemon(cli, async () => {
+      // The secrets of a service are not in the environment of a person.
+      const { http, state, owner } = JSON.parse(readFileSync(cli.configFile, 'utf8'));
+      const missing = '$' + '{NOT_SET}';
+      const tokens = [{ name: 'alice', token: missing }];
+      const consul = { address: mesh.consul.address, token: missing };
+      cli.configure({ owner, consul, state, http: { ...http, tokens } });
+      expect((await cli.run(['plan'])).err).toContain('NOT_SET');
+      expect((await cli.run(['freeze', 'start'])).status).toBe(0);
+      expect((await cli.run(['freeze'])).out).toContain('started a freeze');
+      expect((await cli.run(['parked', 'list', '--json'])).json()).toMatchObject({ parked: [] });
+      expect((await cli.run(['webhooks', 'list', '--json'])).json()).toEqual({ webhooks: [] });
+    });
   });
 
   it('refuses a reason of several lines and an invalid time', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { freePort } from '../../stack/ports.js';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 import { until } from '../../support/until.js';
@@ -37,15 +37,9 @@ it('scopemesh grant needs a daemon, and says what is missing or wrong', async ()
 });
 
 it('scopemesh grant opens an edge, list, plan and explain show it, and grant end closes it', async () => {
-  const listen = `127.0.0.1:${await freePort()}`;
-  cli.configure({ http: { listen }, guards: { breakGlass: {} } });
-  const stop = new AbortController();
-  const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
-  try {
-    const granted = await until('a grant', async () => {
-      const result = await cli.run([...GRANT, '--json']);
-      return result.status === 0 ? result : undefined;
-    });
+  cli.configure({ guards: { breakGlass: {} } });
+  await besideDaemon(cli, async () => {
+    const granted = await cli.run([...GRANT, '--json']);
     expect((await cli.run(['grant', 'web', 'Orders', ...GRANT.slice(3)])).err).toContain(
       'the value of "destination" must be a plain service name',
     );
@@ -82,8 +76,5 @@ it('scopemesh grant opens an edge, list, plan and explain show it, and grant end
     ] as const)
       expect((await cli.run(['explain', 'web', 'orders', '--path', path])).status).toBe(allowed);
     expect((await cli.run(['grant', 'list'])).out).toContain('GET,HEAD /v1/orders');
-  } finally {
-    stop.abort();
-    await running;
-  }
+  });
 });

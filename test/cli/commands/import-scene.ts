@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import {
   type Client,
   type CommandLine,
@@ -218,7 +219,8 @@ export async function moveInAndLeave(scene: ImportScene, { consul }: ConsulAddre
   );
 
   expect((await use('validate')).status).toBe(0);
-  expect((await use('adopt', '--yes', '--json')).json()).toMatchObject({
+  const adoption = await besideDaemon(cli, () => use('adopt', '--yes', '--json'), { file });
+  expect(adoption.json()).toMatchObject({
     summary: { adopted: edges.length, left: 0 },
     errors: [],
   });

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { clientKey, formatKey } from '../../../src/model/key.js';
 import type { RevocationOrder } from '../../../src/model/order.js';
 import type { Trigger } from '../../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
-import { freePort } from '../../stack/ports.js';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { until } from '../../support/until.js';
 
@@ -49,28 +49,8 @@ const listed = async () => {
   return (parked as { key: string }[]).map(({ key }) => key);
 };
 
-describe.each(['without a daemon', 'beside a daemon'])('parked keys %s', (where) => {
-  const stop = new AbortController();
-  let running: Promise<unknown> = Promise.resolve();
-  beforeEach(async () => {
-    if (where === 'without a daemon') return;
-    const port = await freePort();
-    cli.configure({ http: { listen: `127.0.0.1:${port}` } });
-    // Only a comparison would try the keys again.
-    running = cli.run(['--log-level', 'error', 'run', '--only', 'intake'], { signal: stop.signal });
-    await until('the daemon answers', () =>
-      fetch(`http://127.0.0.1:${port}/statusz`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
-  });
-  afterEach(async () => {
-    stop.abort(new Error('stopped by a signal'));
-    await running;
-  });
-
-  it('are listed with the command for each, retried, and dropped unless they have an order', async () => {
+it('parked keys are listed with the command for each, retried, and dropped unless they have an order', async () => {
+  const use = async () => {
     const { out, status } = await cli.run(['parked']);
     expect(status).toBe(0);
     expect(out).toContain(`${WEB}  2 attempts failed, for `);
@@ -97,5 +77,7 @@ describe.each(['without a daemon', 'beside a daemon'])('parked keys %s', (where)
     });
     expect(await listed()).toEqual([]);
     expect((await cli.run(['parked', 'list'])).out).toBe('no key is parked\n');
-  });
+  };
+  // Only a comparison would try the keys again.
+  await besideDaemon(cli, use, { args: ['--only', 'intake'] });
 });

@@ -5,13 +5,11 @@ import { systemClock } from '../../../src/clock.js';
 import { WebhookStore } from '../../../src/decisions/webhook-state.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
-import { freePort } from '../../stack/ports.js';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { secretOf } from '../../support/idp.js';
-import { until } from '../../support/until.js';
 import { startWebhookReceiver } from '../../support/webhook-receiver.js';
 
-const LONG_MS = 100_000;
 const SINCE = '2026-01-01T00:00:00.000Z';
 const letter = (id: string) => ({
   id,
@@ -45,44 +43,21 @@ async function withStore<T>(use: (store: WebhookStore) => Promise<T>): Promise<T
   }
 }
 
-describe.each(['without a daemon', 'beside a daemon'])('webhooks %s', (where) => {
-  const stop = new AbortController();
-  let running: Promise<unknown> = Promise.resolve();
-  beforeEach(async () => {
-    await withStore(async (store) => {
-      await store.bury(letter('dead-1'));
-      await store.bury(letter('dead-2'));
-      const failing = {
-        id: 'head',
-        type: 't',
-        since: SINCE,
-        attempts: 3,
-        refusals: 0,
-        error: 'ECONNREFUSED',
-      };
-      await store.update((state) => ({ ...state, failing, disabledAt: SINCE }));
-    });
-    if (where === 'without a daemon') return;
-    const port = await freePort();
-    cli.configure({ ...NOWHERE, http: { listen: `127.0.0.1:${port}` } });
-    // It delivers nothing itself.
-    running = cli.run(['--log-level', 'error', 'run', '--only', 'intake'], { signal: stop.signal });
-    await until(
-      'the daemon answers',
-      () =>
-        fetch(`http://127.0.0.1:${port}/statusz`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      LONG_MS,
-    );
+it('webhooks are listed, sent again and dropped', async () => {
+  await withStore(async (store) => {
+    await store.bury(letter('dead-1'));
+    await store.bury(letter('dead-2'));
+    const failing = {
+      id: 'head',
+      type: 't',
+      since: SINCE,
+      attempts: 3,
+      refusals: 0,
+      error: 'ECONNREFUSED',
+    };
+    await store.update((state) => ({ ...state, failing, disabledAt: SINCE }));
   });
-  afterEach(async () => {
-    stop.abort(new Error('stopped by a signal'));
-    await running;
-  });
-
-  it('are listed, sent again and dropped', async () => {
+  const use = async () => {
     const { out, status } = await cli.run(['webhooks']);
     expect(status).toBe(0);
     expect(out).toContain('disabled    siem  2 dead letters\n');
@@ -106,12 +81,12 @@ describe.each(['without a daemon', 'beside a daemon'])('webhooks %s', (where) =>
     expect((await cli.run(['webhooks', 'retry', 'other'])).err).toContain(
       'no webhook of the configuration has this name; there are siem',
     );
-    stop.abort(new Error('stopped by a signal'));
-    await running;
-    const state = await withStore((store) => store.state());
-    expect(state).toMatchObject({ deadLetters: 1, asked: { retry: true, drop: 'head', ids: ['dead-2'] } });
-    expect(state.disabledAt).toBeUndefined();
-  });
+  };
+  // It delivers nothing itself.
+  await besideDaemon(cli, use, { args: ['--only', 'intake'] });
+  const state = await withStore((store) => store.state());
+  expect(state).toMatchObject({ deadLetters: 1, asked: { retry: true, drop: 'head', ids: ['dead-2'] } });
+  expect(state.disabledAt).toBeUndefined();
 });
 
 describe('webhooks test', () => {

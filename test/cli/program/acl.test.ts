@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
@@ -141,7 +142,7 @@ describe('adopt', () => {
   it('adopts ACL objects that lost their mark and match the desired state', async () => {
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     await takeMarks();
-    const { status, json } = await cli.run(['adopt', '--yes', '--json']);
+    const { status, json } = await besideDaemon(cli, () => cli.run(['adopt', '--yes', '--json']));
     expect(status).toBe(0);
     expect(json()).toMatchObject({
       changes: [
@@ -160,7 +161,7 @@ describe('adopt', () => {
   it('shows them and asks first', async () => {
     await cli.run(['apply', '--yes']);
     await takeMarks();
-    const { status, out } = await cli.run(['adopt'], { typed: 'no\n' });
+    const { status, out } = await besideDaemon(cli, () => cli.run(['adopt'], { typed: 'no\n' }));
     expect(status).toBe(1);
     expect(out).toMatch(new RegExp(`~ ${NAME} +auth method +scopes config:read, client main/web-app`));
     expect(await mesh.request('GET', `/v1/acl/auth-method/${NAME}`)).toMatchObject({
@@ -171,7 +172,7 @@ describe('adopt', () => {
   it('leaves what gives more, which is reported as lost, and what nobody should have any more', async () => {
     await cli.run(['apply', '--yes']);
     await takeMarks({ MaxTokenTTL: '12h' });
-    const { json } = await cli.run(['adopt', '--yes', '--json']);
+    const { json } = await besideDaemon(cli, () => cli.run(['adopt', '--yes', '--json']));
     expect(json()).toMatchObject({ summary: { adopted: 3 } });
     const { findings } = (await cli.run(['doctor', '--json'])).json();
     expect(findings).toContainEqual(
@@ -183,7 +184,8 @@ describe('adopt', () => {
     );
     expect(await held()).toEqual(['MarkLost']);
     cli.idp({ ...web('config:read'), enabled: false });
-    expect((await cli.run(['adopt', '--yes'])).out).toContain('Nothing to adopt.');
+    const { out } = await besideDaemon(cli, () => cli.run(['adopt', '--yes']));
+    expect(out).toContain('Nothing to adopt.');
     expect(await held()).toEqual(['MarkLost']);
   });
 });

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../stack/ports.js';
+import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { startConsulProxy } from '../../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
@@ -29,7 +30,7 @@ describe('a foreign source where scopemesh would write its own', () => {
     expect(out).toContain('ForeignSource: the scopemesh instance with owner other created this source');
     expect(out).toContain('guards.protected');
     expect(out).not.toContain('scopemesh adopt');
-    const adopted = await cli.run(['adopt', '--yes']);
+    const adopted = await besideDaemon(cli, () => cli.run(['adopt', '--yes']));
     expect(adopted.status).toBe(0);
     expect(adopted.out).toContain('Nothing to adopt.\n1 left as it is');
     expect(adopted.out).toContain('the scopemesh instance with owner other created this source');
@@ -38,39 +39,31 @@ describe('a foreign source where scopemesh would write its own', () => {
 
   it('with other access is listed by adopt, in JSON too', async () => {
     await mesh.write('billing', [{ ...equal, Action: 'deny' }]);
-    expect((await cli.run(['adopt', '--yes'])).out).toContain('1 left as it is:\n');
-    expect((await cli.run(['adopt', '--yes', '--json'])).json()).toMatchObject({
-      left: [{ reason: 'ForeignSource', resource: { source: 'bot', destination: 'billing' } }],
-      summary: { adopted: 0, left: 1 },
+    await besideDaemon(cli, async () => {
+      expect((await cli.run(['adopt', '--yes'])).out).toContain('1 left as it is:\n');
+      expect((await cli.run(['adopt', '--yes', '--json'])).json()).toMatchObject({
+        left: [{ reason: 'ForeignSource', resource: { source: 'bot', destination: 'billing' } }],
+        summary: { adopted: 0, left: 1 },
+      });
     });
   });
 
   it('is no longer left once it is adopted', async () => {
     await mesh.write('billing', [equal]);
-    const { out } = await cli.run(['adopt', '--yes']);
+    const { out } = await besideDaemon(cli, () => cli.run(['adopt', '--yes']));
     expect(out).toContain('Adopted: 1 of 1.');
     expect(out).not.toContain('left as');
   });
 
   it('is adopted by a running daemon, in the turn of its key, and then owned by it', async () => {
     await mesh.write('billing', [equal, { ...equal, Name: 'manual' }]);
-    const listen = `127.0.0.1:${await freePort()}`;
-    cli.configure({ http: { listen } });
-    const stop = new AbortController();
-    const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
-    const holds = async (): Promise<unknown[] | undefined> => {
-      const answer = await fetch(`http://${listen}/statusz`).catch(() => undefined);
-      return answer && ((await answer.json()) as { holds: unknown[] }).holds;
-    };
-    try {
-      await until('the hold', async () => (await holds())?.length === 1);
-      cli.configure({ http: { listen }, guards: { protected: ['vault'] } });
-      await until('the refusal', async () => {
-        const { status, out, err } = await cli.run(['adopt', '--yes']);
-        expect([status, out]).toEqual([1, '']);
-        return /another mapping.*SIGHUP/.test(err);
-      });
-      cli.configure({ http: { listen } });
+    await besideDaemon(cli, async () => {
+      const { http } = JSON.parse(readFileSync(cli.configFile, 'utf8'));
+      cli.configure({ http, guards: { protected: ['vault'] } });
+      const refused = await cli.run(['adopt', '--yes']);
+      expect([refused.status, refused.out]).toEqual([1, '']);
+      expect(refused.err).toMatch(/another mapping.*SIGHUP/);
+      cli.configure({ http });
       // On a slow machine a request may take too long, and what it asked for may be made all the same.
       const { json } = await until('the adoption', async () => {
         const ran = await cli.run(['adopt', '--yes', '--json']);
@@ -81,7 +74,10 @@ describe('a foreign source where scopemesh would write its own', () => {
         { Name: 'bot', Action: 'allow', Description: 'scopemesh:payments client=main/bot text=by hand' },
         { Name: 'manual', Description: 'by hand' },
       ]);
-      await until('no hold', async () => (await holds())?.length === 0);
+      await until('no hold', async () => {
+        const answer = await fetch(`http://${http.listen}/statusz`);
+        return Object(await answer.json()).holds.length === 0;
+      });
       const adoptions = await until('the decision', async () => {
         const { decisions } = (await cli.run(['history', 'bot', '--json'])).json() as {
           decisions: { data: Record<string, unknown> }[];
@@ -92,10 +88,7 @@ describe('a foreign source where scopemesh would write its own', () => {
       expect(adoptions).toMatchObject([
         { data: { outcome: 'applied', principal: { id: 'local', note: 'alice' } } },
       ]);
-    } finally {
-      stop.abort();
-      await running;
-    }
+    });
   });
 
   it('in an entry of the old intentions API is LegacyEntry to plan and to adopt', async () => {
@@ -118,7 +111,7 @@ describe('a foreign source where scopemesh would write its own', () => {
       const { out } = await cli.run(['plan']);
       expect(out).toContain("LegacyEntry: the entry has sources that Consul's old intentions API created");
       expect(out).not.toContain('ForeignSource');
-      const adopted = await cli.run(['adopt', '--yes', '--json']);
+      const adopted = await besideDaemon(cli, () => cli.run(['adopt', '--yes', '--json']));
       expect(adopted.json()).toMatchObject({
         left: [{ reason: 'LegacyEntry', resource: { source: 'bot', destination: 'billing' } }],
         summary: { adopted: 0, left: 1 },
@@ -163,9 +156,8 @@ describe('a foreign source where scopemesh would write its own', () => {
     expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
       holds: [{ reason: 'ManagedElsewhere' }],
     });
-    expect((await cli.run(['adopt', '--yes', '--json'])).json()).toMatchObject({
-      left: [{ reason: 'ManagedElsewhere' }],
-    });
+    const adopted = await besideDaemon(cli, () => cli.run(['adopt', '--yes', '--json']));
+    expect(adopted.json()).toMatchObject({ left: [{ reason: 'ManagedElsewhere' }] });
   });
 });
 
