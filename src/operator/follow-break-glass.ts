@@ -252,7 +252,7 @@ export function isClosed(
   const ours = entry?.sources.find(
     (each) => each.peer === undefined && isOwnedHere(mapping, each) && isSourceOf(each, from),
   );
-  if (ours === undefined) return true;
+  if (ours === undefined || ours.access.kind === 'deny') return true;
   const record = parseLastAppliedText(lastApplied.get(intentionSubject(destinationOf(glass), glass.source)));
   if (record !== undefined && !record.breakGlass.includes(glass.id)) return true;
   return ours.access.kind !== 'other' && intersection(ours.access, breakGlassAccess(glass)) === undefined;

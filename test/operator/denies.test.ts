@@ -4,6 +4,7 @@ import { LONGEST_DENY_MS } from '../../src/model/ruling.js';
 import { endDeny, followDenies, readDenies, restoreDenies, startDeny } from '../../src/operator/denies.js';
 import { orderQuarantine } from '../../src/operator/order-quarantine.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
+import { createSelection } from '../../src/plan/selection.js';
 import { inputOf } from '../../src/state/fleet.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { entry, mapping, NOW, named, SETTINGS, source } from '../plan/scene.js';
@@ -153,11 +154,18 @@ it.each([
 });
 
 it('a person orders the quarantine of a known client, durably, with the reason', async () => {
-  const { deps, added } = start();
+  const { deps, world, added } = start();
   const order = (provider: string, clientId: string) =>
     orderQuarantine({ provider, clientId }, 'INC-3', ANA, deps);
   expect(await order('main', 'wbe')).toMatchObject({ kind: 'unknown' });
   expect(await order('mian', 'web')).toMatchObject({ kind: 'unknown' });
+  expect(added).toEqual([]);
+  const { mapping: selected } = world;
+  world.setMapping({ ...selected, select: createSelection({ clients: ['api'] }) });
+  expect(await order('main', 'web')).toEqual({
+    ...{ kind: 'refused', why: 'main/web is outside select; ask the instance that manages it' },
+  });
+  world.setMapping(selected);
   expect(added).toEqual([]);
   expect(await order('main', 'web')).toEqual({ kind: 'done' });
   expect(added).toMatchObject([

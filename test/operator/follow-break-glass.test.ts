@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { BreakGlassRecords } from '../../src/consul/consul.js';
 import { SyncError } from '../../src/errors.js';
 import type { BreakGlass } from '../../src/model/break-glass.js';
-import { BreakGlassFollower } from '../../src/operator/follow-break-glass.js';
+import { BreakGlassFollower, isClosed } from '../../src/operator/follow-break-glass.js';
 import { parseStoredText, toStoredText } from '../../src/operator/stored-break-glass.js';
+import { WorldState } from '../../src/state/world-state.js';
 import { notes } from '../lease/lease-rig.js';
-import { ALLOW, entry, mapping, NOW, ourSource, rule } from '../plan/scene.js';
+import { ALLOW, entry, mapping, NOW, ourSource, rule, SETTINGS, source } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const [HOUR, DAY, SIGNAL] = [3_600_000, 86_400_000, new AbortController().signal];
@@ -263,4 +264,42 @@ describe('the records in Consul', () => {
       message: 'a record of a break-glass grant in Consul is not one of scopemesh and is ignored',
     });
   });
+});
+
+it('counts as closed only by what Consul was seen to have', async () => {
+  const deny = { kind: 'deny' } as const;
+  const other = { kind: 'other' } as const;
+  for (const [found, closed] of [
+    [undefined, false],
+    [[], true],
+    [[ourSource('api', ALLOW)], false],
+    [[ourSource('api', deny)], true],
+    // What scopemesh cannot read may be open.
+    [[ourSource('api', other)], false],
+    // Others, and another source of ours.
+    [[source('api', ALLOW)], true],
+    [[{ ...ourSource('api', ALLOW), peer: 'dc2' }, ourSource('web', ALLOW)], true],
+    [[source('web', ALLOW), ourSource('api', ALLOW)], false],
+  ] as const) {
+    const world = found === undefined ? new WorldState(mapping(), SETTINGS) : worldWithTwo();
+    if (found !== undefined) world.putEntries([{ ...entry('billing', ...found), modifyIndex: 8 }], NOW);
+    expect(
+      isClosed(OPEN, { world, clock: { now: () => NOW, sleep: async () => {} } }),
+      JSON.stringify(found),
+    ).toBe(closed);
+  }
+});
+
+it('takes no path from a record that Envoy may read in two ways', () => {
+  expect(parseStoredText(toStoredText({ ...OPEN, path: '/a' }))).toEqual({ ...OPEN, path: '/a' });
+  expect(parseStoredText(toStoredText({ ...OPEN, path: '/a/../b' }))).toBeUndefined();
+});
+
+it('is forgotten alone', async () => {
+  const { record, follow, at, world } = await start({ ...OPEN, endedAt: NOW }, { ...OPEN, id: OTHER });
+  world.putEntries([], NOW);
+  await follow();
+  at(60_000);
+  await record();
+  expect(world.breakGlass.all.map(({ id }) => id)).toEqual([OTHER]);
 });

@@ -101,6 +101,17 @@ it('ends by its clock alone, beside others, and says so as no person', async () 
   expect([world.denies.all, await stored(), decisions.length]).toEqual([[], [], 4]);
 });
 
+it('is forgotten alone once its time is over, after its early end too', async () => {
+  const { deny, end, follow, at, world, closes, stored } = start();
+  await deny();
+  await end();
+  await deny({ ...WEB, source: 'api' }, 2 * HOUR);
+  at(HOUR);
+  await follow();
+  expect(world.denies.all.map(({ about }) => about.source)).toEqual(['api']);
+  expect([closes(), (await stored()).length]).toEqual([['PersonDenied'], 1]);
+});
+
 it('closes one edge alone, and its end opens one alone', async () => {
   const { deny, end, closes, world } = start();
   await deny();
@@ -164,12 +175,18 @@ it('is one of a hundred at most, without those that have ended, and can always b
       ...each,
       ...(at === 0 && endedAt !== undefined ? { endedAt } : {}),
     }));
-    const lastApplied = new Map(texts.map((each) => [`deny/${each.about.source}`, JSON.stringify(each)]));
+    const lastApplied = new Map(
+      texts.map((each) => [
+        `deny/intention/default/default/orders/${each.about.source}`,
+        JSON.stringify(each),
+      ]),
+    );
     await deps.journal.settle('deny/pay', [], { lastApplied });
     world.denies.set(texts);
   };
   await store();
   const another = () => deny({ ...WEB, source: 's100' });
+  expect(await deny({ ...WEB, source: 's5' })).toMatchObject({ kind: 'done' });
   expect(await another()).toMatchObject({
     kind: 'refused',
     why: expect.stringMatching(/there are 100 denies/),

@@ -4,7 +4,13 @@ import type { AclSnapshot } from '../../../src/model/acl.js';
 import { localPerson } from '../../../src/model/cause.js';
 import type { IntentionEntry } from '../../../src/model/intention.js';
 import type { ExistingJwtProvider } from '../../../src/model/jwt-provider.js';
-import { ejectEntry, ejectJwtProvider, readMarks, writtenSubjects } from '../../../src/operator/eject.js';
+import {
+  ejectEntry,
+  ejectJwtProvider,
+  readMarks,
+  refuseOpenDenies,
+  writtenSubjects,
+} from '../../../src/operator/eject.js';
 import { ALLOW, entry, NOW, named, ourSource, source } from '../../plan/scene.js';
 import { depsOf, worldWithTwo } from '../../reconcile/deps.js';
 
@@ -231,6 +237,27 @@ it('the mark of a jwt-provider goes by compare-and-set, with a decision, or stay
   expect(decisions).toMatchObject([{ subject: 'jwt-provider/ours', reason: 'Ejected', outcome: 'applied' }]);
   consul.results = [new SyncError('ERR_CONSUL_DENIED', 'not allowed', { retriable: false })];
   await expect(ejectJwtProvider(found.change, CAUSE, deps, NEVER)).rejects.toThrow('not allowed');
+});
+
+it('ends while no deny is in effect or marked, which nothing would end', async () => {
+  const { deps, consul } = start();
+  const refuse = async () => refuseOpenDenies(await readMarks(deps, NEVER), deps);
+  const mark = 'deny=2027-01-15T09:00:00.000Z client=main/web';
+  consul.entries = [
+    entry('orders', ourSource('web', ALLOW), source('api', { kind: 'deny' }, `scopemesh:other ${mark}`)),
+    entry('billing', source('web', ALLOW, `scopemesh:pay ${mark}`), ourSource('api', { kind: 'deny' })),
+  ];
+  await expect(refuse()).resolves.toBeUndefined();
+  const about = { source: 'web', destination: 'orders', partition: 'default', namespace: 'default' };
+  const deny = { about, reason: 'INC-1', by: PERSON, since: NOW, until: NOW + 1 };
+  deps.world.denies.set([{ ...deny, until: NOW }]);
+  await expect(refuse()).resolves.toBeUndefined();
+  deps.world.denies.set([deny]);
+  consul.entries = [entry('billing', source('web', { kind: 'deny' }, `scopemesh:pay ${mark}`))];
+  await expect(refuse()).rejects.toMatchObject({
+    ...{ code: 'ERR_CONFIG', retriable: false },
+    message: expect.stringContaining('web -> orders, web -> billing; start the daemon'),
+  });
 });
 
 it('what was written is what the journal has of edges and objects, without grants and without what others made', async () => {
