@@ -77,6 +77,9 @@ export function leaseLost(): SyncError {
 /** A read that returned only a part. Nothing may be deleted because of it. */
 export class IncompleteRead extends SyncError {}
 
+/** The discovery document of an issuer redirects. Consul would follow it, and nobody checks where it gets keys then. */
+export class IssuerRedirects extends SyncError {}
+
 /** The identity provider keeps no log of changes, so that only complete reads find them. */
 export class NoLog extends IncompleteRead {}
 

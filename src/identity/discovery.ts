@@ -1,3 +1,4 @@
+import { IssuerRedirects } from '../errors.js';
 import type { Runtime } from '../runtime.js';
 import { createHttpClient, type HttpClientOptions, parseJson, refusalOf } from './http-client.js';
 import { incomplete } from './read-errors.js';
@@ -17,7 +18,7 @@ const MAX_BYTES = 1024 * 1024;
 
 /**
  * The address of a provider's key set, from its discovery document (OpenID Connect Discovery 1.0, section 4). The
- * connection lasts for this one request. Throws as `HttpClient.request`, and ERR_DIRECTORY_INCOMPLETE if the document is
+ * connection lasts for this one request. Throws as `HttpClient.request`, IssuerRedirects, and ERR_DIRECTORY_INCOMPLETE if the document is
  * for another issuer (section 4.3), or if it names keys over a less secure transport than its own.
  */
 export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal): Promise<string> {
@@ -27,6 +28,12 @@ export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal
   const client = createHttpClient({ ...options, timeoutMs, maxBytes: MAX_BYTES, connections: 1 });
   try {
     const answer = await client.request(url, place, {}, signal);
+    if (answer.status >= 300 && answer.status < 400)
+      throw new IssuerRedirects(
+        'ERR_DIRECTORY_INCOMPLETE',
+        `${place}: it answers ${answer.status}, a redirect; set issuer to the URL that the document names as its issuer`,
+        { retriable: false },
+      );
     if (answer.status !== 200) throw refusalOf(answer, place, clock);
     const document = Object(parseJson(answer, place));
     if (document.issuer !== issuer) {

@@ -125,7 +125,11 @@ export interface ReachedDeps extends AclPlanDeps {
 }
 
 /** The dependencies of the complete read of a directory. */
-export interface DirectoryDeps extends DirectoriesDeps, ReachedDeps, UnreadableDeps {
+export interface DirectoryDeps
+  extends DirectoriesDeps,
+    ReachedDeps,
+    UnreadableDeps,
+    Pick<ReadDeps, 'jwksUris'> {
   readonly reads: FailedReads;
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;

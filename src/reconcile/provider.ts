@@ -11,6 +11,7 @@ import { toProviderEvidence } from '../plan/provider-evidence.js';
 import { reachedClients } from '../plan/reached.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { readIssuer } from '../read/read-issuer.js';
 import { toTriggers } from '../state/observe-consul.js';
 import { orphanedObjects } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
@@ -44,7 +45,10 @@ export async function reconcileProvider(
   const reachedBefore = new Map([...before.keys()].map((clientId) => [clientId, destinationsOf(clientId)]));
   const read = world.beginRead();
   const isUrgent = isFirst || job.triggers.some(({ urgent }) => urgent === true);
+  const issuer = followIssuer(provider, deps, signal);
   const snapshot = await readAll(directory, isUrgent, deps, signal);
+  // No client is planned before it is known. Later no loss waits for it.
+  if (isFirst) await issuer;
   // Asked after the read: what the read shows may have been reported while it was under way.
   const unsettled = await deps.inbox.unsettled(provider);
   const touched = world.putDirectory(provider, snapshot.clients, read, clock.now(), snapshot.unreadable);
@@ -97,6 +101,17 @@ async function changesOrphans(isNowComplete: boolean, deps: DirectoryDeps): Prom
   return [...holds.values()].some(
     ({ subject, reason }) => isApprovable(reason) && !found.names.has(subject) && !found.isUndecided(subject),
   );
+}
+
+/** The complete comparison makes, or holds again, what depends on it. */
+async function followIssuer(provider: string, deps: DirectoryDeps, signal: AbortSignal): Promise<void> {
+  if (!(await readIssuer(provider, deps, signal))) return;
+  deps.askForSweep();
+  if (deps.world.userTokens.redirects(provider))
+    deps.logger.warn(
+      { provider },
+      'the discovery document of the issuer redirects; no login of this provider is made or widened',
+    );
 }
 
 async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryDeps, signal: AbortSignal) {

@@ -2,8 +2,10 @@ import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { showQuarantines } from '../operator/quarantine-records.js';
+import type { ReadDeps } from '../read/deps.js';
 import { readAllAcl } from '../read/read-acl.js';
 import { readConsul } from '../read/read-consul.js';
+import { readIssuer } from '../read/read-issuer.js';
 import { readMembers } from './acl/read-members.js';
 import type { CurrentStateDeps, MembersDeps } from './deps.js';
 
@@ -45,7 +47,7 @@ export async function readConsulSide(deps: CurrentStateDeps, signal: AbortSignal
   ]);
 }
 
-type DirectoryDeps = Pick<MembersDeps, 'world' | 'acl' | 'clock'>;
+type DirectoryDeps = Pick<MembersDeps, 'world' | 'acl' | 'clock'> & Pick<ReadDeps, 'jwksUris'>;
 
 /**
  * Reads a directory into the world, and the members of its groups if possible. Consul is read before: it says who has
@@ -64,11 +66,15 @@ export async function readDirectory(
 async function readClients(
   provider: string,
   directory: Directory,
-  { world, clock }: DirectoryDeps,
+  deps: DirectoryDeps,
   signal: AbortSignal,
 ): Promise<void> {
+  const { world, clock } = deps;
   const read = world.beginRead();
-  const { clients, unreadable } = await directory.readAll(signal);
+  const [{ clients, unreadable }] = await Promise.all([
+    directory.readAll(signal),
+    readIssuer(provider, deps, signal),
+  ]);
   world.putDirectory(provider, clients, read, clock.now(), unreadable);
 }
 

@@ -106,6 +106,7 @@ export function factsOfPeople(
     grantReason: read.grantReason ?? reasonOfPeople(deps.world.mappingDoubt.grantReason),
     plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
+    redirects: deps.world.userTokens.redirects(provider),
   };
 }
 

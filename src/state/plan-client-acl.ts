@@ -20,6 +20,7 @@ import { rulesOf } from '../plan/acl/granted-rules.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../plan/acl/login.js';
 import { clientName } from '../plan/acl/object-names.js';
 import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
+import { withoutLogins } from '../plan/acl/redirected-issuer.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { ClaimStatus } from '../plan/claim-status.js';
@@ -129,7 +130,7 @@ export function planClientAcl(
       }
     );
   };
-  const plan = diffAcl({
+  const diff = diffAcl({
     owner: mapping.owner,
     plansNarrowing: facts.plansNarrowing,
     desired,
@@ -138,6 +139,9 @@ export function planClientAcl(
     why: (_, direction) => why(direction),
     lastApplied,
   });
+  const { changes, holds } = world.userTokens.redirects(id.provider)
+    ? withoutLogins(diff, clientName(mapping.owner, id), { client })
+    : diff;
   const opensBy = desiredState?.opensBy ?? [];
   const opened = (had ?? []).map(toGrantText);
   return {
@@ -147,8 +151,8 @@ export function planClientAcl(
     // If nothing is narrowed, lost scopes still open the objects.
     opensBy: facts.plansNarrowing ? opensBy : [...new Set([...opensBy, ...opened])].toSorted(compareText),
     isUnknown,
-    changes: isAlone ? lossesOf(plan.changes) : plan.changes,
-    holds: [...(desiredState?.holds ?? []), ...plan.holds],
+    changes: isAlone ? lossesOf(changes) : changes,
+    holds: [...(desiredState?.holds ?? []), ...holds],
   };
 }
 

@@ -12,6 +12,8 @@ export class UserTokens {
   readonly #factOrder = new ReadOrder();
   #observed: UserTokenFacts = NO_USER_TOKEN_FACTS;
   readonly #onChange: () => void;
+  /** Providers whose discovery document redirects, as their directories were last read. */
+  readonly #redirecting = new Set<string>();
 
   /** Calls `onChange` whenever the facts change. */
   constructor(onChange: () => void = () => {}) {
@@ -40,6 +42,18 @@ export class UserTokens {
     if (!this.#factOrder.accepts(`keys of ${provider}`, read)) return;
     if (this.#facts.jwksUris.get(provider) === uri) return;
     this.#put({ jwksUris: new Map(this.#facts.jwksUris).set(provider, uri) });
+  }
+
+  redirects(provider: string): boolean {
+    return this.#redirecting.has(provider);
+  }
+
+  /** False if that was known. */
+  putRedirect(provider: string, redirects: boolean): boolean {
+    if (this.redirects(provider) === redirects) return false;
+    if (redirects) this.#redirecting.add(provider);
+    else this.#redirecting.delete(provider);
+    return true;
   }
 
   /** By lower-case name, `*` for every service; undefined if they could not be read. */

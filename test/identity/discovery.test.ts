@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { IssuerRedirects } from '../../src/errors.js';
 import { readJwksUri } from '../../src/identity/discovery.js';
 import { noMetrics } from '../../src/observe.js';
 import { type DirectoryServer, type ScriptedAnswer, startDirectoryServer } from './oidc/directory-server.js';
@@ -31,6 +32,14 @@ describe('the address of the key set', () => {
   it('is found if the issuer ends with a slash', async () => {
     answers({ json: { issuer: `${issuer}/`, jwks_uri: `${issuer}/certs` } });
     expect(await read(`${issuer}/`)).toBe(`${issuer}/certs`);
+  });
+
+  it('is not looked for where a redirect leads, which is told from other failures', async () => {
+    answers({ status: 307, headers: { location: `${issuer}/moved` } });
+    await expect(read()).rejects.toBeInstanceOf(IssuerRedirects);
+    expect(server.seen).toHaveLength(1);
+    answers({ status: 404 });
+    await expect(read()).rejects.not.toBeInstanceOf(IssuerRedirects);
   });
 
   it.each<[string, (issuer: string) => ScriptedAnswer]>([

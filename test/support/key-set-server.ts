@@ -4,6 +4,9 @@ import type { Socket } from 'node:net';
 import { exportJWK, exportSPKI, SignJWT } from 'jose';
 import { giveBackRsaPair, type RsaPair, takeRsaPair } from './rsa-keys.js';
 
+/** `redirecting`: the discovery document is elsewhere. */
+type Health = 'well' | 'failing' | 'hanging' | 'redirecting';
+
 /** The part of an identity provider that Consul asks for keys, and that can be as sick as a test wants it. */
 export interface KeySetServer {
   /** Also the issuer. */
@@ -14,7 +17,7 @@ export interface KeySetServer {
   /** How often it was asked. */
   readonly asked: number;
   /** `hanging` answers nothing until it is `well` again, and then what is left waiting. */
-  setHealth(health: 'well' | 'failing' | 'hanging'): void;
+  setHealth(health: Health): void;
   /** Resolves when somebody waits for an answer. */
   isAwaited(): Promise<void>;
   /** A JWT of this issuer for the audience `consul`, for five minutes; `claims` replace those, null takes them out. */
@@ -33,7 +36,7 @@ export async function startKeySetServer(): Promise<KeySetServer> {
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
   let awaited = () => {};
-  let health: 'well' | 'failing' | 'hanging' = 'well';
+  let health: Health = 'well';
   let asked = 0;
   let address = '';
   const answer = (path: string, response: ServerResponse) => {
@@ -41,7 +44,10 @@ export async function startKeySetServer(): Promise<KeySetServer> {
     if (health === 'failing') {
       response.statusCode = 503;
       response.end('{"error":"sick"}');
-    } else if (path === '/.well-known/openid-configuration') {
+    } else if (health === 'redirecting' && path === '/.well-known/openid-configuration') {
+      response.writeHead(302, { location: `${address}/moved/.well-known/openid-configuration` });
+      response.end();
+    } else if (path.endsWith('/.well-known/openid-configuration')) {
       response.end(
         JSON.stringify({
           issuer: address,

@@ -11,6 +11,7 @@ import type { Provider } from '../adapter-factory.js';
 import { accessNeeded, type ProviderHealth } from '../provider-health.js';
 import { durationText } from '../terminal/duration-text.js';
 import { claimText, clientClaims, groupClaim, groupHint } from '../token-claims.js';
+import { wantsAcl } from './acl-use.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { skewFinding } from './skew.js';
 
@@ -72,7 +73,7 @@ export async function providerFindings(
   );
   findings.push(...pauseFindings(name, health));
   findings.push(...wayFindings(settings, runtime.proxy));
-  findings.push(...(await clockFindings(settings, runtime, signal)));
+  findings.push(...(await documentFindings(settings, wantsAcl(config), runtime, signal)));
   return findings;
 }
 
@@ -261,8 +262,9 @@ async function accessFindings(
  * The clock by the Date header of the discovery document; no finding without that header. Consul follows a redirect of the document
  * to get the keys of logins. Nobody else does, so what is there was never checked.
  */
-async function clockFindings(
+async function documentFindings(
   { name, issuer, caCert }: ProviderSettings,
+  hasLogins: boolean,
   { clock, metrics, proxy }: Runtime,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
@@ -273,9 +275,9 @@ async function clockFindings(
     const { status, headers } = await http.request(url, 'discovery document', {}, signal);
     if (status >= 300 && status < 400)
       return [
-        error(
+        (hasLogins ? error : warning)(
           `provider.${name}.issuer`,
-          `the discovery document of provider ${name} answers ${status}, a redirect: scopemesh does not follow it, but Consul does, and takes the keys of logins from there`,
+          `the discovery document of provider ${name} answers ${status}, a redirect: scopemesh does not follow it, but Consul does, and would take the keys of logins from there; no login is made or widened`,
           'set issuer to the URL that the document names as its issuer, or let the provider answer without a redirect',
         ),
       ];

@@ -11,6 +11,7 @@ import { diffAcl } from './diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from './login.js';
 import { peopleName } from './object-names.js';
 import { hasPersonName, type PersonRole, personOfRole } from './person.js';
+import { withoutLogins } from './redirected-issuer.js';
 import type { AclRules } from './rules-text.js';
 
 /** The input of the plan of one provider's people. */
@@ -26,6 +27,8 @@ export interface PeopleFacts extends Pick<WritePolicy, 'plansNarrowing'> {
   readonly grantReason: ChangeReason;
   /** Roles, in lower case, whose removal is held. */
   readonly kept: ReadonlySet<string>;
+  /** The discovery document of the provider redirects. */
+  readonly redirects?: boolean;
 }
 
 export interface PeoplePlan extends AclPlan {
@@ -107,7 +110,7 @@ export function planPeople(
     return because('MembershipRemoved', isInferred(person ?? {}));
   };
 
-  const plan = diffAcl({
+  const diff = diffAcl({
     owner,
     plansNarrowing: facts.plansNarrowing,
     desired,
@@ -121,6 +124,7 @@ export function planPeople(
     why,
     lastApplied,
   });
+  const plan = facts.redirects === true ? withoutLogins(diff, peopleName(owner, provider)) : diff;
   return { desired, changes: plan.changes, holds: [...asked.holds, ...plan.holds], inferred, isUnknown };
 }
 
