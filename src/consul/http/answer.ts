@@ -83,11 +83,12 @@ export async function readListedNext(
   transport: Transport,
   request: Omit<ConsulRequest, 'method' | 'sink'>,
   signal: AbortSignal,
+  options: Pick<ListOptions, 'maxBytes'> = {},
 ): Promise<readonly Listed[] | 'bad request'> {
   const { operation } = request;
   const list: Listed[] = [];
   const each = (element: JsonElement) => list.push(toListed(element, operation));
-  const { sink, finish } = splitting(transport, operation, { form: 'array', each });
+  const { sink, finish } = splitting(transport, operation, { ...options, form: 'array', each });
   const answer = await transport.send({ ...request, method: 'GET', sink }, signal, [200, 400]);
   if (answer.status === 400 && answer.body.byteLength === 0) return 'bad request';
   requireComplete(answer, operation);

@@ -8,6 +8,14 @@ import { isAddressable, type Query, toPathName } from './place.js';
 import type { ConsulRequest } from './request.js';
 import type { Transport } from './transport.js';
 
+/**
+ * Of one instance. Each instance of the catalog is in memory, and its owner may register as many as they like: with tags of
+ * 7 MB in each of 100, the process had no memory left.
+ */
+export function instanceLimit({ maxBytes }: Transport): number {
+  return Math.min(maxBytes, 256 * 1024);
+}
+
 /** The names of all nodes; undefined if the API cannot address one of them. */
 export async function readNodeNames(
   transport: Transport,
@@ -69,7 +77,8 @@ export async function readNode(
     if (value !== null) put(key, { raw: reader.record(value) });
   };
   const request = { operation, path: `/v1/catalog/node/${toPathName(name)}`, query };
-  await readElements(transport, request, { form: 'object', within: 'Services', each }, signal);
+  const maxBytes = instanceLimit(transport);
+  await readElements(transport, request, { form: 'object', within: 'Services', maxBytes, each }, signal);
   return found;
 }
 

@@ -7,7 +7,7 @@ import type { Logger } from '../../observe.js';
 import type { Consul } from '../consul.js';
 import { incomplete, Reader } from '../reader.js';
 import { readElements, readListedNext } from './answer.js';
-import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
+import { instanceLimit, readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
 import { type JsonElement, memberIn, OMITTED } from './json-elements.js';
 import { isAddressable, type Query, toTenancyQuery } from './place.js';
@@ -184,7 +184,8 @@ async function readInstances(
   }
   const operation = 'catalog.service';
   const path = `/v1/catalog/service/${encodeURIComponent(name)}`;
-  const list = await readListedNext(transport, { operation, path, query }, signal);
+  const maxBytes = instanceLimit(transport);
+  const list = await readListedNext(transport, { operation, path, query }, signal, { maxBytes });
   // An empty 400 comes from Go's HTTP server, whose older Unicode tables treat the name as not printable.
   if (list === 'bad request') return [];
   const reader = new Reader(operation);

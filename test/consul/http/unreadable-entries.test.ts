@@ -277,6 +277,16 @@ describe('an instance', () => {
       instances.map(({ id, unreadableBytes }) => [name.name, id, unreadableBytes !== undefined]),
     );
 
+  it('of more than 256 KB is kept without its tags, so that its owner does not fill the memory', async () => {
+    const instance = { ServiceID: 'web', ServiceName: 'web', Node: 'n', ServiceTags: [long.repeat(4)] };
+    const answers = { '/v1/catalog/services': { web: [] }, '/v1/catalog/service/web': [instance] };
+    const { consul } = await withAnswers(answers, { maxBytes: 8_000_000 });
+    const { services } = await consul.readCatalog(never);
+    expect(services[0]?.instances).toMatchObject([
+      { id: 'web', tags: [], unreadableBytes: expect.any(Number) },
+    ]);
+  });
+
   it.each([
     ['ID', { ServiceID: long }, ['web', '(too long)', true]],
     ['kind', { ServiceKind: long }, ['web', 'web', true]],
@@ -318,34 +328,42 @@ describe('an instance', () => {
     expect(found.filter(([name]) => name === 'web')).toEqual(shown);
   });
 
-  it.each([
-    [1, 'by service', 5],
-    [1, 'by node', 64],
-    [5, 'by service', 5],
-  ])(
-    'of %i service(s) for which Consul does not answer, %s, is unknown alone, unless there are many',
-    async (silent, _, count) => {
-      const names = Array.from({ length: count }, (_, at) => `s${at}`);
-      const isSilent = (path: string) =>
-        path === '/v1/catalog/node/n' || names.slice(0, silent).some((name) => path.endsWith(`/${name}`));
-      const { consul } = await against(
-        ({ url: { pathname: path }, reply }) => {
-          if (isSilent(path)) return;
-          const [, name] = /^\/v1\/catalog\/service\/(.*)/.exec(path) ?? [];
-          if (path === '/v1/catalog/services')
-            reply(200, Object.fromEntries(names.map((each) => [each, []])));
-          else if (path === '/v1/catalog/nodes') reply(200, [{ Node: 'n' }]);
-          else reply(200, name === undefined ? [] : [{ ServiceID: name, ServiceName: name, Node: 'n' }]);
-        },
-        { requestTimeoutMs: 200 },
-      );
-      if (silent > 4) return expect((await failureOf(consul.readCatalog(never))).code).toBe('ERR_TIMEOUT');
-      const found = await idsIn(consul);
-      expect(found).toHaveLength(count);
-      expect(found.filter(([, , isUnreadable]) => isUnreadable)).toEqual([['s0', '(no answer)', true]]);
-      expect(consul.unreadable()).toMatchObject([
-        { kind: 'service', name: 's0', detail: expect.stringContaining('Consul does not answer in time') },
-      ]);
-    },
-  );
+  /** A Consul that never answers for these paths. The timeout is long enough for all others on a busy machine. */
+  const withSilence = async (
+    names: readonly string[],
+    silent: readonly string[],
+    requestTimeoutMs: number,
+  ) => {
+    const answer = ({ url: { pathname: path }, reply }: Exchange) => {
+      if (silent.some((each) => path.endsWith(each))) return;
+      const [, name] = /^\/v1\/catalog\/service\/(.*)/.exec(path) ?? [];
+      if (path === '/v1/catalog/services') reply(200, Object.fromEntries(names.map((each) => [each, []])));
+      else if (path === '/v1/catalog/nodes') reply(200, [{ Node: 'n' }]);
+      else reply(200, name === undefined ? [] : [{ ServiceID: name, ServiceName: name, Node: 'n' }]);
+    };
+    return (await against(answer, { requestTimeoutMs })).consul;
+  };
+
+  it('of a service for which Consul does not answer in time is unknown alone', async () => {
+    const consul = await withSilence(['a', 'b'], ['/service/a'], 2_000);
+    expect(await idsIn(consul)).toEqual([
+      ['a', '(no answer)', true],
+      ['b', 'b', false],
+    ]);
+    expect(consul.unreadable()).toMatchObject([
+      { kind: 'service', name: 'a', detail: expect.stringContaining('Consul does not answer in time') },
+    ]);
+  });
+
+  it('is read by its service where Consul does not answer for its node', async () => {
+    const names = Array.from({ length: 64 }, (_, at) => `s${at}`);
+    const consul = await withSilence(names, ['/node/n'], 1_000);
+    expect(await idsIn(consul)).toHaveLength(64);
+  });
+
+  it('is not read while Consul does not answer for many: then Consul is sick, and not a service', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const consul = await withSilence(names, names, 200);
+    expect((await failureOf(consul.readCatalog(never))).code).toBe('ERR_TIMEOUT');
+  });
 });
