@@ -45,7 +45,7 @@ export interface CatalogService {
 /** Every service, and the protocols that config entries declare; complete or not returned at all. */
 export interface Catalog {
   readonly services: readonly CatalogService[];
-  /** By service name (`service-defaults`); an entry without a protocol means tcp. */
+  /** By service name in lower case (`service-defaults`); an entry without a protocol means tcp. */
   readonly protocols: ReadonlyMap<string, Protocol>;
   /** From `proxy-defaults`, for services without service-defaults; tcp if there are none. */
   readonly defaultProtocol: Protocol;

@@ -5,7 +5,7 @@ export function isKnownService({ catalog, entries, mapping }: WorldState, name: 
   return (
     name === '*' ||
     (catalog?.services.some((each) => each.name.name === name) ?? true) ||
-    catalog?.protocols.has(name) === true ||
+    catalog?.protocols.has(name.toLowerCase()) === true ||
     [...entries.values()].some(
       ({ destination, sources }) => destination.name === name || sources.some((each) => each.name === name),
     ) ||

@@ -40,7 +40,8 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
     signal: AbortSignal,
   ): Promise<BrokenFile | { readonly name: string; readonly why?: undefined } | undefined> => {
     const { protocols, defaultProtocol } = last ?? (await read(signal));
-    if (!isDefaultPlace || isHttp(defaultProtocol) || protocols.has(destination.name)) return undefined;
+    if (!isDefaultPlace || isHttp(defaultProtocol) || protocols.has(destination.name.toLowerCase()))
+      return undefined;
     const name = `servicedefaults.${toResourceName(destination)}.yaml`;
     const found = await files.read(name).catch((error: unknown) => toBroken(name, error));
     if (found === undefined) return { name };
