@@ -67,7 +67,8 @@ describe('the record of an edge that is gone', () => {
       [ofSource('db'), REMOVED],
     ]);
     expect([...(await deps.journal.read(KEY)).lastApplied.keys()]).toEqual([ofSource('web'), ofSource('db')]);
-    const text = 'an edge that no scope opens any more is missing in Consul; it counts as removed';
+    const text =
+      'what scopemesh wrote is missing in Consul, and nothing wants it any more; it counts as removed';
     const [first, second] = made.decisions;
     expect(log).toEqual([
       `${text} {"subject":"${ofSource('web')}","decision":"${first?.id}"}`,
