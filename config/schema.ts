@@ -177,9 +177,18 @@ const QUEUE = z.discriminatedUnion('kind', [
 ]);
 
 const EVERY_LOG = {
-  signingKeyFile: text()
+  signingKeyFile: text().exactOptional().describe('The Ed25519 key, in PEM, that signs the decisions.'),
+  trustedKeys: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43}=?$/,
+          'must be a public key as trail-key.pub has it; write NAME+HASH+KEY',
+        ),
+    )
     .exactOptional()
-    .describe('The Ed25519 key, in PEM, that signs checkpoints of the log.'),
+    .describe('Public keys of other replicas and of the past: decisions that they signed count too.'),
   webhooks: WEBHOOKS,
 };
 

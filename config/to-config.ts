@@ -98,10 +98,10 @@ function toDecisions(
   decisions: ParsedFile['decisions'],
   absolute: (path: string) => string,
 ): Config['decisions'] {
-  const { signingKeyFile } = decisions;
+  const { signingKeyFile, trustedKeys } = decisions;
   const every = {
     webhooks: toWebhooks(decisions.webhooks),
-    ...definedFields({ signingKeyFile: signingKeyFile && absolute(signingKeyFile) }),
+    ...definedFields({ signingKeyFile: signingKeyFile && absolute(signingKeyFile), trustedKeys }),
   };
   if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep, ...every };
   const { tls, keep: keepMs, ...kafka } = decisions;

@@ -80,7 +80,9 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
       inputs.push(...watchProvider(provider, watching, order.inputs, first.drained));
   }
   const relay = only.includes('relay')
-    ? first.soon.then(() => runRelay(config, { ...store, settled }, runtime, order.relay, term.lost))
+    ? first.soon.then(() =>
+        runRelay(config, core.deps.consul, { ...store, settled }, runtime, order.relay, term.lost),
+      )
     : Promise.resolve();
   try {
     await order.end({ inputs, jobs, relay, flush: () => core.deps.contention.close() });

@@ -13,7 +13,7 @@ export function runRoles(
   replica: LocalReplica,
   stop: AbortSignal,
 ): readonly Promise<void>[] {
-  const { config, store, providers, runtime } = opened;
+  const { config, consul, store, providers, runtime } = opened;
   const { ports, live } = replica;
   const index = only.includes('relay') ? [runTrailIndex(config, store, runtime, stop)] : [];
   if (only.includes('reconcile'))
@@ -22,6 +22,8 @@ export function runRoles(
   return [
     ...index,
     ...(only.includes('watch') ? providers.flatMap((each) => watchProvider(each, ports, stop)) : []),
-    ...(only.includes('relay') ? [runRelay(config, { ...store, settled: live.settled }, runtime, stop)] : []),
+    ...(only.includes('relay')
+      ? [runRelay(config, consul, { ...store, settled: live.settled }, runtime, stop)]
+      : []),
   ];
 }

@@ -3,7 +3,6 @@ import { Worker } from 'node:worker_threads';
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
 import {
   type AdapterFactory,
-  type CheckpointParts,
   type DecisionLogSettings,
   type Provider,
   TOPIC_PARTITIONS,
@@ -11,8 +10,9 @@ import {
 import { indexDirectory } from '../src/cli/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { LocalTrail } from '../src/daemon/questions.js';
-import type { Checkpoints } from '../src/decisions/checkpoints.js';
 import type { DecisionLog } from '../src/decisions/log.js';
+import type { NoteSigner, NoteVerifier } from '../src/decisions/signed-note.js';
+import { openSigningKey, trustedKeys } from '../src/decisions/signing-key.js';
 import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
 import type { WebhookSender } from '../src/decisions/webhook.js';
@@ -184,7 +184,8 @@ export async function openTrail(
   const { copyTopic } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
   try {
-    return await copyTopic(log, runtime, signal);
+    const verifiers = trustedKeys(config.state.directory, config.decisions.trustedKeys);
+    return await copyTopic(log, { ...runtime, verifiers }, signal);
   } finally {
     await log.close();
   }
@@ -204,6 +205,12 @@ export function startQuestionThread({ decisions, state, owner }: DecisionLogSett
   return new Worker(code, { ...options, eval: true });
 }
 
+/** A replica has a key before it reads what others signed: a later leader signs with it. */
+function trustedOf(config: DecisionLogSettings, runtime: Runtime): readonly NoteVerifier[] {
+  openSigner(config, runtime)();
+  return trustedKeys(config.state.directory, config.decisions.trustedKeys);
+}
+
 /** The index of the topic, for the one process that writes it. Throws SyncError ERR_STATE_LOCKED in another one. */
 export async function openTopicIndex(
   config: DecisionLogSettings,
@@ -219,6 +226,7 @@ export async function openTopicIndex(
       ...runtime,
       directory,
       owner: config.owner,
+      verifiers: trustedOf(config, runtime),
       keepMs,
       onClosed: unlock,
     });
@@ -228,19 +236,17 @@ export async function openTopicIndex(
   }
 }
 
-export async function openCheckpoints(
+export function openSigner(
   { owner, decisions, state }: DecisionLogSettings,
-  deps: CheckpointParts,
-  runtime: Runtime,
-): Promise<Checkpoints | undefined> {
-  const [{ Checkpoints }, { openSigningKey }] = await Promise.all([
-    import('../src/decisions/checkpoints.js'),
-    import('../src/decisions/signing-key.js'),
-  ]);
-  const { logger } = runtime;
+  { logger }: Pick<Runtime, 'logger'>,
+): () => NoteSigner {
   const file = decisions.signingKeyFile;
-  const signer = openSigningKey({ owner, directory: state.directory, file, logger });
-  return signer && new Checkpoints({ ...deps, ...runtime, signer, owner });
+  const open = () => openSigningKey({ owner, directory: state.directory, file, logger });
+  let signer = file === undefined ? undefined : open();
+  return () => {
+    signer ??= open();
+    return signer;
+  };
 }
 
 export async function openWebhookSender(
@@ -261,7 +267,7 @@ export const adapters: AdapterFactory = {
   openStore,
   openDecisionLog,
   openTrail,
-  openCheckpoints,
+  openSigner,
   openWebhookSender,
   copyState,
 };

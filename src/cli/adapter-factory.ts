@@ -1,12 +1,11 @@
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../../config/config.js';
 import type { Consul } from '../consul/consul.js';
-import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';
+import type { NoteSigner } from '../decisions/signed-note.js';
 import type { Trail } from '../decisions/trail.js';
 import type { WebhookSender } from '../decisions/webhook.js';
 import type { BackoffParts } from '../identity/backoff.js';
 import type { GroupRules } from '../model/login.js';
-import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 
@@ -19,11 +18,6 @@ export const TOPIC_PARTITIONS = 6;
 
 /** The part of a configuration that says where the decisions are. */
 export type DecisionLogSettings = Pick<Config, 'owner' | 'decisions' | 'state'>;
-
-export interface CheckpointParts {
-  readonly log: DecisionLog;
-  readonly keyValues: KeyValueStore;
-}
 
 /** Opens the adapters that the configuration chooses. `workers/wire.ts` implements it, and alone names adapters. */
 export interface AdapterFactory {
@@ -58,12 +52,11 @@ export interface AdapterFactory {
    * Throws SyncError ERR_CONFIG, and leaves nothing then.
    */
   copyState(directory: string, to: string): Promise<readonly string[]>;
-  /** Undefined without a key. Throws SyncError ERR_CONFIG for a configured key that cannot be used. */
-  openCheckpoints(
-    settings: DecisionLogSettings,
-    parts: CheckpointParts,
-    runtime: Runtime,
-  ): Promise<Checkpoints | undefined>;
+  /**
+   * The key that signs the decisions. Throws SyncError ERR_CONFIG for a configured key that cannot be used; what it returns
+   * throws it for another one, and tries again at each call.
+   */
+  openSigner(settings: DecisionLogSettings, runtime: Runtime): () => NoteSigner;
   /** Throws SyncError ERR_CONFIG for a secret that cannot be valid. */
   openWebhookSender(settings: WebhookSettings, runtime: Pick<Runtime, 'clock'>): Promise<WebhookSender>;
 }

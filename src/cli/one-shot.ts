@@ -1,10 +1,13 @@
 import type { Config } from '../../config/config.js';
 import { recordEqualEdges } from '../apply/edge-records.js';
+import type { Consul } from '../consul/consul.js';
+import { Checkpoints } from '../decisions/checkpoints.js';
 import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
 import { guardConsul } from '../lease/guarded-consul.js';
 import { leadOnce } from '../lease/lead-once.js';
 import { type Cause, localPerson } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { commandOf } from '../operator/deps.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
@@ -18,6 +21,7 @@ import type { ApplyLimit } from './apply-once.js';
 import type { Cli } from './cli.js';
 import { createCore, WRITES } from './create-core.js';
 import { createLeases } from './create-lease.js';
+import { keptNote } from './kept-note.js';
 import { withProgress } from './terminal/progress.js';
 
 /** The tools of a command that writes instead of the daemon. */
@@ -85,7 +89,7 @@ export async function withOneShot<T>(
       writes: core.writes,
       settled,
       reread,
-      publish: () => publish(config, adapters, led, runtime),
+      publish: () => publish(config, adapters, { consul: parts.consul, store: led }, runtime),
     });
   } finally {
     for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
@@ -139,21 +143,27 @@ function watchSettlements(deps: ReconcilerDeps): {
 async function publish(
   config: Config,
   adapters: AdapterFactory,
-  store: StoreParts,
+  { consul, store }: { readonly consul: Consul; readonly store: StoreParts },
   runtime: Runtime,
 ): Promise<void> {
   if ((await store.journal.overview(NO_HOLDS)).outboxLength === 0) return;
   const log = await adapters.openDecisionLog(config, runtime, { mayCreateTopic: true });
   try {
-    const publication = new Publication({
+    const { journal, keyValues } = store;
+    const signer = adapters.openSigner(config, runtime);
+    const kept = keptNote(config, consul.logNote);
+    const deps = {
       ...runtime,
-      journal: store.journal,
-      keyValues: store.keyValues,
+      ...definedFields({ kept }),
+      owner: config.owner,
+      journal,
+      keyValues,
       log,
-    });
+      signer,
+    };
+    const publication = new Publication(deps);
     while ((await publication.moveBatch()) > 0);
-    const { keyValues } = store;
-    await (await adapters.openCheckpoints(config, { log, keyValues }, runtime))?.sign(publication.head);
+    await new Checkpoints(deps).sign(publication.head);
   } finally {
     await log.close();
   }

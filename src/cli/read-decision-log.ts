@@ -1,6 +1,10 @@
 import { statSync } from 'node:fs';
+import { isProven, ProofCheck } from '../decisions/batch-proof.js';
+import { openCheckpoint } from '../decisions/checkpoint.js';
 import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
 import type { DecisionLog } from '../decisions/log.js';
+import type { NoteVerifier } from '../decisions/signed-note.js';
+import { trustedKeys } from '../decisions/signing-key.js';
 import { inChainOrder, type TrailRecord, toTrailRecord, withPlace } from '../decisions/trail-record.js';
 import { configError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
@@ -49,17 +53,30 @@ function warnThatItIsEmpty(directory: string, cli: Cli): void {
 
 /**
  * What `keep` makes of each event, in the order of the chain. The events of a topic are put in order in memory, so `keep` as
- * little as you need. A topic that deleted its oldest events begins at the first checkpoint after which it is whole.
+ * little as you need. Anybody who may write to a topic can repeat a message: it counts once. A topic that deleted its oldest events begins at the first checkpoint after which it is whole.
  */
 export async function* readChain<T>(
   settings: DecisionLogSettings,
   cli: Cli,
   keep: (event: string, record: TrailRecord) => T,
-  quiet = false,
+  { quiet = false, verifiers = keysOf(settings) }: ChainOptions = {},
 ): AsyncIterable<T> {
   yield* readDecisionLog(settings, cli, false, (log) =>
-    settings.decisions.kind === 'embedded' ? inOrder(log, keep, cli.signal) : ordered(log, keep, cli, quiet),
+    settings.decisions.kind === 'embedded'
+      ? inOrder(log, keep, cli.signal)
+      : ordered(log, keep, cli, { quiet, verifiers }),
   );
+}
+
+export interface ChainOptions {
+  readonly quiet?: boolean;
+  /** What none of them signed in a topic is left out: `keep` gets it as `unproven`. Without keys, everything counts. */
+  readonly verifiers?: readonly NoteVerifier[];
+}
+
+/** The keys that the configuration and the state directory have. */
+export function keysOf({ state, decisions }: DecisionLogSettings): readonly NoteVerifier[] {
+  return trustedKeys(state.directory, decisions.trustedKeys);
 }
 
 async function* inOrder<T>(
@@ -75,13 +92,19 @@ async function* ordered<T>(
   log: DecisionLog,
   keep: (event: string, record: TrailRecord) => T,
   cli: Cli,
-  quiet: boolean,
+  { quiet, verifiers }: Required<ChainOptions>,
 ): AsyncIterable<T> {
   const { cut, events } = await log.readParts(cli.signal);
+  const proofs = new ProofCheck(verifiers);
+  const seen = new Set<string>();
   const firsts = new Map<string, TrailRecord>();
   const items: { readonly kept: T; readonly record: TrailRecord }[] = [];
   for await (const { part, event, place } of events) {
     const record = withPlace(toTrailRecord(event), place);
+    if (verifiers.length > 0 && !isProvenOnce(record, proofs, verifiers, seen)) {
+      yield keep(event, { kind: 'unproven' });
+      continue;
+    }
     if (!firsts.has(part)) firsts.set(part, record);
     items.push({ kept: keep(event, record), record });
   }
@@ -94,4 +117,18 @@ async function* ordered<T>(
       `scopemesh: the topic deleted its oldest events; ${left} that are left are before the first checkpoint after which it is whole, and are not used`,
     );
   for (const { kept } of whole) yield kept;
+}
+
+function isProvenOnce(
+  record: TrailRecord,
+  proofs: ProofCheck,
+  verifiers: readonly NoteVerifier[],
+  seen: Set<string>,
+): boolean {
+  // A note is repeated after a crash: the verification knows it again.
+  if (record.kind === 'checkpoint')
+    return openCheckpoint(verifiers, record.checkpoint.log, record.checkpoint.note) !== undefined;
+  if (record.kind !== 'decision' || !isProven(record, proofs) || seen.has(record.link.hash)) return false;
+  seen.add(record.link.hash);
+  return true;
 }

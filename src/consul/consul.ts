@@ -183,6 +183,13 @@ export interface Canary {
   write(value: string, signal: AbortSignal): Promise<void>;
 }
 
+/** The newest signed note of the decision log, in KV: it outlives the store and the log. Throws as `Intentions` does. */
+export interface LogNote {
+  read(signal: AbortSignal): Promise<string | undefined>;
+  /** Repeating is safe. */
+  write(note: string, signal: AbortSignal): Promise<void>;
+}
+
 /**
  * The tables to watch. `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
  * policies, roles, auth methods and binding rules, but not tokens, which change with every login. `canary` is the key of `Canary`.
@@ -297,6 +304,7 @@ export interface Consul {
   readonly lock: LeaderLock;
   readonly clusterId: ClusterId;
   readonly canary: Canary;
+  readonly logNote: LogNote;
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;
   readonly reachability: Reachability;

@@ -1,25 +1,26 @@
 import { invalidEvent, type SyncError } from '../errors.js';
 import type { ChainLink } from '../model/decision.js';
+import { ProofCheck } from './batch-proof.js';
+import { createNoteVerifier } from './signed-note.js';
 import type { TrailRecord } from './trail-record.js';
 
-/**
- * Checks that decisions follow each other in the chain, from the first one that it sees. It checks no signature: that is what
- * `scopemesh decisions verify` does.
- */
+/** Checks that decisions follow each other in the chain, from the first one that it sees, and that one of the keys signed each. */
 export class ChainCheck {
+  readonly #proofs: ProofCheck;
   #last: ChainLink | undefined;
 
-  /** Throws SyncError ERR_EVENT_INVALID at the first decision that is changed, missing or moved. */
+  /** `keys`: the public keys as `trail-key.pub` has them. Throws SyncError ERR_CONFIG. */
+  constructor(keys: readonly string[]) {
+    this.#proofs = new ProofCheck(keys.map(createNoteVerifier));
+  }
+
+  /** Throws SyncError ERR_EVENT_INVALID at the first decision that is changed, missing, moved or not signed. */
   see(record: TrailRecord): void {
     if (record.kind === 'checkpoint') return;
-    if (record.kind === 'unreadable') throw broken('an event is not one that scopemesh wrote');
-    if (record.kind === 'unchained') {
-      // Decisions of a version without a chain are before all others.
-      if (this.#last !== undefined) throw broken(`decision ${record.id} has no place in the chain`);
-      return;
-    }
-    const { id, link, isIntact } = record;
+    if (record.kind !== 'decision') throw broken('an event is not one that scopemesh wrote');
+    const { id, source, link, isIntact } = record;
     if (!isIntact) throw broken(`decision ${id} does not have the hash that it names`);
+    if (!this.#proofs.isProven(source, link)) throw broken(`none of the keys signed decision ${id}`);
     const last = this.#last;
     const isSame = last?.log === link.log;
     if (last !== undefined && !isSame && link.sequence !== 1)

@@ -1,7 +1,8 @@
 import { hash as digestOf } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson } from '../model/canonical-json.js';
-import type { ChainLink, Decision } from '../model/decision.js';
+import type { BatchProof, ChainLink, Decision } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import { fieldOf } from '../model/field-of.js';
 import { isRecord } from '../model/is-record.js';
 import { safeParse } from '../safe-parse.js';
@@ -17,7 +18,15 @@ const HEAD = z.object({
   hash: HASH,
   size: z.int().min(0),
   roots: z.array(HASH).max(64),
+  follows: z.object({ log: z.string().min(1), size: z.int().min(0) }).optional(),
 });
+
+/** The log before another one. */
+export interface FormerLog {
+  readonly log: string;
+  /** It has at least so many decisions. */
+  readonly size: number;
+}
 
 /** The end of a chain: what the next decision continues. */
 export interface ChainHead {
@@ -27,10 +36,12 @@ export interface ChainHead {
   readonly hash: string;
   /** The Merkle tree over all hashes. */
   readonly tree: Frontier;
+  /** The log before it, while this one is empty. */
+  readonly follows?: FormerLog;
 }
 
-export function emptyChain(log: string): ChainHead {
-  return { log, hash: NO_HASH, tree: EMPTY_FRONTIER };
+export function emptyChain(log: string, follows?: FormerLog): ChainHead {
+  return { log, hash: NO_HASH, tree: EMPTY_FRONTIER, ...definedFields({ follows }) };
 }
 
 /** Numbers and hashes decisions in this order, after those of the head. */
@@ -50,14 +61,14 @@ export function extendChain(
 }
 
 /**
- * SHA-256, in hex, of an event as canonical JSON (RFC 8785) without `data.chain.hash`. Undefined for a value without a
- * chain. All other fields count, those of a later version too.
+ * SHA-256, in hex, of an event as canonical JSON (RFC 8785) without `data.chain.hash` and `data.chain.proof`. Undefined for a
+ * value without a chain. All other fields count, those of a later version too.
  */
 export function hashOfEvent(event: unknown): string | undefined {
   const decision = fieldOf(event, 'data');
   const chain = fieldOf(decision, 'chain');
   if (!isRecord(event) || !isRecord(decision) || !isRecord(chain)) return undefined;
-  const { hash: _, ...link } = chain;
+  const { hash: _, proof: __, ...link } = chain;
   return digestOf('sha256', canonicalJson({ ...event, data: { ...decision, chain: link } }), 'hex');
 }
 
@@ -87,18 +98,35 @@ function withHash(
   return linked;
 }
 
+/** Adds the proofs to decisions that `extendChain` linked. A linked decision without one stays as it is. */
+export function withProofs(chained: readonly Decision[], proofs: readonly BatchProof[]): readonly Decision[] {
+  return chained.map((decision, at) => {
+    const { chain } = decision;
+    const proof = proofs[at];
+    const text = storedTexts.get(decision);
+    if (chain === undefined || proof === undefined) return decision;
+    const proven = { ...decision, chain: { ...chain, proof } };
+    if (text === undefined) return proven;
+    // As for the hash: the last one is the one of `data.chain`.
+    const place = text.lastIndexOf(`"previousHash":"${chain.previousHash}",`);
+    const before = text.indexOf('"sequence":', place);
+    storedTexts.set(proven, `${text.slice(0, before)}"proof":${canonicalJson(proof)},${text.slice(before)}`);
+    return proven;
+  });
+}
+
 /** `CHAIN_BEGIN` without the quote: texts have so many of them that a search for one takes twice as long. */
 const CHAIN_NAME = CHAIN_BEGIN.slice(1);
-/** The members of `data.chain` in a stored text, behind its hash. */
+/** The members of `data.chain` in a stored text, behind its hash. The proof is not hashed. */
 const STORED_LINK =
-  /","log":"([!#-[\]-~]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/y;
+  /","log":"([!#-[\]-~]{1,128})","previousHash":"([0-9a-f]{64})",("proof":\{"hashes":\[((?:"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=",?){0,7})\],"index":(\d{1,4}),"signature":"([A-Za-z0-9+/]{85}[AQgw]==)","size":(\d{1,4})\},)?"sequence":([1-9]\d{0,14})\}/y;
 /** How the member begins that is not hashed, and how long it is. */
 const HASH_BEGIN = '"hash":"';
 const HASH_MEMBER = HASH_BEGIN.length + NO_HASH.length + '",'.length;
 const END_BEGIN = '},"datacontenttype":';
 /** The members behind `data`, as canonical JSON orders them. It has no second `END_BEGIN`. */
 const STORED_END =
-  /\},"datacontenttype":"application\/json","id":"([!#-[\]-~]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"([!#-[\]-~]*)","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/y;
+  /\},"datacontenttype":"application\/json","id":"([!#-[\]-~]{1,128})","source":"([^"\\]*)","specversion":"1\.0","subject":"[^"\\]*","time":"([!#-[\]-~]*)","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/y;
 /** Where the members behind `data` usually are: a search from the end of the text is slower. */
 const USUAL_END = 512;
 /** What is hashed. Used again for each decision. */
@@ -106,13 +134,15 @@ const hashed = Buffer.alloc(1 << 18);
 const MAX_BYTES_OF_A_UNIT = 3;
 
 /**
- * The ID, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
+ * The ID, the source, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
  * all others and for very long ones, which `hashOfEvent` judges. To change a byte of such a text unseen, one must find other
  * bytes with the same hash.
  */
 export function intactLinkOf(
   stored: Buffer | string,
-): { readonly id: string; readonly time: string; readonly link: ChainLink } | undefined {
+):
+  | { readonly id: string; readonly source: string; readonly time: string; readonly link: ChainLink }
+  | undefined {
   // Each character of this text is one stored byte.
   const text = typeof stored === 'string' ? stored : stored.toString('latin1');
   if (text.length * MAX_BYTES_OF_A_UNIT > hashed.length) return undefined;
@@ -121,13 +151,26 @@ export function intactLinkOf(
   if (!text.startsWith(CHAIN_BEGIN, begin) || text.indexOf(CHAIN_NAME, at) !== -1) return undefined;
   const named = text.slice(at + HASH_BEGIN.length, at + HASH_BEGIN.length + NO_HASH.length);
   STORED_LINK.lastIndex = at + HASH_BEGIN.length + NO_HASH.length;
-  const [, log = '', previousHash = '', sequence] = STORED_LINK.exec(text) ?? [];
+  const [, log = '', previousHash = '', proof = '', hashes = '', index, signature = '', size, sequence] =
+    STORED_LINK.exec(text) ?? [];
   if (sequence === undefined || !text.startsWith(HASH_BEGIN, at)) return undefined;
+  const proofEnd = STORED_LINK.lastIndex - `"sequence":${sequence}}`.length;
   STORED_END.lastIndex = endBegin(text, begin);
-  const [, id, time] = STORED_END.exec(text) ?? [];
-  if (id === undefined || time === undefined) return undefined;
-  if (digestOf('sha256', without(stored, at, at + HASH_MEMBER), 'hex') !== named) return undefined;
-  return { id, time, link: { log, sequence: Number(sequence), previousHash, hash: named } };
+  const [, id, source, time] = STORED_END.exec(text) ?? [];
+  if (id === undefined || source === undefined || time === undefined) return undefined;
+  const cuts = [at, at + HASH_MEMBER, proofEnd - proof.length, proofEnd] as const;
+  if (digestOf('sha256', without(stored, cuts), 'hex') !== named) return undefined;
+  const link = { log, sequence: Number(sequence), previousHash, hash: named };
+  if (proof === '') return { id, source, time, link };
+  // A comma too many or too few is another spelling, which `hashOfEvent` judges.
+  const texts = hashes === '' ? [] : hashes.slice(1, -1).split('","');
+  if (hashes !== texts.map((each) => `"${each}"`).join(',')) return undefined;
+  return {
+    id,
+    source,
+    time,
+    link: { ...link, proof: { hashes: texts, index: Number(index), signature, size: Number(size) } },
+  };
 }
 
 /** Where the members behind `data` begin. */
@@ -136,15 +179,20 @@ function endBegin(text: string, after: number): number {
   return near === -1 ? Math.max(after, text.lastIndexOf(END_BEGIN)) : near;
 }
 
-/** The bytes without some of them. Good until the next call. */
-function without(stored: Buffer | string, from: number, to: number): Buffer {
+/** The bytes without those between the first two places and the other two. Good until the next call. */
+function without(
+  stored: Buffer | string,
+  [from, to, second, end]: readonly [number, number, number, number],
+): Buffer {
   if (typeof stored === 'string') {
-    const before = hashed.write(stored.slice(0, from), 'utf8');
-    return hashed.subarray(0, before + hashed.write(stored.slice(to), before, 'utf8'));
+    let length = hashed.write(stored.slice(0, from), 'utf8');
+    length += hashed.write(stored.slice(to, second), length, 'utf8');
+    return hashed.subarray(0, length + hashed.write(stored.slice(end), length, 'utf8'));
   }
   stored.copy(hashed, 0, 0, from);
-  stored.copy(hashed, from, to);
-  return hashed.subarray(0, stored.length - (to - from));
+  stored.copy(hashed, from, to, second);
+  stored.copy(hashed, from + second - to, end);
+  return hashed.subarray(0, stored.length - (to - from) - (end - second));
 }
 
 /** The leaf of a decision in the Merkle tree: its hash is the entry. */
@@ -162,13 +210,23 @@ const CHAIN_LINK = z.object({
   sequence: z.int().min(1),
   previousHash: HASH,
   hash: HASH,
+  proof: z
+    .object({
+      index: z.int().min(0),
+      size: z.int().min(1),
+      // Base64 with stray bits at its end would be another spelling of the same proof.
+      hashes: z.array(z.string().regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/)).max(16),
+      signature: z.string().regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/),
+    })
+    .exactOptional(),
 });
 
-export function formatHead({ log, hash, tree }: ChainHead): z.infer<typeof HEAD> {
-  return { log, hash, size: tree.size, roots: tree.roots.map((root) => root.toString('hex')) };
+export function formatHead({ log, hash, tree, follows }: ChainHead): z.infer<typeof HEAD> {
+  return { log, hash, size: tree.size, roots: tree.roots.map((root) => root.toString('hex')), follows };
 }
 
 export function parseHead(value: unknown): ChainHead {
-  const { log, hash, size, roots } = HEAD.parse(value);
-  return { log, hash, tree: { size, roots: roots.map((root) => Buffer.from(root, 'hex')) } };
+  const { log, hash, size, roots, follows } = HEAD.parse(value);
+  const tree = { size, roots: roots.map((root) => Buffer.from(root, 'hex')) };
+  return { log, hash, tree, ...definedFields({ follows }) };
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { fieldOf } from '../model/field-of.js';
 import { safeParse } from '../safe-parse.js';
-import type { ChainHead } from './chain.js';
-import { type Frontier, HASH_BYTES, type Hash, rootOf } from './merkle.js';
+import type { ChainHead, FormerLog } from './chain.js';
+import { EMPTY_FRONTIER, type Frontier, HASH_BYTES, type Hash, rootOf } from './merkle.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
 
 /** The type of a checkpoint in the log. It is no decision. */
@@ -14,6 +14,8 @@ export interface Checkpoint {
   readonly origin: string;
   readonly size: number;
   readonly root: Hash;
+  /** Only of a log's first checkpoint, which signs no decision yet. */
+  readonly follows?: FormerLog;
 }
 
 /** A signed checkpoint as it is stored between the decisions. */
@@ -41,7 +43,7 @@ export const CHECKPOINT_EVENT = z.object({
   data: z.object({
     log: z.string().min(1).describe('Names the log.'),
     note: z.string().max(10_000).describe('A signed note with a checkpoint (C2SP tlog-checkpoint, Ed25519).'),
-    size: z.int().min(1).describe('How many decisions it signs.'),
+    size: z.int().min(0).describe('How many decisions it signs; 0: the log begins here.'),
     roots: z
       .array(z.string().regex(/^[0-9a-f]{64}$/))
       .max(64)
@@ -62,6 +64,12 @@ export function signCheckpoint(signer: NoteSigner, origin: string, { tree }: Cha
   return signer.sign(`${origin}\n${tree.size}\n${rootOf(tree).toString('base64')}\n`);
 }
 
+/** With this note a log begins. An extension line names the log before it. */
+export function signBeginning(signer: NoteSigner, origin: string, follows: FormerLog | undefined): string {
+  const line = follows === undefined ? '' : `after ${follows.log} ${follows.size}\n`;
+  return signer.sign(`${origin}\n0\n${rootOf(EMPTY_FRONTIER).toString('base64')}\n${line}`);
+}
+
 /**
  * The checkpoint of this log in a note with a valid signature by one of the keys; undefined otherwise. The name of a key is
  * not signed, so the origin must begin with the name of the key that verifies.
@@ -72,13 +80,49 @@ export function openCheckpoint(
   note: string,
 ): Checkpoint | undefined {
   for (const verifier of verifiers) {
-    const [origin = '', size = '', root = '', ...more] = verifier.open(note)?.split('\n') ?? [];
-    const hash = Buffer.from(root, 'base64');
-    const isValid = more.length > 0 && /^(0|[1-9]\d{0,15})$/.test(size) && hash.length === HASH_BYTES;
-    if (isValid && origin === `${verifier.name}/${log}`) return { origin, size: Number(size), root: hash };
+    const checkpoint = parseCheckpoint(verifier.open(note) ?? '');
+    if (checkpoint?.origin === `${verifier.name}/${log}`) return checkpoint;
   }
   return undefined;
 }
+
+/** A checkpoint that is kept outside of the log, and its log. */
+export interface KeptCheckpoint {
+  readonly log: string;
+  readonly size: number;
+  readonly root: Hash;
+}
+
+/** The checkpoint in a note of any log that one of the keys signed; undefined otherwise. */
+export function openKept(verifiers: readonly NoteVerifier[], note: string): KeptCheckpoint | undefined {
+  for (const verifier of verifiers) {
+    const { origin = '', size = 0, root } = parseCheckpoint(verifier.open(note) ?? '') ?? {};
+    const log = origin.slice(verifier.name.length + 1);
+    if (root !== undefined && origin === `${verifier.name}/${log}`) return { log, size, root };
+  }
+  return undefined;
+}
+
+/** The log that a log follows by its first note. Nothing is verified. */
+export function formerLogIn(note: string): FormerLog | undefined {
+  // Lines among the signatures are not signed.
+  return parseCheckpoint(note.slice(0, note.lastIndexOf('\n\n') + 1))?.follows;
+}
+
+function parseCheckpoint(text: string): Checkpoint | undefined {
+  const [origin = '', size = '', root = '', ...more] = text.split('\n');
+  const hash = Buffer.from(root, 'base64');
+  if (more.length === 0 || !/^(0|[1-9]\d{0,15})$/.test(size) || hash.length !== HASH_BYTES) return undefined;
+  const [, log, before] = more.map((line) => FOLLOWS.exec(line)).find((found) => found !== null) ?? [];
+  return {
+    origin,
+    size: Number(size),
+    root: hash,
+    ...(log === undefined || size !== '0' ? {} : { follows: { log, size: Number(before) } }),
+  };
+}
+
+const FOLLOWS = /^after ([!-.0-~]{1,128}) (0|[1-9]\d{0,15})$/;
 
 /** What a checkpoint of this log is about, and its key on a topic. */
 export function checkpointSubject(log: string): string {

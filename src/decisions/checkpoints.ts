@@ -6,23 +6,22 @@ import type { Runtime } from '../runtime.js';
 import type { ChainHead } from './chain.js';
 import { originOf, signCheckpoint } from './checkpoint.js';
 import type { DecisionLog } from './log.js';
+import type { KeptNote } from './publication.js';
 import type { NoteSigner } from './signed-note.js';
 
 export interface CheckpointsDeps extends Runtime {
   readonly log: DecisionLog;
   readonly keyValues: KeyValueStore;
-  readonly signer: NoteSigner;
+  readonly signer: () => NoteSigner;
   readonly owner: string;
+  readonly kept?: KeptNote;
 }
 
 /** How often the end of the chain is signed, if it moved. */
 const EVERY_MS = 60_000;
 const SIGNED = 'relay/signed';
 
-/**
- * Signs the end of the chain every minute with changes, and at a clean stop. The first time at once: leaders that change more
- * often than once a minute would leave none.
- */
+/** Signs the tree of the log every minute with changes, and at a clean stop: for proofs about one decision, and to keep elsewhere. */
 export class Checkpoints {
   readonly #deps: CheckpointsDeps;
   /** `log size` of the last checkpoint; undefined until it is read. */
@@ -43,21 +42,23 @@ export class Checkpoints {
 
   /** Signs the head unless it is signed. Never throws: the failure is logged and counted. */
   async sign(head: ChainHead | undefined): Promise<void> {
-    const { log, keyValues, signer, owner, clock, logger, metrics } = this.#deps;
+    const { log, keyValues, signer, owner, kept, clock, logger, metrics } = this.#deps;
     if (head === undefined || head.tree.size === 0) return;
     this.#signedAt = clock.now();
     const name = `${head.log} ${head.tree.size}`;
     try {
       this.#signed ??= (await keyValues.get(SIGNED)) ?? '';
       if (this.#signed === name) return;
+      const note = signCheckpoint(signer(), originOf(owner, head.log), head);
       await log.appendCheckpoint({
         id: ulid(),
         time: isoInstant(clock),
         source: `scopemesh/${owner}`,
         log: head.log,
-        note: signCheckpoint(signer, originOf(owner, head.log), head),
+        note,
         tree: head.tree,
       });
+      await kept?.write(note);
       await keyValues.set(SIGNED, name);
       this.#signed = name;
       if (this.#hasFailed)

@@ -47,7 +47,11 @@ function lastExplainedGap<T>(
   log: string,
   limit: number,
 ): number {
-  let [next, gapEnd] = [1, 0];
+  const begins = items
+    .map(recordOf)
+    .some((each) => each.kind === 'checkpoint' && placeOf(each)?.at === 0.5 && each.checkpoint.log === log);
+  // The note with which it begins was deleted alone.
+  let [next, gapEnd] = [1, begins || limit < 1 ? 0 : 1];
   for (const item of items) {
     const record = recordOf(item);
     if (record.kind !== 'decision' || record.link.log !== log) continue;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { CAUSE_KINDS } from '../model/cause.js';
 import {
+  type BatchProof,
   CHANGE_REASONS,
   type ChainLink,
   DECISION_ACTIONS,
@@ -145,7 +146,25 @@ export const CLOUD_EVENT = z.object({
         log: z.string().describe('Names the log; a lost store begins another one.'),
         sequence: z.int().min(1).describe('Counts the decisions of the log from 1.'),
         previousHash: z.string().describe('The hash of the decision before it; zeros for the first.'),
-        hash: z.string().describe('SHA-256 of the event as canonical JSON (RFC 8785) without this field.'),
+        hash: z
+          .string()
+          .describe('SHA-256 of the event as canonical JSON (RFC 8785) without this field and proof.'),
+        proof: z
+          .object({
+            index: z
+              .int()
+              .min(0)
+              .describe('The place among the decisions that were signed together, from 0.'),
+            size: z.int().min(1).describe('How many decisions were signed together.'),
+            hashes: z
+              .array(z.string())
+              .describe(
+                'The audit path (RFC 6962) from the hash to the root of their Merkle tree, in base64.',
+              ),
+            signature: z.string().describe('Ed25519 signature of the root, in base64.'),
+          } satisfies Fields<BatchProof>)
+          .exactOptional()
+          .describe('Shows that the key of the log signed this decision.'),
       } satisfies Fields<ChainLink>)
       .exactOptional()
       .describe('The place of the decision in the hash chain of its log.'),

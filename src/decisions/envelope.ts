@@ -37,7 +37,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
         kind: cause.kind,
         receivedAt: cause.receivedAt,
       },
-      ...(chain === undefined ? {} : { chain: toLink(chain) }),
+      ...definedFields({ chain: chain && toLink(chain) }),
       ...(decision.changeReason === undefined ? {} : { changeReason: decision.changeReason }),
       ...(client === undefined
         ? {}
@@ -91,8 +91,10 @@ export function parseCloudEvent(event: unknown): Decision {
   return { id, time, type, subject, source, ...data, cause };
 }
 
-function toLink({ hash, log, previousHash, sequence }: ChainLink): ChainLink {
-  return { hash, log, previousHash, sequence };
+function toLink({ hash, log, previousHash, proof, sequence }: ChainLink): CloudEvent['data']['chain'] {
+  if (proof === undefined) return { hash, log, previousHash, sequence };
+  const { hashes, index, signature, size } = proof;
+  return { hash, log, previousHash, proof: { hashes: [...hashes], index, signature, size }, sequence };
 }
 
 function toResource(resource: Resource): CloudEvent['data']['resource'] {

@@ -1,7 +1,7 @@
 import { invalidEvent } from '../errors.js';
 import { EMPTY_FRONTIER, type Frontier, HASH_BYTES, type Hash, nodeHash } from './merkle.js';
 
-const FIRST_LEAVES = 1_024;
+const FIRST_LEAVES = 16;
 
 /**
  * The tree over the leaves of a log. A log whose beginning was deleted has the frontier of the checkpoint that it begins with

@@ -59,11 +59,20 @@ export function isIncluded(
   leaf: Hash,
   proof: readonly Hash[],
 ): boolean {
-  if (!Number.isSafeInteger(index) || index < 0 || index >= size) return false;
-  if (!areHashes([root, leaf, ...proof])) return false;
+  return root.length === HASH_BYTES && rootFrom({ index, size }, leaf, proof)?.equals(root) === true;
+}
+
+/** The root of the tree of this size to which the proof leads from the leaf; undefined for a proof of another length. */
+export function rootFrom(
+  { index, size }: { readonly index: number; readonly size: number },
+  leaf: Hash,
+  proof: readonly Hash[],
+): Hash | undefined {
+  if (!Number.isSafeInteger(index) || index < 0 || index >= size) return undefined;
+  if (!areHashes([leaf, ...proof])) return undefined;
   let [node, last, reached] = [index, size - 1, leaf];
   for (const sibling of proof) {
-    if (last === 0) return false;
+    if (last === 0) return undefined;
     if (node % 2 === 1 || node === last) {
       reached = nodeHash(sibling, reached);
       while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
@@ -72,7 +81,7 @@ export function isIncluded(
     }
     [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
   }
-  return last === 0 && reached.equals(root);
+  return last === 0 ? reached : undefined;
 }
 
 /** A tree as a checkpoint signs it. */

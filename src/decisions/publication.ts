@@ -1,26 +1,43 @@
 import { setImmediate } from 'node:timers/promises';
 import { ulid } from 'ulid';
 import { z } from 'zod';
+import { isoInstant } from '../clock.js';
 import { SyncError } from '../errors.js';
-import type { Decision } from '../model/decision.js';
+import { compareText } from '../model/compare-text.js';
+import type { ChainLink, Decision } from '../model/decision.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Runtime } from '../runtime.js';
+import { extendSigned } from './batch-proof.js';
 import {
   type ChainHead,
   emptyChain,
-  extendChain,
+  type extendChain,
+  type FormerLog,
   formatHead,
-  NO_HASH,
   parseHead,
   toStoredText,
 } from './chain.js';
+import { type KeptCheckpoint, originOf, signBeginning } from './checkpoint.js';
 import type { DecisionLog } from './log.js';
+import type { NoteSigner } from './signed-note.js';
 
-export interface PublicationDeps extends Pick<Runtime, 'logger' | 'metrics'> {
+export interface PublicationDeps extends Pick<Runtime, 'logger' | 'metrics' | 'clock'> {
+  readonly owner: string;
   readonly journal: Journal;
   readonly log: DecisionLog;
   readonly keyValues: KeyValueStore;
+  /** The key that signs the decisions. What it throws, a batch throws: nothing is published that nobody believes. */
+  readonly signer: () => NoteSigner;
+  /** Where the newest signed note of the log is kept besides. */
+  readonly kept?: KeptNote;
+}
+
+/** Outlives the store and the log. */
+export interface KeptNote {
+  /** Undefined if there is none, or none of the keys signed it. */
+  read(): Promise<KeptCheckpoint | undefined>;
+  write(note: string): Promise<void>;
 }
 
 /** Each batch costs three synced writes, whatever its size. */
@@ -36,9 +53,9 @@ const INFLIGHT = 'relay/inflight';
 const INFLIGHT_BATCH = z.object({
   position: z.string(),
   ids: z.array(z.string()),
-  /** The ends of the chain before and after the batch. Absent in what a version without a chain stored. */
-  before: z.unknown().transform(parseHead).optional(),
-  after: z.unknown().transform(parseHead).optional(),
+  /** The ends of the chain before and after the batch. */
+  before: z.unknown().transform(parseHead),
+  after: z.unknown().transform(parseHead),
 });
 type InflightBatch = z.infer<typeof INFLIGHT_BATCH>;
 /** After this many decisions the position is read again, which bounds what must be read after a failure. */
@@ -78,8 +95,9 @@ export class Publication {
     if (isLast) metrics.gauge('scopemesh_outbox_decisions', batch.length);
     else if (this.#fullBatches++ % COUNT_EVERY === 0) await this.measure();
     if (batch.length === 0) return 0;
+    const signer = this.#deps.signer();
     this.#isInDoubt = true;
-    const { head, chained } = await this.#extend(batch);
+    const { head, chained } = await this.#extend(batch, signer);
     const ids = chained.map((decision) => decision.id);
     await this.#store({
       position: await this.#positionFor(ids.length),
@@ -87,6 +105,7 @@ export class Publication {
       before: this.#head,
       after: head,
     });
+    await this.#begin(this.#head, signer);
     await log.append(chained);
     await journal.published(ids);
     this.#head = head;
@@ -96,13 +115,13 @@ export class Publication {
   }
 
   /** The first of these, in several turns of the event loop, because an event may arrive meanwhile. */
-  async #extend(batch: readonly Decision[]): Promise<ReturnType<typeof extendChain>> {
+  async #extend(batch: readonly Decision[], signer: NoteSigner): Promise<ReturnType<typeof extendChain>> {
     const chained: Decision[] = [];
     let head = this.#head;
     let length = 0;
     for (let from = 0; from < batch.length && length < LARGE_BATCH; from += HASHED_AT_ONCE) {
       if (from > 0) await setImmediate();
-      const part = extendChain(head, batch.slice(from, from + HASHED_AT_ONCE));
+      const part = extendSigned(head, batch.slice(from, from + HASHED_AT_ONCE), signer);
       head = part.head;
       for (const decision of part.chained) {
         chained.push(decision);
@@ -130,27 +149,44 @@ export class Publication {
     await log.contains([], position);
     this.#stored = await keyValues.get(INFLIGHT);
     const noted = this.#stored === undefined ? undefined : INFLIGHT_BATCH.parse(JSON.parse(this.#stored));
-    if (noted?.after !== undefined) this.#head = noted.after;
-    if (noted !== undefined) await this.#finish(noted);
+    if (noted === undefined) await this.#beginAnew();
+    else {
+      this.#head = noted.after;
+      await this.#finish(noted);
+    }
     await this.#compareWithLog();
     this.#position = position;
     this.#sentSince = 0;
     this.#isInDoubt = false;
   }
 
-  /**
-   * A store or a log that was lost, or restored from a backup, would give a number twice or leave a gap. Then another log
-   * begins, which `verify` accepts and names.
-   */
+  /** A store or a log that was lost, or restored from a backup, would give a number twice or leave a gap. */
   async #compareWithLog(): Promise<void> {
-    const { journal, log, logger } = this.#deps;
-    const last = await log.lastLink(this.#head.log, this.#head.tree.size);
-    if (last === 'unknown' || (last?.hash ?? NO_HASH) === this.#head.hash) return;
+    const { hash, log, tree } = this.#head;
+    if (tree.size === 0) return;
+    const last = await this.#deps.log.lastLink(log, tree.size);
+    if (last === 'unknown' || last?.hash === hash) return;
+    await this.#beginAnew({ log, size: tree.size }, last);
+  }
+
+  /** Another log begins, which follows the newest one that the store, the log or the kept note know. */
+  async #beginAnew(stored?: FormerLog, last?: ChainLink): Promise<void> {
+    const { journal, log, kept, logger } = this.#deps;
+    const note = await kept?.read();
+    const found = last ?? (await log.lastLink(note?.log ?? '', note?.size ?? 0));
+    const inLog =
+      found === undefined || found === 'unknown' ? undefined : { log: found.log, size: found.sequence };
+    const [follows] = [stored, note, inLog]
+      .filter((each) => each !== undefined)
+      // The names of logs are ULIDs, which sort by time.
+      .toSorted((a, b) => compareText(b.log, a.log) || b.size - a.size)
+      .map(({ log: name, size }) => ({ log: name, size }));
+    this.#head = emptyChain(ulid(), follows);
+    if (follows === undefined) return;
     logger.warn(
-      { log: this.#head.log, size: this.#head.tree.size, found: last?.log ?? null },
+      { ...follows, found: found ?? null },
       'the decision log does not end where the store says, as after a restore; its hash chain begins again',
     );
-    this.#head = emptyChain(ulid());
     // Decisions that an older store publishes again, and that the log has.
     for (;;) {
       const ids = (await journal.outbox(BATCH)).map(({ id }) => id);
@@ -158,6 +194,16 @@ export class Publication {
       if (present.size === 0) return;
       await journal.published([...present]);
     }
+  }
+
+  /** Signs where a log begins. Repeating is harmless: the note stays the same. */
+  async #begin({ log: name, tree, follows }: ChainHead, signer: NoteSigner): Promise<void> {
+    if (tree.size > 0) return;
+    const { log, owner, kept, clock } = this.#deps;
+    const note = signBeginning(signer, originOf(owner, name), follows);
+    const source = `scopemesh/${owner}`;
+    await log.appendCheckpoint({ id: ulid(), time: isoInstant(clock), source, log: name, note, tree });
+    await kept?.write(note);
   }
 
   /** Sends what the log lacks of the stored batch. */
@@ -173,21 +219,16 @@ export class Publication {
     );
     const fields = { doubtful: doubtful.length, present: present.size };
     logger.debug(fields, 'checked which decisions of the last batch are in the log');
-    // What a version without a chain left is linked with the next batch.
-    if (before !== undefined) {
-      const { chained } = extendChain(before, doubtful);
-      const missing = chained.filter(({ id }) => !present.has(id));
-      if (missing.length > 0) await log.append(missing);
+    if (present.size < doubtful.length) {
+      const signer = this.#deps.signer();
+      const { chained } = extendSigned(before, doubtful, signer);
+      await this.#begin(before, signer);
+      await log.append(chained.filter(({ id }) => !present.has(id)));
     }
-    const sent = before === undefined ? [...present] : doubtful.map(({ id }) => id);
-    if (sent.length > 0) await journal.published(sent);
+    await journal.published(doubtful.map(({ id }) => id));
   }
 
-  async #store({
-    before,
-    after,
-    ...batch
-  }: InflightBatch & { before: ChainHead; after: ChainHead }): Promise<void> {
+  async #store({ before, after, ...batch }: InflightBatch): Promise<void> {
     const text = JSON.stringify({ ...batch, before: formatHead(before), after: formatHead(after) });
     if (!(await this.#deps.keyValues.replace(INFLIGHT, this.#stored, text))) {
       const message =

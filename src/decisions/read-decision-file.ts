@@ -6,12 +6,13 @@ import { readLines } from './read-lines.js';
 import { toTrailRecord } from './trail-record.js';
 
 /**
- * The decisions of a file that `scopemesh decisions export` wrote, in their order. Throws SyncError ERR_EVENT_INVALID at a line
- * that is no event, or that does not continue the chain; and the error of the file system.
+ * The decisions of a file that `scopemesh decisions export` wrote, in their order. `keys`: the public keys that you trust, as
+ * `trail-key.pub` has them. Throws SyncError ERR_EVENT_INVALID at a line that is no event, that does not continue the chain or
+ * that none of the keys signed; ERR_CONFIG for a key that is none; and the error of the file system.
  */
-export async function* readDecisionFile(path: string): AsyncIterable<Decision> {
+export async function* readDecisionFile(path: string, keys: readonly string[]): AsyncIterable<Decision> {
+  const chain = new ChainCheck(keys);
   const file = await open(path);
-  const chain = new ChainCheck();
   try {
     for await (const lines of readLines(file.createReadStream({ autoClose: false })))
       for (const line of lines) {

@@ -3,7 +3,7 @@ import { untilAborted } from '../linked-signal.js';
 import type { Notifier } from '../notifier.js';
 import { backoffMs } from '../repeat.js';
 import type { Runtime } from '../runtime.js';
-import type { Checkpoints } from './checkpoints.js';
+import { Checkpoints } from './checkpoints.js';
 import { BATCH, Publication, type PublicationDeps } from './publication.js';
 
 export interface RelayDeps extends PublicationDeps, Runtime {
@@ -13,8 +13,6 @@ export interface RelayDeps extends PublicationDeps, Runtime {
   readonly isPaused?: () => boolean;
   /** Aborts when another replica publishes. Then nothing is drained. */
   readonly lost?: AbortSignal;
-  /** Signs the end of the log; absent: nothing is signed. */
-  readonly checkpoints?: Checkpoints;
 }
 
 /** Another process may settle decisions without a signal here, so the outbox is checked at least this often. */
@@ -39,6 +37,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
   const signal = deps.lost === undefined ? stop : AbortSignal.any([stop, deps.lost]);
   const { settled, clock, logger, metrics, isPaused = () => false } = deps;
   const publication = new Publication(deps);
+  const checkpoints = new Checkpoints(deps);
   let failures = 0;
   let logged: string | undefined;
   const attempt = async (): Promise<number | undefined> => {
@@ -73,7 +72,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       // Started before the outbox is read, so that a later settlement ends the wait.
       const settlement = settled.wait(attention.signal).catch(() => {});
       const moved = await attempt();
-      if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
+      if (moved !== undefined) await checkpoints.signIfDue(publication.head);
       if (moved === undefined) await clock.sleep(waitMs(), signal).catch(() => {});
       if (moved === 0)
         await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
@@ -91,7 +90,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       if (moved === undefined)
         await clock.sleep(Math.min(waitMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
     }
-    if (!isOver()) await deps.checkpoints?.sign(publication.head);
+    if (!isOver()) await checkpoints.sign(publication.head);
   };
   const running = run();
   await Promise.race([running, untilAborted(stop)]);

@@ -13,8 +13,12 @@ const SIGNATURE = /^\u2014 (\S+) ([A-Za-z0-9+/]+={0,2})$/;
 const VERIFIER_KEY = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/;
 
 export interface NoteSigner {
+  /** The name of the key. */
+  readonly name: string;
   /** Signs a text that ends with a line break. */
   sign(text: string): string;
+  /** The bare signature of a text. */
+  signatureOf(text: string): Uint8Array;
   /** The key in the form that verifiers take: `name+hash+key`. */
   readonly verifierKey: string;
 }
@@ -22,8 +26,12 @@ export interface NoteSigner {
 export interface NoteVerifier {
   /** The name of the key. */
   readonly name: string;
+  /** The key as it was given. */
+  readonly key: string;
   /** The text of a note with a valid signature by this key; undefined otherwise. Ignores signatures by other keys. */
   open(note: string): string | undefined;
+  /** Whether this key made the bare signature of the text. */
+  hasSigned(text: string, signature: Uint8Array): boolean;
 }
 
 /** `pem`: an Ed25519 private key, PKCS #8. Throws SyncError ERR_CONFIG. */
@@ -31,9 +39,12 @@ export function createNoteSigner(name: string, pem: string): NoteSigner {
   const key = parsePrivateKey(pem);
   const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
   const hash = keyHash(name, ED25519, publicKey);
+  const signatureOf = (text: string) => sign(null, Buffer.from(text), key);
   return {
+    name,
+    signatureOf,
     sign(text) {
-      const signature = Buffer.concat([hash, sign(null, Buffer.from(text), key)]).toString('base64');
+      const signature = Buffer.concat([hash, signatureOf(text)]).toString('base64');
       return `${text}\n\u2014 ${name} ${signature}\n`;
     },
     verifierKey: `${name}+${hash.toString('hex')}+${Buffer.concat([ED25519, publicKey]).toString('base64')}`,
@@ -48,13 +59,14 @@ export function createNoteVerifier(verifierKey: string): NoteVerifier {
       'the public key is not an Ed25519 key of the form NAME+HASH+KEY; scopemesh writes it to trail-key.pub',
     );
   const { name, key } = parsed;
+  const hasSigned = (text: string, signature: Uint8Array) => verify(null, Buffer.from(text), key, signature);
   return {
     name,
+    key: verifierKey.trim(),
+    hasSigned,
     open(note) {
       const { text, signatures } = signaturesIn(note, parsed);
-      return signatures.some((signature) => verify(null, Buffer.from(text), key, signature))
-        ? text
-        : undefined;
+      return signatures.some((signature) => hasSigned(text, signature)) ? text : undefined;
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { configError, messageOf } from '../errors.js';
 import { makeStateDirectory } from '../make-directory.js';
 import type { Logger } from '../observe.js';
-import { createNoteSigner, type NoteSigner } from './signed-note.js';
+import { createNoteSigner, createNoteVerifier, type NoteSigner, type NoteVerifier } from './signed-note.js';
 
 export interface SigningKeyOptions {
   readonly owner: string;
@@ -19,16 +19,10 @@ const KEY_FILE = 'trail-key.pem';
 const PUBLIC_FILE = 'trail-key.pub';
 
 /**
- * The key that signs checkpoints of the decision log. Without a configured file, the first start makes one in the state
- * directory. Writes the public key beside it. Undefined if that key cannot be made or read: the decisions go on without
- * checkpoints, because nothing may stop revocations. Throws SyncError ERR_CONFIG for a configured file.
+ * The key that signs the decisions. Without a configured file, the first start makes one in the state directory. Writes the
+ * public key beside it. Throws SyncError ERR_CONFIG if the key cannot be made or read.
  */
-export function openSigningKey({
-  owner,
-  directory,
-  file,
-  logger,
-}: SigningKeyOptions): NoteSigner | undefined {
+export function openSigningKey({ owner, directory, file, logger }: SigningKeyOptions): NoteSigner {
   const path = file ?? join(directory, KEY_FILE);
   try {
     makeStateDirectory(directory);
@@ -40,14 +34,16 @@ export function openSigningKey({
     writePublicKey(publicKeyPath(directory), signer.verifierKey, logger);
     return signer;
   } catch (error) {
-    const message = `the signing key ${path} cannot be used (${messageOf(error)})`;
-    if (file !== undefined) throw configError(`${message}; check decisions.signingKeyFile`, error);
-    logger.error(
-      { error: message },
-      'the decision log is not signed; repair or delete the key, and start again',
-    );
-    return undefined;
+    const remedy = file === undefined ? 'repair the key, or move it away' : 'check decisions.signingKeyFile';
+    throw configError(`the signing key ${path} cannot be used (${messageOf(error)}); ${remedy}`, error);
   }
+}
+
+/** Whose decisions count here: the key of this state directory, if it made one yet, and those of the configuration. */
+export function trustedKeys(directory: string, configured: readonly string[] = []): readonly NoteVerifier[] {
+  const own = publicKeyPath(directory);
+  const keys = [...(existsSync(own) ? [readFileSync(own, 'utf8')] : []), ...configured];
+  return keys.map(createNoteVerifier);
 }
 
 /** Where a process writes the public key of its signing key. */
@@ -74,7 +70,7 @@ function makeKey(path: string, logger: Logger): void {
   }
   logger.warn(
     { path, publicKey: PUBLIC_FILE },
-    'made a key that signs the decision log; back it up, and give the public key to those who verify the log',
+    'made a key that signs the decisions; back it up, and give the public key to those who read or verify the log',
   );
 }
 

@@ -14,6 +14,8 @@ export interface StreamOptions {
   readonly url: string;
   /** One of `http.tokens`, or what the token file has. */
   readonly token: Secret | string;
+  /** The public keys that you trust, as `trail-key.pub` has them. */
+  readonly keys: readonly string[];
   /** Where to begin without `lastEventId`: `end` (the default) or `start`. */
   readonly from?: 'start' | 'end';
   /** The ID of the last decision that was handled. */
@@ -32,12 +34,12 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 /**
  * The decisions of `GET /api/decisions/stream`, in their order, each once: after an interruption it connects again and goes on
  * after the last one. Store the `id` of what you have handled, and give it as `lastEventId` at the next start. Ends when the
- * signal is aborted. Throws SyncError ERR_EVENT_INVALID if the chain is broken, or if the log does not have `lastEventId` any
+ * signal is aborted. Throws SyncError ERR_EVENT_INVALID if the chain is broken or not signed, or if the log does not have `lastEventId` any
  * more, and ERR_DECISIONS_UNREACHABLE for an answer that another attempt does not change.
  */
 export async function* streamDecisions(options: StreamOptions, signal: AbortSignal): AsyncIterable<Decision> {
   const { clock = systemClock, logger = silentLogger } = options;
-  const chain = new ChainCheck();
+  const chain = new ChainCheck(options.keys);
   let last = options.lastEventId;
   let failures = 0;
   while (!signal.aborted) {

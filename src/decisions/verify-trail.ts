@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { definedFields } from '../model/defined-fields.js';
-import { leafOf, NO_HASH } from './chain.js';
-import { openCheckpoint, type StoredCheckpoint } from './checkpoint.js';
+import { ProofCheck } from './batch-proof.js';
+import { type FormerLog, leafOf, NO_HASH } from './chain.js';
+import { formerLogIn, type KeptCheckpoint, openCheckpoint, type StoredCheckpoint } from './checkpoint.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, rootOf } from './merkle.js';
 import type { NoteVerifier } from './signed-note.js';
 import type { TrailRecord } from './trail-record.js';
@@ -10,7 +11,7 @@ type DecisionRecord = Extract<TrailRecord, { kind: 'decision' }>;
 
 /** The first place at which a log is not what scopemesh wrote. */
 export interface TrailFault {
-  readonly kind: 'changed' | 'removed' | 'inserted' | 'repeated' | 'moved' | 'checkpoint';
+  readonly kind: 'changed' | 'removed' | 'inserted' | 'repeated' | 'moved' | 'unsigned' | 'checkpoint';
   /** Counts the events from 1. */
   readonly position: number;
   /** Where the topic has it, for people: its partitions do not have the order of the positions. */
@@ -28,17 +29,15 @@ export interface VerifiedLog {
   /** The numbers of its first and its last decision. */
   readonly first: number;
   readonly last: number;
-  /** The decisions up to this number are signed; who can write the log can change the others. */
-  readonly signed: number;
-  /** How long before the newest decision of all logs the first one after the signed ones was made; without a key, absent. */
-  readonly unsignedMs?: number;
+  /** The log before it, as its first note says. */
+  readonly follows?: FormerLog;
 }
 
 export interface TrailReport {
   /** Decisions in the chain. */
   readonly decisions: number;
-  /** Decisions before the chain began, which nothing proves. */
-  readonly unchained: number;
+  /** Messages of a topic that none of the keys signed, and repeated ones; they are left out everywhere. */
+  readonly unproven: number;
   /** In order: more than one if a store was lost. */
   readonly logs: readonly VerifiedLog[];
   /** Checkpoints with a valid signature. */
@@ -62,22 +61,17 @@ interface Found {
 }
 
 /**
- * Checks that the records are an unchanged chain in this order, and that each checkpoint signs it. The report names the
- * first fault. A log may begin with a checkpoint: then what it signs was deleted. Keeps no record.
+ * Checks that the records are an unchanged chain in this order, that the keys signed each decision, and that each checkpoint
+ * signs the chain. The report names the first fault. The first log may begin with a checkpoint: then what it signs was deleted.
+ * Keeps no record.
  */
 export class TrailVerification {
   readonly #verifiers: readonly NoteVerifier[];
-  /** `unsignedSince`: when the first decision after the signed ones was made, in ms. */
-  readonly #logs: {
-    readonly log: string;
-    readonly first: number;
-    last: number;
-    signed: number;
-    unsignedSince?: number | undefined;
-  }[] = [];
-  #newest = Number.NEGATIVE_INFINITY;
+  readonly #proofs: ProofCheck;
+  readonly #kept: KeptCheckpoint | undefined;
+  readonly #logs: { readonly log: string; readonly first: number; last: number; follows?: FormerLog }[] = [];
   #decisions = 0;
-  #unchained = 0;
+  #unproven = 0;
   #checkpoints = 0;
   #position = 0;
   #end: End | undefined;
@@ -86,31 +80,36 @@ export class TrailVerification {
   /** The digests of the notes that were found at their place. */
   readonly #checked = new Set<string>();
 
-  /** One of the keys must have signed each checkpoint; without keys only the chain is checked. */
-  constructor(verifiers: readonly NoteVerifier[] = []) {
+  /**
+   * One of the keys must have signed each decision and each checkpoint; without keys only the chain is checked. `kept`: a
+   * checkpoint that was kept elsewhere and that the log must contain.
+   */
+  constructor(verifiers: readonly NoteVerifier[] = [], kept?: KeptCheckpoint) {
     this.#verifiers = verifiers;
+    this.#proofs = new ProofCheck(verifiers);
+    this.#kept = kept;
   }
 
   add(record: TrailRecord): void {
+    if (record.kind === 'unproven') {
+      this.#unproven++;
+      return;
+    }
     if (this.#found !== undefined) {
       this.#found.see?.(record);
       return;
     }
     this.#position++;
-    if (record.kind === 'unchained' && this.#end === undefined) this.#unchained++;
-    else if (record.kind === 'checkpoint') this.#addCheckpoint(record.checkpoint);
+    if (record.kind === 'checkpoint') this.#addCheckpoint(record.checkpoint);
     else this.#addDecision(record);
   }
 
   report(): TrailReport {
-    const fault = this.#found?.fault();
+    const fault = (this.#found ?? this.#lacksKept())?.fault();
     return {
       decisions: this.#decisions,
-      unchained: this.#unchained,
-      logs: this.#logs.map(({ unsignedSince: since, ...each }) => ({
-        ...each,
-        ...(this.#verifiers.length === 0 || since === undefined ? {} : { unsignedMs: this.#newest - since }),
-      })),
+      unproven: this.#unproven,
+      logs: this.#logs,
       checkpoints: this.#checkpoints,
       ...(fault === undefined ? {} : { fault }),
     };
@@ -120,40 +119,84 @@ export class TrailVerification {
     const { log, note, tree } = checkpoint;
     const noteDigest = hash('sha256', note, 'base64');
     const isKnown = this.#checked.has(noteDigest);
-    const known = { end: this.#end, tree: this.#tree, verifiers: this.#verifiers, isKnown };
-    const fault = checkpointFault(checkpoint, known);
+    const isBeginning = tree.size === 0 && !isKnown;
+    const known = {
+      // A log begins with a checkpoint of its own.
+      end: isBeginning ? undefined : this.#end,
+      tree: isBeginning ? EMPTY_FRONTIER : this.#tree,
+      verifiers: this.#verifiers,
+      isKnown,
+    };
+    const follows = isBeginning ? formerLogIn(note) : undefined;
+    const fault =
+      checkpointFault(checkpoint, known) ??
+      (isBeginning ? beginningFault(log, follows, this.#logs) : undefined);
     if (fault !== undefined) this.#found = at(this.#position, fault);
     if (fault !== undefined || isKnown) return;
     this.#checked.add(noteDigest);
-    if (this.#end === undefined) {
-      this.#logs.push({ log, first: tree.size + 1, last: tree.size, signed: 0 });
-      this.#end = { log, sequence: tree.size };
+    if (isBeginning || this.#end === undefined) {
+      this.#logs.push({ log, first: tree.size + 1, last: tree.size, ...definedFields({ follows }) });
+      this.#end = { log, sequence: tree.size, ...(tree.size === 0 ? { hash: NO_HASH } : {}) };
       this.#tree = tree;
     }
-    const current = this.#logs.at(-1);
-    if (this.#verifiers.length === 0 || current === undefined) return;
-    current.signed = tree.size;
-    // A checkpoint is right after the last decision that it signs.
-    current.unsignedSince = undefined;
-    this.#checkpoints++;
+    if (this.#verifiers.length > 0) this.#checkpoints++;
   }
 
-  #addDecision(record: Exclude<TrailRecord, { kind: 'checkpoint' }>): void {
-    this.#found = decisionFault(record, this.#end, this.#position);
+  #addDecision(record: Exclude<TrailRecord, { kind: 'checkpoint' | 'unproven' }>): void {
+    this.#found = decisionFault(record, this.#end, this.#position) ?? this.#unsigned(record);
     if (this.#found !== undefined || record.kind !== 'decision') return;
     const { log, sequence } = record.link;
-    if (this.#end?.log !== log) this.#tree = EMPTY_FRONTIER;
     const current = this.#logs.at(-1);
-    if (current?.log === log) current.last = sequence;
-    else this.#logs.push({ log, first: sequence, last: sequence, signed: 0 });
+    if (current !== undefined) current.last = sequence;
     this.#tree = appendLeaf(this.#tree, leafOf(record.link.hash));
     this.#end = { log, sequence, hash: record.link.hash, id: record.id };
     this.#decisions++;
-    const time = Date.parse(record.time);
-    const own = this.#logs.at(-1);
-    if (own !== undefined) own.unsignedSince ??= time;
-    this.#newest = Math.max(this.#newest, time);
+    if (
+      this.#kept?.log === log &&
+      this.#kept.size === sequence &&
+      !rootOf(this.#tree).equals(this.#kept.root)
+    ) {
+      const detail = `the first ${sequence} decisions are not those of the checkpoint that was kept elsewhere`;
+      this.#found = at(this.#position, { kind: 'changed', sequence, detail });
+    }
   }
+
+  #unsigned(record: TrailRecord): Found | undefined {
+    if (record.kind !== 'decision' || this.#verifiers.length === 0) return undefined;
+    const { id, source, link } = record;
+    if (this.#proofs.isProven(source, link)) return undefined;
+    const detail = 'none of the keys signed the decision';
+    return at(this.#position, { kind: 'unsigned', id, sequence: link.sequence, detail });
+  }
+
+  #lacksKept(): Found | undefined {
+    if (this.#kept === undefined) return undefined;
+    const { log, size } = this.#kept;
+    const last = this.#logs.find((each) => each.log === log)?.last;
+    if (last !== undefined && last >= size) return undefined;
+    const what = last === undefined ? `log ${log} is missing` : `the end of log ${log} is missing`;
+    const detail = `${what}: a checkpoint that was kept elsewhere signs ${size} decisions of it`;
+    return at(this.#position + 1, { kind: 'removed', sequence: (last ?? 0) + 1, detail });
+  }
+}
+
+/** Logs follow each other: an older one that is put behind a newer one, or left out, shows in what the notes say. */
+function beginningFault(
+  log: string,
+  follows: FormerLog | undefined,
+  logs: readonly VerifiedLog[],
+): Omit<TrailFault, 'position'> | undefined {
+  if (logs.some((each) => each.log === log))
+    return { kind: 'repeated', detail: `log ${log} begins a second time` };
+  if (logs.some((each) => each.follows?.log === log))
+    return { kind: 'moved', detail: `log ${log} is behind the log that follows it` };
+  if (logs.length === 0) return undefined;
+  if (follows === undefined)
+    return { kind: 'moved', detail: `log ${log} is the first one, and others are before it` };
+  const { last = -1 } = logs.find((each) => each.log === follows.log) ?? {};
+  if (last >= follows.size) return undefined;
+  const detail = `log ${log} follows ${follows.size} decisions of log ${follows.log}, and there are ${Math.max(last, 0)}`;
+  return { kind: 'removed', sequence: Math.max(last, 0) + 1, detail };
 }
 
 function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
@@ -161,7 +204,7 @@ function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
 }
 
 function decisionFault(
-  record: Exclude<TrailRecord, { kind: 'checkpoint' }>,
+  record: Exclude<TrailRecord, { kind: 'checkpoint' | 'unproven' }>,
   end: End | undefined,
   position: number,
 ): Found | undefined {
@@ -172,14 +215,16 @@ function decisionFault(
       detail: 'the event is not one that scopemesh wrote',
     });
   const { id } = record;
-  if (record.kind === 'unchained')
-    return at(position, { kind: 'inserted', id, detail: 'the decision has no place in the chain' });
   const { log, sequence, previousHash } = record.link;
   if (!record.isIntact) {
     const detail = 'its content does not have the hash that it names';
     return at(position, { kind: 'changed', ...definedFields({ place: record.place }), id, sequence, detail });
   }
-  const last: End = end?.log === log ? end : { log, sequence: 0, hash: NO_HASH };
+  if (end?.log !== log) {
+    const detail = `the signed note with which log ${log} begins is not before its decision ${sequence}`;
+    return at(position, { kind: sequence === 1 ? 'removed' : 'inserted', id, sequence, detail });
+  }
+  const last = end;
   const expected = last.sequence + 1;
   if (sequence < expected) {
     const detail = `decision ${sequence} is there already; ${expected} should be here`;

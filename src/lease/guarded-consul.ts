@@ -12,7 +12,7 @@ export function guardConsul(consul: Consul, term: Pick<Term, 'confirm'>): Consul
       await term.confirm();
       return write(...args);
     };
-  const { intentions, claims, quarantines, breakGlass, canary, acl, jwtProviders } = consul;
+  const { intentions, claims, quarantines, breakGlass, canary, logNote, acl, jwtProviders } = consul;
   return {
     ...consul,
     intentions: {
@@ -24,6 +24,7 @@ export function guardConsul(consul: Consul, term: Pick<Term, 'confirm'>): Consul
     quarantines: { ...quarantines, write: guarded(quarantines.write) },
     breakGlass: { ...breakGlass, write: guarded(breakGlass.write) },
     canary: { ...canary, write: guarded(canary.write) },
+    logNote: { ...logNote, write: guarded(logNote.write) },
     acl: {
       ...acl,
       write: guarded(acl.write),

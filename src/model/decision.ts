@@ -175,8 +175,25 @@ export interface ChainLink {
   readonly sequence: number;
   /** The hash of the decision before it, in hex; zeros for the first. */
   readonly previousHash: string;
-  /** SHA-256, in hex, of the event as canonical JSON (RFC 8785) without this field. */
+  /** SHA-256, in hex, of the event as canonical JSON (RFC 8785) without this field and `proof`. */
   readonly hash: string;
+  /** Shows that the key of the log signed the batch of this decision. */
+  readonly proof?: BatchProof;
+}
+
+/**
+ * The place of a decision in its batch, whose Merkle tree (RFC 6962) is signed: each decision proves itself, whatever else a
+ * reader has of its batch. Hashes and signature are in base64.
+ */
+export interface BatchProof {
+  /** Counts from 0. */
+  readonly index: number;
+  /** How many decisions were signed together. */
+  readonly size: number;
+  /** From the leaf to the root. */
+  readonly hashes: readonly string[];
+  /** Ed25519, of the root. */
+  readonly signature: string;
 }
 
 /**

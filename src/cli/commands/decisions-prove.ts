@@ -62,8 +62,10 @@ async function prove(
 
 async function checkpoint(cli: Cli): Promise<void> {
   let note: string | undefined;
-  for await (const event of eventsInOrder(await cli.openLogSettings(), cli))
-    note = parseCheckpointEvent(parseJson(event))?.note ?? note;
+  for await (const event of eventsInOrder(await cli.openLogSettings(), cli)) {
+    const found = parseCheckpointEvent(parseJson(event));
+    if (found !== undefined && found.tree.size > 0) note = found.note;
+  }
   if (note === undefined)
     throw invalidEvent(
       'the log has no checkpoint yet; scopemesh signs one every minute with decisions, and at a clean stop',
@@ -75,8 +77,13 @@ async function exportLog(cli: Cli): Promise<void> {
   for await (const event of eventsInOrder(await cli.openLogSettings(), cli)) cli.screen.line(event);
 }
 
+async function* provenEvents(settings: DecisionLogSettings, cli: Cli): AsyncIterable<string> {
+  for await (const each of readChain(settings, cli, (event, { kind }) => ({ event, kind })))
+    if (each.kind !== 'unproven') yield each.event;
+}
+
 function eventsInOrder(settings: DecisionLogSettings, cli: Cli): AsyncIterable<string> {
-  if (settings.decisions.kind === 'kafka') return readChain(settings, cli, (event) => event);
+  if (settings.decisions.kind === 'kafka') return provenEvents(settings, cli);
   const options = { from: 'start', follow: false } as const;
   return readDecisionLog(settings, cli, false, (log) => log.readEvents(options, cli.signal));
 }

@@ -1,26 +1,25 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
+import { type KeptCheckpoint, openKept } from '../../decisions/checkpoint.js';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { readLines } from '../../decisions/read-lines.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
-import { publicKeyPath } from '../../decisions/signing-key.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
-import { type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
+import { type TrailFault, type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
 import { configError, messageOf } from '../../errors.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { openInput, readInput } from '../input-file.js';
-import { parseWhole } from '../option-values.js';
-import { readChain } from '../read-decision-log.js';
+import { keysOf, readChain } from '../read-decision-log.js';
 import { countText } from '../terminal/count-text.js';
 import { printable } from '../terminal/screen.js';
+import { withConsul } from '../with-consul.js';
 
 interface Options {
   readonly input?: string;
   readonly key?: readonly string[];
-  readonly unchained?: number;
   readonly proof?: string;
   readonly checkpoint?: string;
   readonly witness?: readonly string[];
@@ -32,8 +31,9 @@ export function addVerify(decisions: DocumentedCommand, cli: Cli): void {
     .command('verify')
     .summary('check that nobody changed the log')
     .description(
-      'Checks the hash chain and the signed checkpoints of the decision log, or of a file that decisions export or ' +
-        'decisions list --json wrote. Names the first decision that was changed, removed, inserted, repeated or moved.',
+      'Checks the hash chain, the signatures and the checkpoints of the decision log, or of a file that decisions export or ' +
+        'evidence wrote. Names the first decision that was changed, removed, inserted, repeated, moved or not signed. Of the log, ' +
+        'also what answers are made from beside the decisions, and that it has what the newest note in Consul signs.',
     )
     .option(
       '--input <file>',
@@ -47,18 +47,13 @@ export function addVerify(decisions: DocumentedCommand, cli: Cli): void {
     )
     .option(
       '--key <file...>',
-      'the public key, or several after a change; for the log the default is trail-key.pub in state.directory',
-    )
-    .option(
-      '--unchained <number>',
-      'how many decisions from before the chain are known to be there',
-      parseWhole(0),
+      'the public keys that you trust; for the log the default is trail-key.pub in state.directory and decisions.trustedKeys',
     )
     .option('--json', 'print one JSON document')
     .endHelp(`
-Exit status: 0 if the chain is intact; 5 if it is broken; 1 if something is not proven (no chain,
-a log without a checkpoint or with 5 minutes after its last one, decisions outside the chain),
-or on error.
+Exit status: 0 if the chain is intact and signed; 5 if it is broken; 1 if nothing was proven
+(no decisions, or no key), or on error. Messages of a topic that no key signed are counted and
+left out, here as everywhere.
 
 Keep a copy of the public key on another machine: a person who can change the log can also
 change the key beside it.
@@ -76,16 +71,16 @@ async function verify(options: Options, cli: Cli): Promise<void> {
       '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE',
     );
   if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
-  const { records, verifiers } =
+  const checked =
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
       : {
           records: options.input === '-' ? ofInput(cli) : ofFile(options.input),
           verifiers: keysIn(options.key, createNoteVerifier),
         };
-  const report = await verifyRecords(records, verifiers);
-  const hasKey = verifiers.length > 0;
-  const doubts = [...doubtsOf(report, hasKey, options.unchained ?? 0)];
+  const report = await verifyRecords(checked);
+  const hasKey = checked.verifiers.length > 0;
+  const doubts = [...doubtsOf(report)];
   const isVerified = report.fault === undefined && doubts.length === 0;
   if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
   else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
@@ -98,25 +93,11 @@ async function verify(options: Options, cli: Cli): Promise<void> {
 
 /** A list may lack decisions although nobody removed any. */
 const INCOMPLETE =
-  'a list made with -n, --since, --subject or another filter lacks decisions, and so does a list of a log whose oldest decisions "keep" deleted; check the log itself (scopemesh decisions verify) or the output of scopemesh decisions export';
-
-/** scopemesh signs a checkpoint every minute with decisions. */
-const UNSIGNED_MS = 5 * 60_000;
+  'a list made with -n, --since, --subject or another filter lacks decisions; check the log itself (scopemesh decisions verify) or the output of scopemesh decisions export';
 
 /** What a person must know before they trust a log without a fault. */
-export function* doubtsOf(
-  { decisions, logs, unchained: found }: TrailReport,
-  hasKey: boolean,
-  unchained: number,
-): Iterable<string> {
-  if (decisions === 0) yield 'nothing was verified: there is no chain';
-  for (const { log, signed } of logs)
-    if (hasKey && signed === 0) yield `no checkpoint signs log ${log}, so anybody could have written it`;
-  for (const { log, signed, last, unsignedMs = 0 } of logs)
-    if (signed > 0 && !(unsignedMs <= UNSIGNED_MS))
-      yield `no checkpoint signs the last ${last - signed} decisions of log ${log}, which go on for more than ${UNSIGNED_MS / 60_000} minutes; anybody could have written them`;
-  if (found !== unchained)
-    yield `${found} decisions have no place in the chain, and nothing proves them; if so many are older than the chain, give --unchained ${found}`;
+export function* doubtsOf({ decisions }: TrailReport): Iterable<string> {
+  if (decisions === 0) yield 'nothing was verified: there are no decisions';
 }
 
 async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
@@ -176,37 +157,68 @@ async function noteIn(path: string | undefined): Promise<string> {
   throw configError('this proof is about a checkpoint that you kept; give it with --checkpoint FILE');
 }
 
+/** What is checked, and with what. Many records at a time: to wait for each costs as much as its hash. */
+export interface Checked {
+  readonly records: AsyncIterable<readonly TrailRecord[]>;
+  readonly verifiers: readonly NoteVerifier[];
+  readonly kept?: KeptCheckpoint | undefined;
+  /** What is wrong beside the decisions. Called after they were read. */
+  readonly beside?: () => Promise<TrailFault | undefined>;
+}
+
 /** What the log has, and the keys to check it with. */
 export async function ofLog(
   settings: DecisionLogSettings,
-  { key, json }: Options,
+  { key, json: quiet = false }: { readonly key?: readonly string[] | undefined; readonly json?: boolean },
   cli: Cli,
-): Promise<{ readonly records: Records; readonly verifiers: readonly NoteVerifier[] }> {
-  const own = publicKeyPath(settings.state.directory);
-  const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []), createNoteVerifier);
-  return { records: readChain(settings, cli, (_, record) => [record], json), verifiers };
+  see: (event: string, record: TrailRecord) => void = () => {},
+): Promise<Checked> {
+  const verifiers = key === undefined ? keysOf(settings) : keysIn(key, createNoteVerifier);
+  // First: the log then has at least what it signs.
+  const kept = await keptIn(verifiers, cli);
+  async function* read(): Checked['records'] {
+    const keep = (event: string, record: TrailRecord) => ({ event, record });
+    for await (const { event, record } of readChain(settings, cli, keep, { quiet, verifiers })) {
+      see(event, record);
+      yield [record];
+    }
+  }
+  const records = read();
+  return { records, verifiers, kept };
 }
 
-/** Those of a file many at a time: to wait for each costs as much as its hash. */
-type Records = AsyncIterable<readonly TrailRecord[]>;
+/** The newest signed note of the log in Consul. */
+async function keptIn(verifiers: readonly NoteVerifier[], cli: Cli): Promise<KeptCheckpoint | undefined> {
+  const unsure = (why: string) => cli.screen.warn(printable(`scopemesh: not compared with Consul: ${why}`));
+  try {
+    const config = await cli.openConfig();
+    if (config.mode === 'observe' || verifiers.length === 0) return undefined;
+    const note = await withConsul(cli, config, ({ logNote }) => logNote.read(cli.signal));
+    const kept = note === undefined ? undefined : openKept(verifiers, note);
+    if (note !== undefined && kept === undefined) unsure('none of the keys signed the note of the log there');
+    return kept;
+  } catch (error) {
+    unsure(messageOf(error).split('\n')[0] ?? '');
+    return undefined;
+  }
+}
 
-export async function verifyRecords(
-  records: Records,
-  verifiers: readonly NoteVerifier[],
-): Promise<TrailReport> {
-  const verification = new TrailVerification(verifiers);
+export async function verifyRecords({ records, verifiers, kept, beside }: Checked): Promise<TrailReport> {
+  const verification = new TrailVerification(verifiers, kept);
   for await (const batch of records) for (const record of batch) verification.add(record);
-  return verification.report();
+  const report = verification.report();
+  const fault = report.fault ?? (await beside?.());
+  return fault === undefined ? report : { ...report, fault };
 }
 
-async function* ofInput({ context: { stdin }, signal }: Cli): Records {
+async function* ofInput({ context: { stdin }, signal }: Cli): Checked['records'] {
   if (stdin.isTTY === true)
     throw configError('pipe the output of scopemesh decisions export into this command, or name a file');
   if (stdin instanceof Readable) addAbortSignal(signal, stdin);
   for await (const lines of readLines(stdin)) yield lines.map(toTrailRecord);
 }
 
-async function* ofFile(path: string): Records {
+async function* ofFile(path: string): Checked['records'] {
   const file = await openInput(path, '--input', 'export');
   try {
     for await (const lines of readLines(file.createReadStream({ autoClose: false })))
@@ -227,12 +239,17 @@ function keysIn<T>(paths: readonly string[] | undefined, parse: (text: string) =
 }
 
 function* reportLines(report: TrailReport, hasKey: boolean): Iterable<string> {
-  const { decisions, unchained, logs, checkpoints, fault } = report;
-  for (const { log, first, last } of logs) yield `log ${log}: decisions ${first} to ${last}`;
-  for (const { log, first } of logs)
-    if (first > 1) yield `log ${log} begins at decision ${first}: what was before it is not here`;
+  const { decisions, unproven, logs, checkpoints, fault } = report;
+  for (const { log, first, last, follows } of logs) {
+    const after = follows === undefined ? '' : `, after ${follows.size} of log ${follows.log}`;
+    yield `log ${log}: decisions ${first} to ${last}${after}`;
+  }
+  const [oldest] = logs;
+  if (oldest !== undefined && (oldest.first > 1 || oldest.follows !== undefined))
+    yield `log ${oldest.log} is not the whole beginning: what was before it is not here`;
   if (logs.length > 1) yield 'there are several logs: each began after its store was lost or replaced';
-  if (unchained > 0) yield `${unchained} decisions are older than the chain, and nothing proves them`;
+  if (unproven > 0)
+    yield `${countText(unproven, 'message')} of the topic that no key signed, or that repeat others, are left out here and everywhere`;
   const intact = `the chain of ${countText(decisions, 'decision')} is intact`;
   if (fault !== undefined) {
     const { kind, id, position, place, detail } = fault;
@@ -240,10 +257,5 @@ function* reportLines(report: TrailReport, hasKey: boolean): Iterable<string> {
     yield `BROKEN at event ${where}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`;
   } else if (decisions > 0 && !hasKey)
     yield `${intact}; no signature was checked, so it proves nothing about who wrote it: give --key`;
-  else if (decisions > 0) {
-    yield `${intact}, and ${countText(checkpoints, 'signed checkpoint')} ${checkpoints === 1 ? 'covers' : 'cover'} it`;
-    for (const { log, last, signed } of logs)
-      if (signed < last)
-        yield `${last - signed} decisions are unsigned: no signature covers decisions ${signed + 1} to ${last} of log ${log}`;
-  }
+  else if (decisions > 0) yield `${intact} and signed, with ${countText(checkpoints, 'checkpoint')}`;
 }

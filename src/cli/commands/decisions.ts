@@ -1,4 +1,4 @@
-import { toCloudEvent } from '../../decisions/envelope.js';
+import { parseJson, toCloudEvent } from '../../decisions/envelope.js';
 import { compareDecisions, type Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
@@ -35,8 +35,8 @@ export function addDecisions(program: DocumentedCommand, cli: Cli): void {
     .description(
       'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
         'in owner, decisions and state. As text, an embedded log is read twice, unless --limit is set: first to ' +
-        'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
-        'with which it begins now, so that decisions verify --input can check the list.',
+        'find the holds that are still open. Without a filter, --json prints the signed notes too with which logs begin, so that ' +
+        'decisions verify --input can check the list.',
     )
     .option('-n, --limit <number>', 'print only this many of the newest decisions', parseWhole(1))
     .endHelp(`
@@ -75,10 +75,7 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
   // A topic keeps only the order of each subject.
   const isOrdered = settings.decisions.kind === 'embedded';
   const isWhole = filter.since === undefined && filter.subject === undefined && limit === undefined;
-  if (filter.json && isOrdered && isWhole && hasDecisionLog(settings)) {
-    const checkpoint = await firstCheckpoint(settings, cli);
-    if (checkpoint !== undefined) cli.screen.jsonLine(checkpoint);
-  }
+  if (filter.json && isOrdered && isWhole) return listEvents(settings, cli);
   if (isOrdered && limit === undefined) {
     const approvals = await readApprovals(settings, cli, filter.since ?? 'start', filter);
     for await (const decision of readLog(settings, cli, filter.since ?? 'start', false, filter))
@@ -96,14 +93,17 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
     print(decision, filter, approvals, cli);
 }
 
-/** The checkpoint that a log begins with whose older part was deleted: without it the list cannot be verified. */
-async function firstCheckpoint(settings: DecisionLogSettings, cli: Cli): Promise<unknown> {
-  for await (const { event, isCheckpoint } of readChain(settings, cli, (event, { kind }) => ({
-    event,
-    isCheckpoint: kind === 'checkpoint',
-  })))
-    return isCheckpoint ? JSON.parse(event) : undefined;
-  return undefined;
+/** With the notes with which the logs begin: without them the list cannot be verified. */
+async function listEvents(settings: DecisionLogSettings, cli: Cli): Promise<void> {
+  let isFirst = true;
+  for await (const { event, record } of readChain(settings, cli, (text, read) => ({
+    event: text,
+    record: read,
+  }))) {
+    const isBeginning = record.kind === 'checkpoint' && (isFirst || record.checkpoint.tree.size === 0);
+    if (record.kind !== 'checkpoint' || isBeginning) cli.screen.jsonLine(parseJson(event));
+    isFirst = false;
+  }
 }
 
 async function tail(filter: Filter, cli: Cli): Promise<void> {

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Trail } from '../../decisions/trail.js';
 import { configError } from '../../errors.js';
 import { refuseBehind } from '../../trail/answer.js';
 import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import { collectEvidence } from '../../trail/evidence/evidence-report.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
+import { PeriodExport } from '../../trail/evidence/period-export.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parsePastInstant } from '../instant.js';
@@ -13,7 +13,7 @@ import { writePrivateFiles } from '../private-files.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
-import { doubtsOf, ofLog, verifyRecords } from './decisions-verify.js';
+import { ofLog, verifyRecords } from './decisions-verify.js';
 
 interface Options extends TrailOptions {
   readonly from: string;
@@ -43,10 +43,10 @@ Exit status: 0 if the report is written, also if the log is not proven: the repo
 
 Example:
   scopemesh evidence --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --out evidence-q1`)
-    .action((options: Options) => report(options, cli));
+    .action((options: Options) => writeEvidence(options, cli));
 }
 
-async function report(options: Options, cli: Cli): Promise<void> {
+async function writeEvidence(options: Options, cli: Cli): Promise<void> {
   const { from, out, key } = options;
   const settings = await cli.openLogSettings();
   const { owner } = settings;
@@ -55,22 +55,13 @@ async function report(options: Options, cli: Cli): Promise<void> {
     if (from > to) throw configError('--from must be before --to');
     return collectEvidence(trail, { owner, from, to });
   });
-  const { records, verifiers } = await ofLog(settings, key === undefined ? {} : { key }, cli);
-  const checked = await verifyRecords(records, verifiers);
-  const signaturesChecked = verifiers.length > 0;
-  const integrity: Integrity = {
-    ...checked,
-    signaturesChecked,
-    verified:
-      checked.fault === undefined &&
-      signaturesChecked &&
-      checked.logs.every(({ signed, last }) => signed >= last) &&
-      [...doubtsOf(checked, signaturesChecked, 0)].length === 0,
-  };
-  const files = evidenceFiles(evidence, integrity, {
-    accessText,
-    eventText: (decision) => JSON.stringify(toCloudEvent(decision)),
-  });
+  const exported = new PeriodExport(evidence.period);
+  const checked = await ofLog(settings, { key }, cli, (event, record) => exported.add(event, record));
+  const report = await verifyRecords(checked);
+  const signaturesChecked = checked.verifiers.length > 0;
+  const verified = report.fault === undefined && signaturesChecked && report.decisions > 0;
+  const integrity: Integrity = { ...report, signaturesChecked, verified };
+  const files = evidenceFiles(evidence, integrity, { accessText, events: exported.events() });
   await writePrivateFiles(out, files, { overwrite: true });
   if (options.json) return cli.screen.json({ out, files: [...files.keys()], verified: integrity.verified });
   cli.screen.line(printable(`wrote ${files.size} files to ${out}; open ${join(out, 'report.html')}`));

@@ -15,6 +15,7 @@ import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
 import { createJwtProviders } from './jwt-providers.js';
 import { createLeaderLock } from './leader-lock.js';
+import { createLogNote } from './log-note.js';
 import { readProxies } from './proxies.js';
 import { createProxyDefaults } from './proxy-defaults.js';
 import { createQuarantineRecords } from './quarantines.js';
@@ -77,6 +78,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     lock: createLeaderLock(client, owner),
     clusterId: createClusterId(client, owner),
     canary: createCanary(client, owner),
+    logNote: createLogNote(client, owner),
     acl: createAclObjects({ ...options, transport, guard, unreadable }),
     jwtProviders: createJwtProviders(transport, guard, logger, unreadable),
     reachability: createReachability(transport),

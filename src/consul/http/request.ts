@@ -15,6 +15,8 @@ export type Operation =
   | `agent.${'self' | 'members'}`
   | 'datacenters.list'
   | 'canary.write'
+  | 'log-note.read'
+  | 'log-note.write'
   | `watch.${'check' | 'look'}`
   | 'watch';
 

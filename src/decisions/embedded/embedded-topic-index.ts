@@ -3,9 +3,12 @@ import Database from 'libsql';
 import { isoInstant } from '../../clock.js';
 import type { Runtime } from '../../runtime.js';
 import { inTransaction, Queries } from '../../sqlite.js';
-import { isOwnedBy } from '../envelope.js';
-import { type LogParts, parseStored } from '../log.js';
+import { isProven, ProofCheck } from '../batch-proof.js';
+import { isOwnedBy, parseCloudEvent } from '../envelope.js';
+import type { LogParts } from '../log.js';
+import type { NoteVerifier } from '../signed-note.js';
 import type { TopicIndex } from '../topic-index.js';
+import { toTrailRecord } from '../trail-record.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import { copyStartOf } from './topic-copy.js';
 import {
@@ -29,6 +32,8 @@ export interface EmbeddedTopicIndexOptions extends Runtime {
   readonly directory: string;
   /** A topic may hold the decisions of other owners. */
   readonly owner: string;
+  /** The keys whose decisions count. What none of them signed is left out and counted. */
+  readonly verifiers: readonly NoteVerifier[];
   /** How long a decision is kept. */
   readonly keepMs: number;
   /** Called once nothing writes any more. */
@@ -43,8 +48,10 @@ const DELETE_EVERY_MS = 3_600_000;
 const BUSY_TIMEOUT_MS = 1_000;
 
 const FAULTS = {
+  unproven:
+    'the topic has messages that no key signed which this replica trusts: they are left out. If another replica signed them, add its trail-key.pub to decisions.trustedKeys',
   gap: 'decisions before this one are missing in the topic: answers from the index say so',
-  broken: 'a decision of the topic does not continue the chain: run scopemesh decisions verify',
+  broken: 'a signed decision of the topic does not continue the chain: run scopemesh decisions verify',
 } as const;
 
 /**
@@ -53,6 +60,7 @@ const FAULTS = {
  */
 export class EmbeddedTopicIndex implements TopicIndex {
   readonly #options: EmbeddedTopicIndexOptions;
+  readonly #proofs: ProofCheck;
   readonly #file: DecisionFile;
   readonly #database: Database.Database;
   readonly #queries: Queries;
@@ -61,6 +69,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   constructor(options: EmbeddedTopicIndexOptions) {
     this.#options = options;
+    this.#proofs = new ProofCheck(options.verifiers);
     // All of it can be read from the topic again, so no commit waits for the disk.
     this.#file = new DecisionFile(options.directory, 'NORMAL');
     const path = join(options.directory, 'decisions.db');
@@ -69,7 +78,11 @@ export class EmbeddedTopicIndex implements TopicIndex {
     createIndexTables(database);
     this.#database = database;
     this.#queries = new Queries(database);
-    this.#state = readIndexState(database);
+    const state = readIndexState(database);
+    const keys = options.verifiers.map(({ key }) => key).toSorted();
+    // What another key signed was left out so far.
+    const isNewTrust = state.keys !== undefined && keys.some((key) => !state.keys?.includes(key));
+    this.#state = { ...state, keys, ...(isNewTrust ? { position: '' } : {}) };
   }
 
   get position(): string {
@@ -130,6 +143,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
    */
   async #stage({ events, position }: LogParts): Promise<ReadonlyMap<string, string>> {
     const firsts = new Map<string, string>();
+    let unproven = 0;
     const isResumable = this.#state.begin !== undefined;
     let batch: Staged[] = [];
     let begun = this.#options.clock.now();
@@ -147,10 +161,14 @@ export class EmbeddedTopicIndex implements TopicIndex {
       begun = this.#options.clock.now();
     };
     for await (const { part, event } of events) {
-      const decision = parseStored(event, this.#options.logger);
-      if (decision === undefined) continue;
-      const { id, time, subject, source, chain } = decision;
-      if (!isOwnedBy(this.#options.owner, source)) continue;
+      const record = toTrailRecord(event);
+      if (record.kind === 'checkpoint') continue;
+      if (record.kind === 'decision' && !isOwnedBy(this.#options.owner, record.source)) continue;
+      if (!isProven(record, this.#proofs)) {
+        unproven++;
+        continue;
+      }
+      const { id, time, subject, chain } = parseCloudEvent(event);
       // Of its owner alone: another may have decided much more, and so earlier.
       if (!firsts.has(part)) firsts.set(part, time);
       const staged = { log: chain?.log ?? '', sequence: chain?.sequence ?? 0, time, id, subject, event };
@@ -159,13 +177,15 @@ export class EmbeddedTopicIndex implements TopicIndex {
       if (batch.length === BATCH) await store();
     }
     if (batch.length > 0) await store();
+    if (unproven > 0) this.#fault('unproven', { messages: unproven }, FAULTS.unproven, unproven);
     return firsts;
   }
 
   /** It was read before, and is in the index or was deleted from it. */
   #isKnown({ chains }: TopicIndexState, { log, sequence, time, id }: Staged): boolean {
-    const isPast = log === '' ? Object.keys(chains).length > 0 : sequence <= (chains[log]?.sequence ?? 0);
-    return isPast && (time < this.#cutoff() || this.#file.find(id) !== undefined);
+    return (
+      sequence <= (chains[log]?.sequence ?? 0) && (time < this.#cutoff() || this.#file.find(id) !== undefined)
+    );
   }
 
   /** Moves decisions into the index, log by log. */
@@ -230,9 +250,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
     await clock.sleep(Math.max(tookMs, 0));
   }
 
-  #fault(kind: 'gap' | 'broken' | 'replaced', fields: object, message: string): void {
+  #fault(kind: 'gap' | 'broken' | 'replaced' | 'unproven', fields: object, message: string, count = 1): void {
     const { logger, metrics } = this.#options;
-    metrics.count('scopemesh_trail_index_faults_total', { kind });
+    metrics.count('scopemesh_trail_index_faults_total', { kind }, count);
     logger.error(fields, message);
   }
 

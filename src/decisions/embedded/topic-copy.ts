@@ -5,9 +5,12 @@ import Database from 'libsql';
 import { makeDirectory } from '../../make-directory.js';
 import type { Logger } from '../../observe.js';
 import { Row } from '../../sqlite.js';
+import { isProven, ProofCheck } from '../batch-proof.js';
 import { parseCloudEvent } from '../envelope.js';
-import { type DecisionLog, type LogParts, parseStored } from '../log.js';
+import type { DecisionLog, LogParts } from '../log.js';
+import type { NoteVerifier } from '../signed-note.js';
 import type { Trail, TrailExtent } from '../trail.js';
+import { toTrailRecord } from '../trail-record.js';
 import { DecisionFile } from './decision-file.js';
 import { openEmbeddedTrail } from './embedded-trail.js';
 
@@ -16,13 +19,19 @@ const BATCH = 1_000;
 /** Where a copy begins: at an instant (ISO 8601), at its end if a part has nothing left, or whole. */
 export type CopyStart = string | 'end' | 'whole';
 
+export interface CopyOptions {
+  readonly logger: Logger;
+  /** What none of the keys signed is left out, and its count is logged. */
+  readonly verifiers: readonly NoteVerifier[];
+}
+
 /**
  * Answers from a temporary copy of everything that the topic has now. Throws the reason of a signal that aborts: an answer
  * would miss what was not read.
  */
 export async function copyTopic(
   log: Pick<DecisionLog, 'check' | 'readParts'>,
-  runtime: { readonly logger: Logger },
+  runtime: CopyOptions,
   signal: AbortSignal,
 ): Promise<Trail> {
   await log.check();
@@ -41,7 +50,7 @@ export async function copyTopic(
  */
 export async function openTopicCopy(
   parts: LogParts,
-  options: { readonly directory: string; readonly logger: Logger },
+  options: CopyOptions & { readonly directory: string },
 ): Promise<Trail> {
   const { directory } = options;
   makeDirectory(directory);
@@ -66,14 +75,14 @@ export function extentFrom(extent: TrailExtent, begin: CopyStart): TrailExtent {
 
 async function copy(
   parts: LogParts,
-  { directory, logger }: { readonly directory: string; readonly logger: Logger },
+  { directory, ...options }: CopyOptions & { readonly directory: string },
 ): Promise<CopyStart> {
   const staging = new Database(join(directory, 'staging.db'));
   const file = new DecisionFile(directory);
   try {
     staging.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
       CREATE TABLE staged (log TEXT NOT NULL, sequence INTEGER NOT NULL, time TEXT NOT NULL, event TEXT NOT NULL)`);
-    const begin = await stage(parts, staging, logger);
+    const begin = await stage(parts, staging, options);
     const rows = staging
       .prepare<unknown[]>(
         `SELECT event FROM staged JOIN (SELECT log AS name, min(time) AS begun FROM staged GROUP BY log) ON name = log
@@ -100,18 +109,30 @@ async function copy(
 async function stage(
   { cut, events }: LogParts,
   staging: Database.Database,
-  logger: Logger,
+  { logger, verifiers }: CopyOptions,
 ): Promise<CopyStart> {
   const firsts = new Map<string, string>();
   const insert = staging.prepare<unknown[]>('INSERT INTO staged VALUES (?, ?, ?, ?)');
   staging.exec('BEGIN');
+  const proofs = new ProofCheck(verifiers);
+  let unproven = 0;
   for await (const { part, event: text } of events) {
-    const decision = parseStored(text, logger);
-    if (decision === undefined) continue;
+    const record = toTrailRecord(text);
+    if (record.kind === 'checkpoint') continue;
+    if (!isProven(record, proofs)) {
+      unproven++;
+      continue;
+    }
+    const decision = parseCloudEvent(text);
     if (!firsts.has(part)) firsts.set(part, decision.time);
     insert.run(decision.chain?.log ?? '', decision.chain?.sequence ?? 0, decision.time, text);
   }
   staging.exec('COMMIT');
+  if (unproven > 0)
+    logger.warn(
+      { messages: unproven },
+      'messages of the topic that none of the trusted keys signed are left out',
+    );
   return copyStartOf(cut, firsts);
 }
 

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { compareText } from '../../model/compare-text.js';
-import { NO_HASH } from '../chain.js';
-import { toTrailRecord } from '../trail-record.js';
+import { linkOf, NO_HASH } from '../chain.js';
+import { parseJson } from '../envelope.js';
 import type { Gap, TopicIndexState } from './topic-index-state.js';
 
 /** A decision that was read of the topic and is not in the index yet. */
 export const STAGED = z.object({
-  /** Empty for a decision of before there were chains. */
   log: z.string(),
   sequence: z.number(),
   time: z.string(),
@@ -28,28 +27,18 @@ export interface Judgement {
 export const HOLE_PATIENCE_MS = 60_000;
 /** The decisions of a log that wait for one before them. */
 export const MAX_HELD = 1_000;
-/** A store that is lost begins another log. More than this is somebody else's work. */
-const MAX_LOGS = 1_000;
-/** From this number of logs that wait on, no unknown one does. */
-const MAX_HOLES = 100;
 const MAX_GAPS = 20;
 
 /**
- * Judges the next decision of a log. Anybody who may write to the topic can make a hole in any log or begin one, so a hole
- * holds back only its log, and not for long; and a log begins with its first decision. `held`: how many decisions of the log
- * wait, this one included.
+ * Judges the next decision of a log, which is signed. A hole holds back only its log, and not for long; and a log begins with
+ * its first decision. `held`: how many decisions of the log wait, this one included.
  */
 export function judge(state: TopicIndexState, row: Staged, now: number, held: () => number): Judgement {
   const { chains } = state;
   const last = chains[row.log];
-  if (row.log === '')
-    return Object.keys(chains).length === 0 ? { verdict: 'take', state } : broken(state, row);
-  const record = toTrailRecord(row.event);
-  if (record.kind !== 'decision' || !record.isIntact) return broken(state, row);
-  const { previousHash, hash } = record.link;
+  const { previousHash = '', hash = '' } = linkOf(parseJson(row.event)) ?? {};
   if (row.sequence === 1 && previousHash !== NO_HASH) return broken(state, row);
   if (last !== undefined && row.sequence <= last.sequence) return late(state, row, last);
-  if (last === undefined && Object.keys(chains).length >= MAX_LOGS) return broken(state, row);
   const after = last?.sequence ?? 0;
   const isNext = row.sequence === after + 1;
   if (isNext && last !== undefined && previousHash !== last.hash) return broken(state, row);
@@ -57,12 +46,12 @@ export function judge(state: TopicIndexState, row: Staged, now: number, held: ()
   if (isGap) {
     const hole = state.holes[row.log];
     const isSame = hole?.after === after;
-    if (!isSame && (last !== undefined || Object.keys(state.holes).length < MAX_HOLES)) {
+    if (!isSame) {
       const begun = { after, since: now, time: last?.time ?? row.time };
       return { verdict: 'wait', state: { ...state, holes: { ...state.holes, [row.log]: begun } } };
     }
     // The clock may have been set back.
-    if (isSame && Math.abs(now - hole.since) < HOLE_PATIENCE_MS && held() <= MAX_HELD)
+    if (Math.abs(now - hole.since) < HOLE_PATIENCE_MS && held() <= MAX_HELD)
       return { verdict: 'wait', state };
     if (last === undefined) return broken(state, row);
   }

@@ -33,6 +33,8 @@ const STATE = z.object({
   /** The times in which decisions are missing. */
   gaps: z.array(GAP),
   broken: z.object({ id: z.string(), time: INSTANT }).optional(),
+  /** The public keys whose decisions it has. */
+  keys: z.array(z.string()).optional(),
 });
 
 /** What the index knows of the topic that it follows. */

@@ -1,10 +1,12 @@
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { type Clock, systemClock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
+import { invalidEvent, messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { silentLogger } from '../../observe.js';
+import { isProven, ProofCheck } from '../batch-proof.js';
 import { parseCloudEvent } from '../envelope.js';
-import { parseLogEvent } from '../log.js';
+import { createNoteVerifier } from '../signed-note.js';
+import { toTrailRecord } from '../trail-record.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { toSyncError, within } from './kafka-error.js';
 
@@ -13,13 +15,15 @@ export interface ConsumeOptions
     Partial<Pick<KafkaConnectionOptions, 'clientId' | 'logger' | 'timeoutMs'>> {
   /** `scopemesh.decisions`. */
   readonly topic?: string;
+  /** The public keys that you trust, as `trail-key.pub` has them: what none of them signed is no decision. */
+  readonly keys: readonly string[];
   /** The consumer group: its members share the partitions, and Kafka stores its offsets. */
   readonly groupId: string;
   /** Where a new group begins: `start` (the default) or `end`. */
   readonly from?: 'start' | 'end';
   /** How many IDs are remembered to recognise repeated decisions; 10,000. */
   readonly window?: number;
-  /** Called for a message that is not a decision, which is then skipped; by default a warning is logged. */
+  /** Called for a message that is not a signed decision, which is then skipped; by default a warning is logged. */
   readonly onInvalid?: (error: Error) => void;
   readonly clock?: Clock;
 }
@@ -44,6 +48,7 @@ export async function consumeDecisions(
 ): Promise<void> {
   const { groupId, topic = 'scopemesh.decisions', clock = systemClock, logger = silentLogger } = options;
   const { clientId = groupId, timeoutMs = 30_000, from = 'start' } = options;
+  const proofs = new ProofCheck(options.keys.map(createNoteVerifier));
   if (signal.aborted) return;
   const kafka = await createKafka({ ...options, clientId, logger, timeoutMs });
   const consumer = kafka.consumer({
@@ -63,7 +68,7 @@ export async function consumeDecisions(
   let isFinished = false;
 
   const handle = async ({ value, offset, key }: KafkaMessage) => {
-    const decision = parse(value, (error) => {
+    const decision = parse(value, proofs, (error) => {
       if (options.onInvalid !== undefined) options.onInvalid(error);
       else
         logger.warn(
@@ -113,9 +118,17 @@ export async function consumeDecisions(
 }
 
 /** Undefined for a checkpoint too. */
-function parse(value: Buffer | null, onInvalid: (error: Error) => void): Decision | undefined {
+function parse(
+  value: Buffer | null,
+  proofs: ProofCheck,
+  onInvalid: (error: Error) => void,
+): Decision | undefined {
   try {
-    return value === null ? parseCloudEvent(null) : parseLogEvent(value.toString('utf8'));
+    const record = toTrailRecord(value ?? '');
+    if (record.kind === 'checkpoint') return undefined;
+    const decision = parseCloudEvent(value?.toString('utf8') ?? null);
+    if (!isProven(record, proofs)) throw invalidEvent('None of the keys signed the decision.');
+    return decision;
   } catch (error) {
     onInvalid(error instanceof Error ? error : new Error(messageOf(error)));
     return undefined;

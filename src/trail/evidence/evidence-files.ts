@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Decision } from '../../model/decision.js';
 import type { Citation } from '../edge.js';
 import type { EvidenceReport } from './evidence-report.js';
 import type { Integrity } from './integrity.js';
@@ -10,15 +9,15 @@ import { csvRow } from './text.js';
 export interface EvidenceTexts {
   /** For people. */
   readonly accessText: (access: EvidenceReport['edges'][number]['access']) => string;
-  /** The event as JSON. */
-  readonly eventText: (decision: Decision) => string;
+  /** The signed events of the period as the log has them. */
+  readonly events: readonly string[];
 }
 
 /** The files of a report by name. */
 export function evidenceFiles(
   evidence: EvidenceReport,
   integrity: Integrity,
-  { accessText, eventText }: EvidenceTexts,
+  { accessText, events }: EvidenceTexts,
 ): ReadonlyMap<string, string> {
   const { decisions, edges, acl, moves, held, exceptions, revocations } = evidence;
   const files = new Map([
@@ -101,13 +100,7 @@ export function evidenceFiles(
         ],
       ),
     ],
-    [
-      'decisions.jsonl',
-      decisions
-        .toReversed()
-        .map((decision) => `${eventText(decision)}\n`)
-        .join(''),
-    ],
+    ['decisions.jsonl', events.map((event) => `${event}\n`).join('')],
   ]);
   const sums = [...files].map(
     ([name, text]) => `${createHash('sha256').update(text).digest('hex')}  ${name}\n`,

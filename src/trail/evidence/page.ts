@@ -237,30 +237,25 @@ function integritySection({
   logs,
   checkpoints,
   decisions,
-  unchained,
+  unproven,
 }: Integrity): string {
   const verdict =
     fault !== undefined
       ? `BROKEN at event ${fault.position}: ${escapeHtml(fault.kind)} ${escapeHtml(fault.id ?? '')}: ${escapeHtml(fault.detail)}`
       : verified
-        ? `The chain of ${decisions} decisions is intact, and ${checkpoints} signed checkpoints prove it.`
-        : `The chain of ${decisions} decisions is intact, but not all of it is proven${signaturesChecked ? `: ${logs.map(signedText).join('; ') || 'there is no chain'}` : ': no signature was checked'}.`;
-  const rows = logs.map(({ log, first, last, signed }) => [
+        ? `The chain of ${decisions} decisions is intact and signed, with ${checkpoints} checkpoints.`
+        : signaturesChecked
+          ? 'The log has no decision.'
+          : `The chain of ${decisions} decisions is intact, but no signature was checked.`;
+  const rows = logs.map(({ log, first, last, follows }) => [
     `<code>${escapeHtml(log)}</code>`,
     String(first),
     String(last),
-    String(signed),
+    follows === undefined ? '–' : `${follows.size} of <code>${escapeHtml(follows.log)}</code>`,
   ]);
   return `<section id="integrity"><h2>Integrity of the log</h2><p class="${verified ? 'good' : 'bad'}">${verdict}</p>
-<p>${unchained} decisions have no place in the chain. Check it yourself with the public key: <code>scopemesh decisions verify</code>, and any one decision with <code>scopemesh decisions prove</code>.</p>
-${table(['log', 'first', 'last', 'signed up to'], rows, 'evidence.json')}</section>`;
-}
-
-function signedText({ log, first, last, signed }: Integrity['logs'][number]): string {
-  const name = `log ${escapeHtml(log)}`;
-  if (signed < first) return `no decision of ${name} (${first} to ${last}) is signed`;
-  if (signed >= last) return `all decisions of ${name} (${first} to ${last}) are signed`;
-  return `decisions ${first} to ${signed} of ${name} are signed, and ${signed + 1} to ${last} are not`;
+<p>${unproven} messages of the topic that no key signed are left out. Check the decisions of the period yourself with a public key that you got elsewhere: <code>scopemesh decisions verify --input decisions.jsonl --key trail-key.pub</code>. The file begins with the last checkpoint before the period, or with the note with which the log begins.</p>
+${table(['log', 'first', 'last', 'follows'], rows, 'evidence.json')}</section>`;
 }
 
 function appendix({ decisions }: EvidenceReport, cited: ReadonlyMap<string, Decision>): string {

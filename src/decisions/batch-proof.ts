@@ -1,0 +1,95 @@
+import type { BatchProof, ChainLink, Decision } from '../model/decision.js';
+import { type ChainHead, extendChain, leafOf, withProofs } from './chain.js';
+import { type Hash, rootFrom } from './merkle.js';
+import { MerkleTree } from './merkle-tree.js';
+import type { NoteSigner, NoteVerifier } from './signed-note.js';
+import type { TrailRecord } from './trail-record.js';
+
+/**
+ * Decisions that one signature covers, at most: a signature costs as much as the hashes of some decisions, and twice as many
+ * decisions make each proof longer by a hash.
+ */
+export const SIGNED_TOGETHER = 16;
+const ED25519_BYTES = 64;
+/** A flood of forged decisions must not use up the memory. */
+const MAX_KNOWN = 1_000;
+
+/** The proofs of the decisions with these hashes, which are signed together. */
+export function proveBatch(signer: NoteSigner, hashes: readonly string[]): readonly BatchProof[] {
+  const size = hashes.length;
+  if (size === 0) return [];
+  const tree = new MerkleTree();
+  for (const [at, each] of hashes.entries()) tree.append(at, leafOf(each));
+  const signature = toText(signer.signatureOf(signedText(signer.name, size, tree.root(0, size))));
+  return hashes.map((_, index) => ({
+    hashes: tree.inclusionProof(index, size).map(toText),
+    index,
+    signature,
+    size,
+  }));
+}
+
+/** As `extendChain`, with a signature for every few of them. */
+export function extendSigned(
+  head: ChainHead,
+  decisions: readonly Decision[],
+  signer: NoteSigner,
+): ReturnType<typeof extendChain> {
+  const extended = extendChain(head, decisions);
+  const hashes = extended.chained.flatMap(({ chain }) => chain?.hash ?? []);
+  const proofs: BatchProof[] = [];
+  for (let from = 0; from < hashes.length; from += SIGNED_TOGETHER)
+    proofs.push(...proveBatch(signer, hashes.slice(from, from + SIGNED_TOGETHER)));
+  return { head: extended.head, chained: withProofs(extended.chained, proofs) };
+}
+
+/** Says which decisions one of the keys signed. */
+export class ProofCheck {
+  readonly #verifiers: readonly NoteVerifier[];
+  /** What was found about a key and a signed text. */
+  readonly #known = new Map<string, boolean>();
+
+  constructor(verifiers: readonly NoteVerifier[]) {
+    this.#verifiers = verifiers;
+  }
+
+  /** A key signs for its owner alone. Whether the event has its hash is another question. */
+  isProven(source: string, { hash, proof }: Pick<ChainLink, 'hash' | 'proof'>): boolean {
+    if (proof === undefined || proof.size > SIGNED_TOGETHER) return false;
+    const root = rootFrom(proof, leafOf(hash), proof.hashes.map(toHash));
+    if (root === undefined) return false;
+    return this.#verifiers.some(({ name }, at) => {
+      if (source !== name && !source.startsWith(`${name}/`)) return false;
+      return this.#hasSigned(at, signedText(name, proof.size, root), proof.signature);
+    });
+  }
+
+  #hasSigned(at: number, text: string, signature: string): boolean {
+    const name = `${at} ${text}${signature}`;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const bytes = Buffer.from(signature, 'base64');
+    const isValid = bytes.length === ED25519_BYTES && this.#verifiers[at]?.hasSigned(text, bytes) === true;
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(name, isValid);
+    return isValid;
+  }
+}
+
+/** Whether a record is a decision as it was signed: the one question to each message of a topic. */
+export function isProven(record: TrailRecord, proofs: ProofCheck): boolean {
+  return record.kind === 'decision' && record.isIntact && proofs.isProven(record.source, record.link);
+}
+
+/** It is no checkpoint: the second line of a checkpoint is a number. */
+function signedText(name: string, size: number, root: Hash): string {
+  return `${name}\nbatch of ${size}\n${toText(root)}\n`;
+}
+
+function toText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+function toHash(text: string): Hash {
+  return Buffer.from(text, 'base64');
+}
