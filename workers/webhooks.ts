@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { DecisionLog } from '../src/decisions/log.js';
+import { trustedKeys } from '../src/decisions/signing-key.js';
 import { deliverWebhook } from '../src/decisions/webhook-delivery.js';
 import { WebhookStore } from '../src/decisions/webhook-state.js';
 import { messageOf } from '../src/errors.js';
@@ -13,7 +14,7 @@ import { openWebhookSender } from './wire.js';
  * delays no other. Never rejects.
  */
 export async function runWebhooks(
-  { owner, decisions }: Pick<Config, 'owner' | 'decisions'>,
+  { owner, decisions, state }: Pick<Config, 'owner' | 'decisions' | 'state'>,
   log: DecisionLog,
   { keyValues, space }: Pick<StoreParts, 'keyValues' | 'space'>,
   runtime: Runtime,
@@ -28,7 +29,12 @@ export async function runWebhooks(
         const sender = await openWebhookSender(settings, runtime);
         const store = new WebhookStore(keyValues, name);
         const isPaused = () => space.isLow();
-        await deliverWebhook({ ...runtime, name, owner, log, store, sender, wants, isPaused }, signal);
+        const trusted = () => trustedKeys(state.directory, decisions.trustedKeys);
+        const verifiers = decisions.kind === 'kafka' ? trusted : undefined;
+        await deliverWebhook(
+          { ...runtime, name, owner, log, store, sender, wants, verifiers, isPaused },
+          signal,
+        );
         await sender.close();
       } catch (error) {
         runtime.metrics.count('scopemesh_webhook_interruptions_total', { webhook: name });

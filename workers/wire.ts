@@ -15,6 +15,7 @@ import type { NoteSigner, NoteVerifier } from '../src/decisions/signed-note.js';
 import { openSigningKey, trustedKeys } from '../src/decisions/signing-key.js';
 import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
+import type { TrailFault } from '../src/decisions/verify-trail.js';
 import type { WebhookSender } from '../src/decisions/webhook.js';
 import { withBackoff } from '../src/identity/backoff.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
@@ -165,6 +166,7 @@ export async function openDecisionLog(
       ? { state: { topic: `${decisions.topic}.state`, owner: config.owner, ...definedFields({ stop }) } }
       : {}),
     timeoutMs: 10_000,
+    verifiers: () => trustedKeys(config.state.directory, decisions.trustedKeys),
   });
 }
 
@@ -203,6 +205,15 @@ export function startQuestionThread({ decisions, state, owner }: DecisionLogSett
   const thread = JSON.stringify(new URL('./question-thread.ts', url).href);
   const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${thread}); })`;
   return new Worker(code, { ...options, eval: true });
+}
+
+export async function verifyTrail(
+  config: DecisionLogSettings,
+  verifiers: readonly NoteVerifier[],
+): Promise<TrailFault | undefined> {
+  const { verifyIndex } = await import('../src/decisions/embedded/verify-index.js');
+  const isIndex = config.decisions.kind === 'kafka';
+  return verifyIndex(isIndex ? indexDirectory(config) : config.state.directory, verifiers, { rows: isIndex });
 }
 
 /** A replica has a key before it reads what others signed: a later leader signs with it. */
@@ -267,6 +278,7 @@ export const adapters: AdapterFactory = {
   openStore,
   openDecisionLog,
   openTrail,
+  verifyTrail,
   openSigner,
   openWebhookSender,
   copyState,

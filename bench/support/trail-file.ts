@@ -2,17 +2,26 @@ import { hash as digestOf, generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { type ChainHead, leafOf, NO_HASH, toStoredText } from '../../src/decisions/chain.js';
+import { proveBatch, SIGNED_TOGETHER } from '../../src/decisions/batch-proof.js';
+import {
+  type ChainHead,
+  emptyChain,
+  leafOf,
+  NO_HASH,
+  toStoredText,
+  withProofText,
+} from '../../src/decisions/chain.js';
 import {
   checkpointSubject,
   originOf,
   type StoredCheckpoint,
+  signBeginning,
   signCheckpoint,
   toCheckpointEvent,
 } from '../../src/decisions/checkpoint.js';
 import { DecisionFile } from '../../src/decisions/embedded/decision-file.js';
 import { appendLeaf, EMPTY_FRONTIER } from '../../src/decisions/merkle.js';
-import { createNoteSigner } from '../../src/decisions/signed-note.js';
+import { createNoteSigner, type NoteSigner } from '../../src/decisions/signed-note.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 
 /** One decision every ten seconds: ten million are three years. */
@@ -95,11 +104,26 @@ export async function writeTrail(
   const lives = new Uint32Array(services * callers);
   const draw = drawing();
   const texts = LIFE.map(storedTextOf);
-  const sign = signerOf(directory);
+  const signer = signerIn(directory);
+  const sign = (id: string, time: string, head: ChainHead): StoredCheckpoint => {
+    const { log, tree } = head;
+    const origin = originOf('payments', log);
+    const note =
+      tree.size === 0 ? signBeginning(signer, origin, undefined) : signCheckpoint(signer, origin, head);
+    return { id, time, source: 'scopemesh/payments', log, note, tree };
+  };
+  const beginning = sign(`${idOf(0)}-beginning`, instantOf(0), emptyChain(LOG));
+  const text = JSON.stringify(toCheckpointEvent(beginning));
+  insertOne.run(beginning.id, beginning.time, checkpointSubject(LOG), text);
   let [hash, tree] = [NO_HASH, EMPTY_FRONTIER];
   for (let from = 0; from < decisions; from += BATCH) {
     database.exec('BEGIN');
-    let values: string[] = [];
+    const values: string[] = [];
+    let waiting: {
+      readonly row: readonly [string, string, string];
+      readonly stored: string;
+      readonly hash: string;
+    }[] = [];
     let time = '';
     for (let at = from; at < from + BATCH; at++) {
       const edge = Math.floor(draw() * (draw() < BUSY ? callers : lives.length));
@@ -118,16 +142,27 @@ export async function writeTrail(
       if (text === undefined) throw new Error('an edge has no life');
       hash = text.hash;
       tree = appendLeaf(tree, leafOf(hash));
-      values.push(idOf(at), time, names.subject, text.stored);
+      waiting.push({ row: [idOf(at), time, names.subject], ...text });
+      if (waiting.length === SIGNED_TOGETHER || at === from + BATCH - 1) {
+        const proofs = proveBatch(
+          signer,
+          waiting.map((each) => each.hash),
+        );
+        for (const [index, { row, stored }] of waiting.entries()) {
+          const proof = proofs[index];
+          if (proof !== undefined) values.push(...row, withProofText(stored, proof));
+        }
+        waiting = [];
+      }
       // What the trigger does, without its work for each later decision of an edge.
       if (life === 0)
         for (const kind of ['client', 'source', 'destination', 'principal'] as const)
           note.run(kind, names[kind], names.subject);
       lives[edge] = life + 1;
       if (values.length < 4 * AT_ONCE) continue;
-      insert.run(...values);
-      values = [];
+      insert.run(...values.splice(0, 4 * AT_ONCE));
     }
+    for (; values.length > 0; ) insertOne.run(...values.splice(0, 4));
     const checkpoint = sign(`${idOf(from + BATCH - 1)}-checkpoint`, time, { log: LOG, hash, tree });
     insertOne.run(checkpoint.id, time, checkpointSubject(LOG), JSON.stringify(toCheckpointEvent(checkpoint)));
     database.exec('COMMIT');
@@ -140,19 +175,12 @@ export async function writeTrail(
 
 const isTable = (sql: string) => sql.startsWith('CREATE TABLE');
 
-function signerOf(directory: string): (id: string, time: string, head: ChainHead) => StoredCheckpoint {
+function signerIn(directory: string): NoteSigner {
   const { privateKey } = generateKeyPairSync('ed25519');
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const signer = createNoteSigner('scopemesh/payments', pem);
   writeFileSync(join(directory, 'trail-key.pub'), `${signer.verifierKey}\n`);
-  return (id, time, head) => ({
-    id,
-    time,
-    source: 'scopemesh/payments',
-    log: head.log,
-    note: signCheckpoint(signer, originOf('payments', head.log), head),
-    tree: head.tree,
-  });
+  return signer;
 }
 
 /** Numbers from 0 to below 1, the same in each run. */

@@ -1,10 +1,11 @@
 // Who may call whom, from scopemesh's topic of decisions: prints a line for each change.
 //
-//   node access-table.mjs BROKER TOPIC
+//   node access-table.mjs BROKER TOPIC trail-key.pub...
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { consumeDecisions } from 'scopemesh/decisions';
 
-const [broker = 'localhost:9092', topic = 'scopemesh.decisions'] = process.argv.slice(2);
+const [broker = 'localhost:9092', topic = 'scopemesh.decisions', ...keyFiles] = process.argv.slice(2);
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
 
@@ -16,6 +17,8 @@ await consumeDecisions(
   {
     brokers: [broker],
     topic,
+    // Anybody who may write to the topic can add messages: only what these keys signed is a decision.
+    keys: keyFiles.map((file) => readFileSync(file, 'utf8')),
     groupId: `access-table-${randomUUID()}`,
     onInvalid: (error) => console.error(error.message),
   },

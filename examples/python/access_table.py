@@ -5,11 +5,15 @@ decision since the beginning. With --follow it goes on, and prints a line for ea
 """
 
 import argparse
+import base64
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
@@ -34,6 +38,62 @@ class Schemas:
     def check(self, kind, event):
         """Raises jsonschema.ValidationError."""
         self._validators[kind].validate(event)
+
+
+class Keys:
+    """The public keys whose decisions count, as trail-key.pub has them: NAME+HASH+KEY."""
+
+    def __init__(self, files):
+        self._keys = []
+        for file in files:
+            name, _, key = file.read_text().strip().split("+", 2)
+            # The first byte names the algorithm, Ed25519.
+            self._keys.append((name, Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:])))
+
+    def check(self, text, event):
+        """Raises ValueError unless one of the keys signed the event. `text` is its canonical JSON, as in the topic."""
+        chain = event["data"].get("chain", {})
+        proof = chain.get("proof")
+        if proof is None:
+            raise ValueError("the decision has no proof")
+        # The hash covers everything but itself and the proof. Both are where the last `"chain":{` begins.
+        begin = text.rindex(b'"chain":{')
+        head, tail = text[:begin], text[begin:]
+        for member in (f'"hash":"{chain["hash"]}",', f'"proof":{_canonical(proof)},'):
+            tail = tail.replace(member.encode(), b"", 1)
+        if hashlib.sha256(head + tail).hexdigest() != chain["hash"]:
+            raise ValueError("the decision does not have the hash that it names")
+        root = _root(bytes.fromhex(chain["hash"]), proof)
+        for name, key in self._keys:
+            signed = f"{name}\nbatch of {proof['size']}\n{base64.b64encode(root).decode()}\n"
+            try:
+                key.verify(base64.b64decode(proof["signature"]), signed.encode())
+            except InvalidSignature:
+                continue
+            if event["source"] == name or event["source"].startswith(f"{name}/"):
+                return
+        raise ValueError("none of the keys signed the decision")
+
+
+def _canonical(value):
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _root(entry, proof):
+    """The root of the Merkle tree (RFC 6962) to which the audit path of a proof leads."""
+    node, last = proof["index"], proof["size"] - 1
+    reached = hashlib.sha256(b"\0" + entry).digest()
+    for sibling in map(base64.b64decode, proof["hashes"]):
+        if node % 2 == 1 or node == last:
+            reached = hashlib.sha256(b"\1" + sibling + reached).digest()
+            while node % 2 == 0 and node != 0:
+                node, last = node // 2, last // 2
+        else:
+            reached = hashlib.sha256(b"\1" + reached + sibling).digest()
+        node, last = node // 2, last // 2
+    if node != 0 or last != 0:
+        raise ValueError("the proof has another length")
+    return reached
 
 
 class AccessTable:
@@ -102,17 +162,17 @@ def _edge(names, access, state=None):
     return {**edge, "possible": state["possible"]} if state and "possible" in state else edge
 
 
-def parse_or_print(message, schemas):
+def parse_or_print(message, schemas, keys):
     """The same as `parse`; prints what is no event of scopemesh, and returns None: it must not end the reading."""
     try:
-        return parse(message, schemas)
+        return parse(message, schemas, keys)
     except Exception as error:
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         print(f"{message.topic()}, partition {message.partition()}, offset {message.offset()}: {text}", file=sys.stderr)
         return None
 
 
-def parse(message, schemas):
+def parse(message, schemas, keys):
     """The event of a message as a dictionary; None for a checkpoint. Raises for what is no event of scopemesh."""
     headers = {name: value for name, value in message.headers() or []}
     event = from_structured_event(KafkaMessage(headers=headers, key=message.key(), value=message.value()))
@@ -122,6 +182,9 @@ def parse(message, schemas):
     kind = {STATE: "edge-state", CURSOR: "edge-cursor"}.get(event_type) or event_type.split(".")[2]
     plain = json.loads(message.value())
     schemas.check(kind, plain)
+    # The topic of states has no signatures: give the right to write to it to scopemesh alone.
+    if event_type not in (STATE, CURSOR):
+        keys.check(message.value(), plain)
     return plain
 
 
@@ -145,14 +208,14 @@ def read(consumer, topic, offsets=None, follow=False):
             at_end.add(message.partition())
 
 
-def read_states(consumer, topic, table, schemas):
+def read_states(consumer, topic, table, schemas, keys):
     """Fills the table; returns the offsets of the decisions that come after it."""
     cursors = {}
     for message in read(consumer, f"{topic}.state"):
         if message.value() is None:
             table.end(message.key().decode())
             continue
-        event = parse_or_print(message, schemas)
+        event = parse_or_print(message, schemas, keys)
         if event is None:
             continue
         if event["type"] == STATE:
@@ -171,12 +234,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", required=True, help="host:port, several with commas")
     parser.add_argument("--topic", default="scopemesh.decisions")
+    parser.add_argument("--key", type=Path, action="append", required=True, help="a public key that you trust (trail-key.pub)")
     parser.add_argument("--states", action="store_true", help="begin with the topic of states")
     parser.add_argument("--follow", action="store_true", help="go on, and print each change")
     parser.add_argument("--docs", type=Path, default=DOCS, help="the folder with the schemas")
     options = parser.parse_args()
 
     schemas = Schemas(options.docs)
+    keys = Keys(options.key)
     table = AccessTable()
     consumer = Consumer(
         {
@@ -189,9 +254,9 @@ def main():
         }
     )
     try:
-        offsets = read_states(consumer, options.topic, table, schemas) if options.states else None
+        offsets = read_states(consumer, options.topic, table, schemas, keys) if options.states else None
         for message in read(consumer, options.topic, offsets, options.follow):
-            event = parse_or_print(message, schemas)
+            event = parse_or_print(message, schemas, keys)
             if event is None or table.contains(event, message.partition(), message.offset()):
                 continue
             if table.apply(event) and options.follow:

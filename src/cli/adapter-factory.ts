@@ -1,8 +1,9 @@
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../../config/config.js';
 import type { Consul } from '../consul/consul.js';
 import type { DecisionLog } from '../decisions/log.js';
-import type { NoteSigner } from '../decisions/signed-note.js';
+import type { NoteSigner, NoteVerifier } from '../decisions/signed-note.js';
 import type { Trail } from '../decisions/trail.js';
+import type { TrailFault } from '../decisions/verify-trail.js';
 import type { WebhookSender } from '../decisions/webhook.js';
 import type { BackoffParts } from '../identity/backoff.js';
 import type { GroupRules } from '../model/login.js';
@@ -52,6 +53,14 @@ export interface AdapterFactory {
    * Throws SyncError ERR_CONFIG, and leaves nothing then.
    */
   copyState(directory: string, to: string): Promise<readonly string[]>;
+  /**
+   * Derives again what answers read beside the events, here the index of a topic as well, and compares. Call it once the events
+   * are verified. Throws SyncError ERR_DECISIONS_UNREACHABLE.
+   */
+  verifyTrail(
+    settings: DecisionLogSettings,
+    verifiers: readonly NoteVerifier[],
+  ): Promise<TrailFault | undefined>;
   /**
    * The key that signs the decisions. Throws SyncError ERR_CONFIG for a configured key that cannot be used; what it returns
    * throws it for another one, and tries again at each call.

@@ -1,9 +1,10 @@
 import type { BatchProof, ChainLink, Decision } from '../model/decision.js';
 import { type ChainHead, extendChain, leafOf, withProofs } from './chain.js';
+import { openCheckpoint } from './checkpoint.js';
 import { type Hash, rootFrom } from './merkle.js';
 import { MerkleTree } from './merkle-tree.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
-import type { TrailRecord } from './trail-record.js';
+import { type TrailRecord, toTrailRecord } from './trail-record.js';
 
 /**
  * Decisions that one signature covers, at most: a signature costs as much as the hashes of some decisions, and twice as many
@@ -79,6 +80,13 @@ export class ProofCheck {
 /** Whether a record is a decision as it was signed: the one question to each message of a topic. */
 export function isProven(record: TrailRecord, proofs: ProofCheck): boolean {
   return record.kind === 'decision' && record.isIntact && proofs.isProven(record.source, record.link);
+}
+
+/** Whether the keys signed an event of a topic, a decision or a checkpoint. */
+export function isProvenEvent(text: string, verifiers: readonly NoteVerifier[]): boolean {
+  const record = toTrailRecord(text);
+  if (record.kind !== 'checkpoint') return isProven(record, new ProofCheck(verifiers));
+  return openCheckpoint(verifiers, record.checkpoint.log, record.checkpoint.note) !== undefined;
 }
 
 /** It is no checkpoint: the second line of a checkpoint is a number. */

@@ -103,16 +103,19 @@ export function withProofs(chained: readonly Decision[], proofs: readonly BatchP
   return chained.map((decision, at) => {
     const { chain } = decision;
     const proof = proofs[at];
-    const text = storedTexts.get(decision);
     if (chain === undefined || proof === undefined) return decision;
     const proven = { ...decision, chain: { ...chain, proof } };
-    if (text === undefined) return proven;
-    // As for the hash: the last one is the one of `data.chain`.
-    const place = text.lastIndexOf(`"previousHash":"${chain.previousHash}",`);
-    const before = text.indexOf('"sequence":', place);
-    storedTexts.set(proven, `${text.slice(0, before)}"proof":${canonicalJson(proof)},${text.slice(before)}`);
+    const text = storedTexts.get(decision);
+    if (text !== undefined) storedTexts.set(proven, withProofText(text, proof));
     return proven;
   });
+}
+
+/** The text of a linked decision with its proof. */
+export function withProofText(text: string, proof: BatchProof): string {
+  // As for the hash: the last one is the one of `data.chain`.
+  const before = text.indexOf('"sequence":', text.lastIndexOf('"previousHash":"'));
+  return `${text.slice(0, before)}"proof":${canonicalJson(proof)},${text.slice(before)}`;
 }
 
 /** `CHAIN_BEGIN` without the quote: texts have so many of them that a search for one takes twice as long. */

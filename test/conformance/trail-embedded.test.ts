@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { openTopicCopy } from '../../src/decisions/embedded/topic-copy.js';
 import { silentLogger } from '../../src/observe.js';
+import { verifier } from '../support/signed-log.js';
 import { trailOf } from '../support/trail-history.js';
 import { createIndexRig, partsOf } from '../support/trail-index.js';
 import { describeTrail } from './trail.js';
@@ -20,6 +21,7 @@ describeTrail('of a copy of a topic', (decisions) =>
   openTopicCopy(partsOf(decisions.toReversed()), {
     directory: join(scratch(), 'copy'),
     logger: silentLogger,
+    verifiers: [verifier],
   }),
 );
 

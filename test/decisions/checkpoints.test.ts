@@ -14,7 +14,14 @@ const headOf = (count: number) => extendChain(emptyChain('one'), decisions(count
 function leaders() {
   const clock = createMovableClock();
   const log = new MemoryDecisionLog();
-  const deps = { clock, logger: silentLogger, metrics: noMetrics, log, keyValues: createFacts(), signer };
+  const deps = {
+    clock,
+    logger: silentLogger,
+    metrics: noMetrics,
+    log,
+    keyValues: createFacts(),
+    signer: () => signer,
+  };
   const sizes = () => log.checkpoints.map(({ tree }) => tree.size);
   return { clock, sizes, next: () => new Checkpoints({ ...deps, owner: 'payments' }) };
 }

@@ -16,9 +16,16 @@ import { readTopic } from '../stack/kcat.js';
 import { until } from '../stack/process.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { relayWithCrashes } from '../support/relay-crashes.js';
+import { signer } from '../support/signed-log.js';
 import { isSoak } from '../support/soak.js';
 
-const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const runtime = {
+  owner: 'payments',
+  signer: () => signer,
+  logger: silentLogger,
+  metrics: noMetrics,
+  clock: systemClock,
+};
 
 let kafka: KafkaHandle;
 let directory: string;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
+import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
 import { relay } from '../../src/decisions/relay.js';
 import { createNotifier } from '../../src/notifier.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
@@ -170,11 +171,13 @@ describe('the relay', () => {
   it('fences earlier writers before it reads what they noted', async () => {
     const settled = await settle(2);
     const ids = settled.map((each) => each.id);
+    const before = emptyChain('of-another-relay');
+    const after = extendChain(before, settled).head;
     // Another relay notes and appends just before it is shut out, and gets no further.
     log.onContains = () => {
       log.onContains = () => {};
       log.held.push(...settled);
-      noted = JSON.stringify({ position: '0', ids });
+      noted = JSON.stringify({ position: '0', ids, before: formatHead(before), after: formatHead(after) });
     };
     let noted: string | undefined;
     const keyValues = {

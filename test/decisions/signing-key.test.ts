@@ -22,11 +22,11 @@ const keyFile = () => join(directory, 'trail-key.pem');
 describe('the signing key of the trail', () => {
   it('is made once, for its user alone, with a warning, and its public key is beside it', () => {
     const made = open();
-    expect(made?.verifierKey).toMatch(/^scopemesh\/payments\+/);
+    expect(made.verifierKey).toMatch(/^scopemesh\/payments\+/);
     expect(statSync(keyFile()).mode & 0o777).toBe(0o600);
-    expect(readFileSync(publicKeyPath(directory), 'utf8')).toBe(`${made?.verifierKey}\n`);
-    expect(said).toEqual([['warn', expect.stringContaining('made a key that signs the decision log')]]);
-    expect(open()?.verifierKey).toBe(made?.verifierKey);
+    expect(readFileSync(publicKeyPath(directory), 'utf8')).toBe(`${made.verifierKey}\n`);
+    expect(said).toEqual([['warn', expect.stringContaining('made a key that signs the decisions')]]);
+    expect(open().verifierKey).toBe(made.verifierKey);
     expect(said).toHaveLength(1);
   });
 
@@ -38,16 +38,15 @@ describe('the signing key of the trail', () => {
     expect(said.slice(1)).toEqual([['warn', expect.stringContaining('could be read by others')]]);
   });
 
-  it('that cannot be read leaves the log unsigned and stops nothing', () => {
+  it('that cannot be read is an error with the remedy', () => {
     writeFileSync(keyFile(), '', { mode: 0o600 });
-    expect(open()).toBeUndefined();
-    expect(said).toEqual([['error', expect.stringContaining('the decision log is not signed')]]);
+    expect(open).toThrow('repair the key, or move it away');
   });
 
-  it('that cannot be written leaves the log unsigned, and nothing half-made', () => {
+  it('that cannot be written is an error, and leaves nothing half-made', () => {
     rmSync(directory, { recursive: true });
     writeFileSync(directory, 'no directory');
-    expect(open()).toBeUndefined();
+    expect(open).toThrow('cannot be used');
     rmSync(directory);
     mkdirSync(directory);
     expect(open()).toBeDefined();

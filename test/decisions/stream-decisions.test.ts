@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
-import { emptyChain, extendChain, toStoredText } from '../../src/decisions/chain.js';
+import { toStoredText } from '../../src/decisions/chain.js';
 import { readDecisionFile, streamDecisions } from '../../src/decisions/index.js';
 import { decisions } from '../support/decisions.js';
+import { chained, signer } from '../support/signed-log.js';
 
-const EVENTS = extendChain(emptyChain('one'), decisions(6)).chained;
+const EVENTS = chained(decisions(6));
 const TEXTS = EVENTS.map(toStoredText);
 const IDS = EVENTS.map(({ id }) => id);
 /** Waits between attempts take no time. */
@@ -51,6 +52,7 @@ async function take(url: string, count: number, lastEventId?: string): Promise<r
   const options = {
     url,
     token: 'secret',
+    keys: [signer.verifierKey],
     clock: quick,
     ...(lastEventId === undefined ? {} : { lastEventId }),
   };
@@ -115,7 +117,8 @@ describe('a file of decisions', () => {
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
     writeFileSync(join(directory, 'decisions.jsonl'), `${lines.join('\n')}\n`);
     const found: string[] = [];
-    for await (const { id } of readDecisionFile(join(directory, 'decisions.jsonl'))) found.push(id);
+    for await (const { id } of readDecisionFile(join(directory, 'decisions.jsonl'), [signer.verifierKey]))
+      found.push(id);
     return found;
   };
 

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { toStoredText } from '../../src/decisions/chain.js';
+import { createNoteSigner } from '../../src/decisions/signed-note.js';
 import type { Decision } from '../../src/model/decision.js';
 import { installed } from '../stack/installed.js';
 import { decision } from '../support/decisions.js';
+import { chained, pem, signer, stranger } from '../support/signed-log.js';
 import { ROOT } from './manual.js';
 
 /** Reads the messages of the topic of decisions as the example does, without a broker. */
@@ -29,16 +31,28 @@ class Consumer:
 given = json.loads(sys.stdin.read())
 def read(consumer, topic, offsets=None, follow=False):
     return [Message(at, value) for at, value in enumerate(given["decisions"])]
-def read_states(consumer, topic, table, schemas):
+def read_states(consumer, topic, table, schemas, keys):
     for cursor in given["cursors"]: table.begin_with(cursor)
 example.Consumer, example.read, example.read_states = Consumer, read, read_states
+import tempfile
 sys.argv = ["access_table.py", "--brokers", "none", "--states"]
+files = []
+for key in given["keys"]:
+    file = tempfile.NamedTemporaryFile("w", suffix=".pub")
+    file.write(key)
+    file.flush()
+    files.append(file)
+    sys.argv += ["--key", file.name]
 example.main()
 `;
 
 async function tableOf(decisions: readonly (Decision | string)[], cursors: readonly unknown[] = []) {
   const texts = decisions.map((each) => (typeof each === 'string' ? each : toStoredText(each)));
-  const input = JSON.stringify({ decisions: texts, cursors });
+  const input = JSON.stringify({
+    decisions: texts,
+    cursors,
+    keys: [billing.verifierKey, signer.verifierKey],
+  });
   const { stdout, stderr } = spawnSync(await installed('python'), ['-c', PROGRAM], {
     cwd: ROOT,
     input,
@@ -47,26 +61,58 @@ async function tableOf(decisions: readonly (Decision | string)[], cursors: reado
   return { table: JSON.parse(stdout === '' ? stderr : stdout), stderr };
 }
 
+const billing = createNoteSigner('scopemesh/billing', pem);
 const SUBJECT = 'intention/default/default/orders/web';
 const ALLOW = { access: 'allow' };
 
 it('the example in Python shows what an edge perhaps is, and goes on after a record of others', async () => {
-  const doubtful = decision({ outcome: 'unknown', before: null, after: ALLOW });
-  const { table, stderr } = await tableOf(['{"poison": true}', 'poison', doubtful]);
+  const all = [decision({ outcome: 'unknown', before: null, after: ALLOW })];
+  const forged = [
+    ...all,
+    ...chained(all, 'one', stranger),
+    ...chained(all).map((each) => ({ ...each, outcome: 'applied' as const })),
+    ...chained(all).map((each) => ({ ...each, source: 'scopemesh/billing/r' })),
+  ];
+  const { table, stderr } = await tableOf(['{"poison": true}', 'poison', ...forged, ...chained(all)]);
   expect(table).toEqual({
     [SUBJECT]: { source: 'web', destination: 'orders', access: null, possible: { access: 'allow' } },
   });
   expect(stderr).toMatch(/decisions, partition 0, offset 0: .*\n.*offset 1: /);
+  const reasons = stderr.match(/the decision has no proof|none of the keys signed|does not have the hash/g);
+  expect(reasons).toEqual([
+    'the decision has no proof',
+    'none of the keys signed',
+    'does not have the hash',
+    'does not have the hash',
+  ]);
+});
+
+it('the example in Python accepts each decision of a batch, however many were signed together', async () => {
+  for (const size of [1, 2, 3, 7, 16, 17]) {
+    const all = Array.from({ length: size }, (_, at) =>
+      decision({
+        subject: `${SUBJECT}-${at}`,
+        before: null,
+        after: { ...ALLOW, text: '\u00e9 "chain":{"hash":"x"}' },
+      }),
+    );
+    const { table, stderr } = await tableOf(chained(all));
+    expect([Object.keys(table).length, stderr]).toEqual([size, '']);
+  }
 });
 
 it('the example in Python skips what the states of its owner contain', async () => {
   const of = (owner: string, after: unknown) =>
-    decision({ subject: `${SUBJECT}-${owner}`, source: `scopemesh/${owner}/r`, before: null, after });
+    chained(
+      [decision({ subject: `${SUBJECT}-${owner}`, source: `scopemesh/${owner}/r`, before: null, after })],
+      'log',
+      owner === 'billing' ? billing : signer,
+    );
   const cursor = { log: 'log', sequence: 1 };
   const { table } = await tableOf(
-    [of('billing', ALLOW), of('payments', ALLOW)],
+    [...of('billing', ALLOW), ...of('payments', ALLOW)],
     [
-      { owner: 'billing', offsets: { 0: '0' }, ...cursor },
+      { owner: 'billing', offsets: { 0: '0' }, ...cursor, sequence: 0 },
       { owner: 'payments', offsets: { 0: '2' }, ...cursor, log: 'other' },
     ],
   );

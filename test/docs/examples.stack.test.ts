@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { viewOf } from '../../src/apply/decision-drafts.js';
+import { publicKeyPath } from '../../src/decisions/signing-key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { openConsul } from '../../workers/wire.js';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
@@ -102,7 +103,16 @@ interface Row {
 }
 
 async function tableOfPython(...options: string[]): Promise<Table> {
-  const args = ['examples/python/access_table.py', '--brokers', kafka.broker, '--topic', TOPIC, ...options];
+  const args = [
+    'examples/python/access_table.py',
+    '--brokers',
+    kafka.broker,
+    '--topic',
+    TOPIC,
+    '--key',
+    keyFile(),
+    ...options,
+  ];
   const { stdout } = await promisify(execFile)(await installed('python'), args, {
     cwd: ROOT,
     maxBuffer: 2 ** 26,
@@ -115,7 +125,7 @@ async function tableOfPython(...options: string[]): Promise<Table> {
 
 /** Resolves once the lines of the example in Node add up to the table. */
 async function expectOfNode(table: Table): Promise<void> {
-  const child = spawn(process.execPath, ['examples/node/access-table.mjs', kafka.broker, TOPIC], {
+  const child = spawn(process.execPath, ['examples/node/access-table.mjs', kafka.broker, TOPIC, keyFile()], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -129,6 +139,8 @@ async function expectOfNode(table: Table): Promise<void> {
   }
   expect(found).toEqual(table);
 }
+
+const keyFile = () => publicKeyPath(rig.directory);
 
 function sorted(table: Table): Table {
   return Object.fromEntries(Object.entries(table).toSorted(([a], [b]) => (a < b ? -1 : 1)));

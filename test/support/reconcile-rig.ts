@@ -100,6 +100,7 @@ export function withIntentions(
     lock: consul.lock,
     clusterId: consul.clusterId,
     canary: consul.canary,
+    logNote: consul.logNote,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
     reachability: consul.reachability,

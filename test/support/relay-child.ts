@@ -5,7 +5,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.js';
-import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
@@ -60,10 +59,11 @@ function die(): void {
 
 const { keyValues, journal } = store;
 const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
-const checkpointDeps = { ...runtime, clock, keyValues, log, owner: 'payments' };
 const deps: RelayDeps = {
   ...runtime,
-  ...(signer === undefined ? {} : { checkpoints: new Checkpoints({ ...checkpointDeps, signer }) }),
+  clock,
+  owner: 'payments',
+  signer: () => signer,
   settled: { wait: () => new Promise(() => {}) },
   keyValues: {
     get: (name) => keyValues.get(name),

@@ -9,6 +9,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { decisions } from './decisions.js';
 import { MemoryDecisionLog } from './memory-decision-log.js';
+import { signer } from './signed-log.js';
 import { until as untilTrue } from './until.js';
 
 const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
@@ -35,6 +36,8 @@ export function useRelayRig(): void {
 
 export const deps = (changes: Partial<RelayDeps> = {}): RelayDeps => ({
   ...runtime,
+  owner: 'payments',
+  signer: () => signer,
   journal: store.journal,
   keyValues: store.keyValues,
   log,

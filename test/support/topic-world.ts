@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,16 +12,16 @@ import {
 } from '../../src/decisions/kafka/kafka-decision-log.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import { Publication } from '../../src/decisions/publication.js';
-import { createNoteSigner } from '../../src/decisions/signed-note.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
+import { signer } from './signed-log.js';
 import { until } from './until.js';
 
 const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
-export const signer = createNoteSigner('scopemesh/payments', pem);
+
+export { signer };
 
 /** A Kafka for the tests of a file, and a connection that administers it. Both are there once the tests run. */
 export function useKafka(): {
@@ -101,15 +101,14 @@ export function createTopicWorld(broker: string): TopicWorld {
         if (crash !== 'before') await log.append(batch);
         throw new Error('the relay ends here');
       };
+      const deps = { ...runtime, journal, keyValues, owner: 'payments', signer: () => signer };
       const publication = new Publication({
-        ...runtime,
-        journal,
-        keyValues,
+        ...deps,
         log: crash === 'never' ? log : withAppend(log, append),
       });
       await journal.settle('destination/default/default/orders', decisions);
       if (crash === 'never') {
-        const checkpoints = new Checkpoints({ ...runtime, log, keyValues, signer, owner: 'payments' });
+        const checkpoints = new Checkpoints({ ...deps, log });
         while ((await publication.moveBatch()) > 0);
         await checkpoints.sign(publication.head);
         // Kafka shows a transaction a moment after it acknowledged the commit. The position waits for that moment.

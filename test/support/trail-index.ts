@@ -1,18 +1,20 @@
 import { onTestFinished } from 'vitest';
-import { emptyChain, extendChain, toStoredText } from '../../src/decisions/chain.js';
+import { toStoredText } from '../../src/decisions/chain.js';
 import { EmbeddedTopicIndex } from '../../src/decisions/embedded/embedded-topic-index.js';
 import { openIndexTrail } from '../../src/decisions/embedded/index-trail.js';
 import type { LogParts } from '../../src/decisions/log.js';
+import type { NoteVerifier } from '../../src/decisions/signed-note.js';
 import type { Trail } from '../../src/decisions/trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createMovableClock, type MovableClock } from './movable-clock.js';
+import { chained as signed, verifier } from './signed-log.js';
 
 export const LOG = '01JABCDEFGHJKMNPQRSTVWXYZ0';
 
-/** The decisions with their places in a chain. */
+/** The decisions with their places in a chain, and signed. */
 export function chained(decisions: readonly Decision[], log = LOG): readonly Decision[] {
-  return extendChain(emptyChain(log), decisions).chained;
+  return signed(decisions, log);
 }
 
 /** What a read of a topic gives: one part with these decisions, in this order. */
@@ -31,12 +33,14 @@ export interface IndexRig {
   readonly clock: MovableClock;
   /** What the index found wrong, by its metric. */
   readonly faults: string[];
+  /** How many of a kind. */
+  counted(kind: string): number;
   position(): string;
   /** Takes a read that began now. */
   take(parts: LogParts): Promise<void>;
   replaced(): void;
   /** As after a crash: nothing of the process is left but the files. */
-  reopen(): Promise<void>;
+  reopen(verifiers?: readonly NoteVerifier[]): Promise<void>;
   trail(): Promise<Trail>;
   /** The IDs of all decisions in the index, oldest first. */
   ids(): Promise<readonly string[]>;
@@ -47,12 +51,16 @@ const DAY = 86_400_000;
 export function createIndexRig(directory: string, keepDays = 3_650): IndexRig {
   const clock = createMovableClock();
   const faults: string[] = [];
-  const count = (_: string, labels: Readonly<Record<string, string>> = {}) =>
-    void faults.push(labels.kind ?? '');
-  const open = () =>
+  const counts = new Map<string, number>();
+  const count = (_: string, { kind = '' }: Readonly<Record<string, string>> = {}, by = 1) => {
+    faults.push(kind);
+    counts.set(kind, (counts.get(kind) ?? 0) + by);
+  };
+  const open = (verifiers: readonly NoteVerifier[] = [verifier]) =>
     new EmbeddedTopicIndex({
       directory,
       owner: 'payments',
+      verifiers,
       keepMs: keepDays * DAY,
       logger: silentLogger,
       metrics: { ...noMetrics, count },
@@ -65,12 +73,13 @@ export function createIndexRig(directory: string, keepDays = 3_650): IndexRig {
   return {
     clock,
     faults,
+    counted: (kind) => counts.get(kind) ?? 0,
     position: () => index.position,
     take: (parts) => index.take(parts, new Date(clock.now()).toISOString(), new AbortController().signal),
     replaced: () => index.replaced(),
-    async reopen() {
+    async reopen(verifiers) {
       await index.close();
-      index = open();
+      index = open(verifiers);
     },
     trail,
     async ids() {

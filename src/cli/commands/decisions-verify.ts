@@ -84,7 +84,7 @@ async function verify(options: Options, cli: Cli): Promise<void> {
   const isVerified = report.fault === undefined && doubts.length === 0;
   if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
   else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
-  if (options.input !== undefined && report.fault?.kind === 'removed')
+  if (options.input !== undefined && INCOMPLETE_FAULTS.has(report.fault?.kind))
     cli.screen.warn(`scopemesh: ${INCOMPLETE}`);
   if (report.fault !== undefined) return cli.exit(5);
   for (const doubt of doubts) cli.screen.warn(printable(`scopemesh: ${doubt}`));
@@ -92,6 +92,7 @@ async function verify(options: Options, cli: Cli): Promise<void> {
 }
 
 /** A list may lack decisions although nobody removed any. */
+const INCOMPLETE_FAULTS: ReadonlySet<unknown> = new Set(['removed', 'inserted']);
 const INCOMPLETE =
   'a list made with -n, --since, --subject or another filter lacks decisions; check the log itself (scopemesh decisions verify) or the output of scopemesh decisions export';
 
@@ -184,7 +185,8 @@ export async function ofLog(
     }
   }
   const records = read();
-  return { records, verifiers, kept };
+  const beside = () => cli.context.adapters.verifyTrail(settings, verifiers);
+  return { records, verifiers, kept, beside };
 }
 
 /** The newest signed note of the log in Consul. */

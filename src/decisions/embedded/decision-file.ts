@@ -76,8 +76,7 @@ export class DecisionFile {
       // The decisions are confidential. SQLite gives its side files the mode of this file.
       chmodSync(this.#path, 0o600);
       database.pragma('journal_mode = WAL');
-      database.exec(SCHEMA);
-      createSubjectIndex(database);
+      createTables(database);
       this.#database = database;
       this.#queries = new Queries(database);
     } catch (error) {
@@ -215,6 +214,12 @@ export class DecisionFile {
       throw unreachable(this.#path, error);
     }
   }
+}
+
+/** Makes what is missing. */
+export function createTables(database: Database.Database): void {
+  database.exec(SCHEMA);
+  createSubjectIndex(database);
 }
 
 async function inTransaction(writer: AsyncDatabase, work: () => void | Promise<void>): Promise<void> {

@@ -51,7 +51,7 @@ const FAULTS = {
   unproven:
     'the topic has messages that no key signed which this replica trusts: they are left out. If another replica signed them, add its trail-key.pub to decisions.trustedKeys',
   gap: 'decisions before this one are missing in the topic: answers from the index say so',
-  broken: 'a signed decision of the topic does not continue the chain: run scopemesh decisions verify',
+  broken: 'a decision of the topic does not continue the chain: run scopemesh decisions verify',
 } as const;
 
 /**

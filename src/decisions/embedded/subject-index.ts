@@ -2,7 +2,7 @@ import type Database from 'libsql';
 import { SEEN_REASONS } from '../../model/decision.js';
 
 /** Where a decision names what it is about. */
-const NAMES = [
+export const NAMES = [
   ['client', '$.data.client.clientId'],
   ['person', '$.data.person.subject'],
   ['source', '$.data.resource.source'],
@@ -13,7 +13,7 @@ const NAMES = [
 /** Decisions that say nothing about the access of anybody, and that may be many. */
 const ABOUT_NOTHING = ['checkpoint/', 'event/', 'sweep/'] as const;
 
-const isAbout = (subject: string) =>
+export const isAbout = (subject: string) =>
   ABOUT_NOTHING.map((prefix) => `${subject} NOT LIKE '${prefix}%'`).join(' AND ');
 
 const OUTCOME = "json_extract(event, '$.data.outcome')";

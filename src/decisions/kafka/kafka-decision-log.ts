@@ -3,6 +3,7 @@ import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { Metrics } from '../../observe.js';
+import { isProvenEvent } from '../batch-proof.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { CONTENT_TYPE } from '../envelope.js';
@@ -16,6 +17,7 @@ import {
   ReplacedLog,
   readDecisions,
 } from '../log.js';
+import type { NoteVerifier } from '../signed-note.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
@@ -33,6 +35,8 @@ import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from 
 
 export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOptions, WriterOptions {
   readonly metrics: Metrics;
+  /** The keys whose decisions count: anybody who may write to the topic can leave others there. Absent: all count. */
+  readonly verifiers?: () => readonly NoteVerifier[];
   /** The topic with the present state of each edge, which is written with the decisions. */
   readonly state?: StateTopicOptions;
 }
@@ -127,7 +131,7 @@ class KafkaDecisionLog implements DecisionLog {
       const found = new Set<number>();
       for await (const { partition, value } of this.#read({ start, end: open }, this.#closing.signal)) {
         const link = linkOf(jsonIn(value));
-        if (link?.log !== log) continue;
+        if (link?.log !== log || !this.#isProven(value)) continue;
         found.add(partition);
         if (link.sequence > (last?.sequence ?? 0)) last = link;
       }
@@ -158,14 +162,28 @@ class KafkaDecisionLog implements DecisionLog {
     const found = new Set<string>();
     for await (const { value } of this.#read({ start, end }, this.#closing.signal)) {
       const id = fieldOf(jsonIn(value), 'id');
-      if (typeof id === 'string' && asked.has(id)) found.add(id);
+      if (typeof id === 'string' && asked.has(id) && this.#isProven(value)) found.add(id);
     }
     this.#refuseIfClosed(); // the read may be incomplete
     return found;
   }
 
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
-    return readDecisions(this, options, signal, this.#options.logger);
+    return readDecisions(
+      { readEvents: () => this.#provenEvents(options, signal) },
+      options,
+      signal,
+      this.#options.logger,
+    );
+  }
+
+  async *#provenEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
+    for await (const event of this.readEvents(options, signal)) if (this.#isProven(event)) yield event;
+  }
+
+  #isProven(event: string): boolean {
+    const { verifiers } = this.#options;
+    return verifiers === undefined || isProvenEvent(event, verifiers());
   }
 
   async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {

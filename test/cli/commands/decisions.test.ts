@@ -2,13 +2,12 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { doubtsOf } from '../../../src/cli/commands/decisions-verify.js';
 import { systemClock } from '../../../src/clock.js';
-import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
-import { originOf, signCheckpoint } from '../../../src/decisions/checkpoint.js';
+import { extendSigned } from '../../../src/decisions/batch-proof.js';
+import { type ChainHead, emptyChain, extendChain } from '../../../src/decisions/chain.js';
+import { originOf, signBeginning, signCheckpoint } from '../../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { openSigningKey, publicKeyPath } from '../../../src/decisions/signing-key.js';
-import type { TrailReport } from '../../../src/decisions/verify-trail.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { decisions } from '../../support/decisions.js';
@@ -101,7 +100,7 @@ describe('a checkpoint that an auditor kept', () => {
     const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
     let head = emptyChain('one');
     const grow = async (count: number) => {
-      const next = extendChain(head, decisions(count));
+      const next = extendSigned(head, decisions(count), signer);
       head = next.head;
       await log.append(next.chained);
       await log.appendCheckpoint({
@@ -109,7 +108,7 @@ describe('a checkpoint that an auditor kept', () => {
         time: '2026-03-01T10:00:00.000Z',
         source: 'scopemesh/payments',
         log: 'one',
-        note: signer === undefined ? '' : signCheckpoint(signer, originOf('payments', 'one'), head),
+        note: signCheckpoint(signer, originOf('payments', 'one'), head),
         tree: head.tree,
       });
     };
@@ -168,22 +167,22 @@ describe('a list of decisions as lines', () => {
     const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
     const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
     const [deleted, left] = [decisions(8).slice(0, 5), decisions(8).slice(5)];
-    const { head } = extendChain(emptyChain('one'), deleted);
+    const { head } = extendSigned(emptyChain('one'), deleted, signer);
     await log.appendCheckpoint({
       id: 'c',
       time: '2026-03-01T10:00:00.000Z',
       source: 'scopemesh/payments',
       log: 'one',
-      note: signer === undefined ? '' : signCheckpoint(signer, originOf('payments', 'one'), head),
+      note: signCheckpoint(signer, originOf('payments', 'one'), head),
       tree: head.tree,
     });
-    await log.append(extendChain(head, left).chained);
+    await log.append(extendSigned(head, left, signer).chained);
     await log.close();
     const verify = (piped: string) => cli.run(['decisions', 'verify', '--input', '-'], { piped });
     const { out } = await cli.run(['decisions', 'list', '--json']);
     expect(await verify(out)).toMatchObject({
       status: 0,
-      out: expect.stringContaining('log one begins at decision 6'),
+      out: expect.stringContaining('log one is not the whole beginning'),
     });
     // Without the checkpoint nothing tells it from a log whose first decisions somebody removed.
     for (const lines of [
@@ -200,52 +199,60 @@ describe('a list of decisions as lines', () => {
   });
 });
 
-describe('the end of a log that no checkpoint signs', () => {
-  const reportOf = (unsignedMs: number): TrailReport => ({
-    decisions: 8,
-    unchained: 0,
-    checkpoints: 1,
-    logs: [{ log: 'one', first: 1, last: 8, signed: 5, unsignedMs }],
-  });
-
-  it('is a doubt once it goes on for more than some minutes', () => {
-    expect([...doubtsOf(reportOf(60_000), true, 0)]).toEqual([]);
-    for (const unsignedMs of [600_000, Number.NaN])
-      expect([...doubtsOf(reportOf(unsignedMs), true, 0)]).toEqual([
-        expect.stringContaining('no checkpoint signs the last 3 decisions of log one'),
-      ]);
-  });
-
-  it('keeps the evidence from being verified, which names what is signed, in files for their owner alone', async () => {
+describe('the evidence', () => {
+  it('has the signed decisions of its period, which verify accepts, in files for their owner alone', async () => {
     const directory = join(cli.directory, 'state');
     const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
     const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
-    const signed = extendChain(emptyChain('one'), decisions(8).slice(0, 5));
-    await log.append(signed.chained);
-    await log.appendCheckpoint({
-      id: 'c',
-      time: '2026-03-01T10:00:00.000Z',
+    const all = decisions(9).map((each, at) => ({
+      ...each,
+      ...(at === 4 ? { resource: { kind: 'sweep' as const }, subject: 'sweep/all' } : {}),
+      time: `2026-03-0${at + 1}T10:00:00.000Z`,
+    }));
+    const note = (head: ChainHead, time: string) => ({
+      id: `c-${head.tree.size}`,
+      time,
       source: 'scopemesh/payments',
       log: 'one',
-      note: signer === undefined ? '' : signCheckpoint(signer, originOf('payments', 'one'), signed.head),
-      tree: signed.head.tree,
+      note:
+        head.tree.size === 0
+          ? signBeginning(signer, originOf('payments', 'one'), undefined)
+          : signCheckpoint(signer, originOf('payments', 'one'), head),
+      tree: head.tree,
     });
+    await log.appendCheckpoint(note(emptyChain('one'), '2026-03-01T09:00:00.000Z'));
+    const first = extendSigned(emptyChain('one'), all.slice(0, 3), signer);
+    await log.append(first.chained);
+    await log.appendCheckpoint(note(first.head, '2026-03-03T10:00:01.000Z'));
+    await log.append(extendSigned(first.head, all.slice(3), signer).chained);
     const out = join(cli.directory, 'evidence');
-    const evidence = ['evidence', '--from', '2026-01-01T00:00:00Z', '--out', out, '--json'];
-    expect((await cli.run(evidence)).json()).toMatchObject({ verified: true });
-    expect(await cli.run([...evidence, '--to', '2025-12-31T00:00:00Z'])).toMatchObject({
+    const evidence = ['evidence', '--out', out, '--json'];
+    const file = join(out, 'decisions.jsonl');
+    const verify = ['decisions', 'verify', '--input', file, '--key', publicKeyPath(directory), '--json'];
+    const period = ['--from', '2026-03-05T00:00:00Z', '--to', '2026-03-07T12:00:00Z'];
+    expect((await cli.run([...evidence, ...period])).json()).toMatchObject({ verified: true });
+    expect((await cli.run(verify)).json()).toMatchObject({ verified: true, logs: [{ first: 4, last: 7 }] });
+    expect((await cli.run([...evidence, '--from', '2026-01-01T00:00:00Z'])).json()).toMatchObject({
+      verified: true,
+    });
+    expect((await cli.run(verify)).json()).toMatchObject({ verified: true, decisions: 9, checkpoints: 2 });
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain(
+      'scopemesh decisions verify --input decisions.jsonl --key trail-key.pub',
+    );
+    expect(
+      await cli.run([...evidence, '--from', '2026-01-01T00:00:00Z', '--to', '2025-12-31T00:00:00Z']),
+    ).toMatchObject({
       status: 1,
       err: expect.stringContaining('--from must be before --to'),
     });
-    await log.append(extendChain(signed.head, decisions(8).slice(5)).chained);
-    await log.close();
     chmodSync(join(out, 'report.html'), 0o644);
-    expect((await cli.run(evidence)).json()).toMatchObject({ verified: false });
-    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain(
-      'decisions 1 to 5 of log one are signed, and 6 to 8 are not',
-    );
+    await log.append(extendChain(first.head, decisions(1)).chained);
+    await log.close();
+    expect((await cli.run([...evidence, '--from', '2026-01-01T00:00:00Z'])).json()).toMatchObject({
+      verified: false,
+    });
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('BROKEN at event 12: repeated');
     expect(statSync(join(out, 'report.html')).mode & 0o777).toBe(0o600);
-    expect((await cli.run(['decisions', 'verify'])).out).toContain('3 decisions are unsigned');
   });
 });
 

@@ -40,9 +40,9 @@ it("Go's implementation of notes and Merkle trees accepts every checkpoint and e
   const log = createEmbeddedDecisionLog({ directory, ...runtime });
   const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
   const { keyValues, journal } = store;
-  const publication = new Publication({ ...runtime, keyValues, journal, log });
-  if (signer === undefined) throw new Error('no key');
-  const checkpoints = new Checkpoints({ ...runtime, keyValues, log, signer, owner: 'payments' });
+  const deps = { ...runtime, keyValues, journal, log, owner: 'payments', signer: () => signer };
+  const publication = new Publication(deps);
+  const checkpoints = new Checkpoints(deps);
   for (const count of [1, 1, 5, 9, 16, 700, 3]) {
     await journal.settle('destination/default/default/orders', decisions(count));
     while ((await publication.moveBatch()) > 0);

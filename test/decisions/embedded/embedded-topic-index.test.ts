@@ -2,13 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
 import { HOLE_PATIENCE_MS, MAX_HELD } from '../../../src/decisions/embedded/topic-index-judge.js';
+import { createNoteVerifier } from '../../../src/decisions/signed-note.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { accessDiff } from '../../../src/trail/access-diff.js';
 import { historyOf } from '../../../src/trail/history.js';
 import { whoCanCall } from '../../../src/trail/who-can-call.js';
 import { decision, edgeDecision } from '../../support/decisions.js';
-import { chained, createIndexRig, type IndexRig, partsOf } from '../../support/trail-index.js';
+import { chained as signed, stranger, verifier } from '../../support/signed-log.js';
+import { chained, createIndexRig, type IndexRig, LOG, partsOf } from '../../support/trail-index.js';
 
 let directory: string;
 beforeEach(() => {
@@ -21,6 +24,18 @@ const ALLOW = { access: 'allow' };
 const onDay = (day: number) => new Date(Date.parse('2026-03-01T00:00:00.000Z') + day * DAY).toISOString();
 const opened = (source: string, day: number) => edgeDecision(source, onDay(day), null, ALLOW);
 const six = () => chained([1, 2, 3, 4, 5, 6].map((day) => opened(`s${day}`, day)));
+const LOG_OF_OTHER = '01JZZZZZZZZZZZZZZZZZZZZZZZ';
+const signedBy = (decisions: readonly Decision[]) => ({
+  log: LOG_OF_OTHER,
+  chained: signed(decisions, LOG_OF_OTHER, stranger),
+});
+/** The content of one decision with the place and the proof of another one. */
+function withChain(each: Decision, chain: Decision['chain']): Decision {
+  const { hash = '', proof } = chain ?? {};
+  const [other = each] = extendChain(emptyChain(LOG), [{ ...each, reason: 'ScopeGranted' }]).chained;
+  const link = other.chain ?? { log: '', sequence: 1, previousHash: hash, hash };
+  return { ...other, chain: { ...link, ...(proof === undefined ? {} : { proof }) } };
+}
 const idsOf = (decisions: readonly Decision[]) => decisions.map(({ id }) => id);
 
 async function callers(rig: IndexRig, at?: string) {
@@ -38,7 +53,8 @@ describe('the index of a topic', () => {
     await rig.take(partsOf([...all.slice(0, 4).toReversed(), ...others, 'no event at all']));
     await rig.take(partsOf([...all.slice(4).toReversed(), ...all.slice(2, 3)]));
     expect(await rig.ids()).toEqual(idsOf(all));
-    expect(rig.faults).toEqual([]);
+    // What is no event.
+    expect(rig.faults).toEqual(['unproven']);
   });
 
   it('waits for a decision that another one follows, over a crash too', async () => {
@@ -149,17 +165,73 @@ describe('the index of a topic', () => {
     expect(rig.faults).toEqual(['gap']);
   });
 
-  it.each([
-    ['was changed', (each: Decision) => ({ ...each, id: 'forged' })],
-    ['is in the place of another one', (each: Decision) => chained([{ ...each, id: 'forged' }])[0] ?? each],
-  ])('leaves out a decision that %s, and says so', async (_, change) => {
+  it('leaves out a signed decision in the place of another one, and says so', async () => {
     const rig = createIndexRig(directory);
     const all = six();
     await rig.take(partsOf(all));
-    await rig.take(partsOf(all.slice(0, 1).map(change)));
+    await rig.take(partsOf(all.slice(0, 1).flatMap((each) => chained([{ ...each, id: 'forged' }]))));
     expect(await rig.ids()).toEqual(idsOf(all));
     expect(rig.faults).toEqual(['broken']);
     expect((await callers(rig)).unknown).toContain('Decision forged');
+  });
+
+  const forgedBy = (decisions: readonly Decision[], log: string) => signed(decisions, log, stranger);
+  const old = '00000000000000000000000000';
+
+  it.each<[string, readonly (Decision | string)[]]>([
+    [
+      'that was changed',
+      six().map((each) => ({ ...each, reason: 'ScopeGranted' as const, id: `x${each.id}` })),
+    ],
+    ['without a chain', six().map(({ chain: _, ...each }) => ({ ...each, id: `x${each.id}` }))],
+    ['without a proof', extendChain(emptyChain(old), six()).chained],
+    ['with the proof of another one', six().map((each) => withChain(each, each.chain))],
+    ['by a key that nobody trusts', forgedBy(six(), old)],
+    [
+      'by a trusted key of another owner',
+      six().map((each) => ({ ...each, source: 'scopemesh/payments/other' })),
+    ],
+    ['in the log that is next', forgedBy(six(), LOG).slice(3)],
+    ['that is no event', ['', '{}', 'null', '\ud800', '{"data":{"chain":1}}']],
+    [
+      'in a thousand logs',
+      Array.from({ length: 1_100 }, (_, at) => at).flatMap((at) =>
+        forgedBy(six().slice(0, 2), `${String(at).padStart(26, '0')}`).slice(at % 2),
+      ),
+    ],
+  ])('takes what scopemesh signed, whatever forged message %s is around it', async (_, forged) => {
+    const rig = createIndexRig(directory);
+    const all = six();
+    await rig.take(partsOf([...forged, ...all.slice(0, 3), ...forged]));
+    await rig.take(partsOf(forged));
+    await rig.take(partsOf([...all.slice(3), ...forged]));
+    expect(await rig.ids()).toEqual(idsOf(all));
+    const { sources, unknown } = await callers(rig);
+    expect(sources).toEqual(['s1', 's2', 's3', 's4', 's5', 's6']);
+    expect(unknown).not.toMatch(/lacks|continue the chain/);
+    expect(rig.counted('unproven')).toBe(4 * forged.length);
+    expect(new Set(rig.faults)).toEqual(new Set(['unproven']));
+  });
+
+  it('takes nothing twice that somebody repeats, in any order', async () => {
+    const rig = createIndexRig(directory);
+    const all = six();
+    await rig.take(partsOf([...all, ...all.toReversed()]));
+    await rig.take(partsOf([...all.slice(2, 4), ...all]));
+    expect(await rig.ids()).toEqual(idsOf(all));
+    expect(rig.faults).toEqual([]);
+  });
+
+  it('reads the topic again once another key is trusted', async () => {
+    const rig = createIndexRig(directory);
+    const all = six();
+    const { log, chained: rest } = signedBy(all.slice(3));
+    await rig.take(partsOf([...all.slice(0, 3), ...rest]));
+    expect(await rig.ids()).toEqual(idsOf(all.slice(0, 3)));
+    await rig.reopen([verifier, createNoteVerifier(stranger.verifierKey)]);
+    expect([rig.position(), log]).toEqual(['', LOG_OF_OTHER]);
+    await rig.take(partsOf([...all.slice(0, 3), ...rest]));
+    expect(await rig.ids()).toEqual(idsOf(all));
   });
 
   it('keeps what it has when the topic is made again, and takes what continues it', async () => {

@@ -12,6 +12,7 @@ import { silentLogger } from '../../../src/observe.js';
 import { whoCanCall } from '../../../src/trail/who-can-call.js';
 import { decision } from '../../support/decisions.js';
 import { createMovableClock } from '../../support/movable-clock.js';
+import { chained, verifier } from '../../support/signed-log.js';
 
 let directory: string;
 beforeEach(() => {
@@ -107,24 +108,21 @@ describe('the index of the embedded log', () => {
   });
 
   it('answers from a copy of a topic, whose partitions come in any order', async () => {
-    const chained = HISTORY.map((each, index) => ({
-      ...each,
-      chain: { log: 'a', sequence: index + 1, previousHash: '0', hash: String(index) },
-    }));
+    const all = chained(HISTORY);
     async function* events() {
-      for (const each of chained.toReversed()) yield { part: '0', event: JSON.stringify(toCloudEvent(each)) };
+      for (const each of all.toReversed()) yield { part: '0', event: JSON.stringify(toCloudEvent(each)) };
       yield { part: '0', event: 'no event at all' };
-      yield { part: '0', event: JSON.stringify(toCloudEvent(chained[0] ?? decision())) };
+      yield { part: '0', event: JSON.stringify(toCloudEvent(all[0] ?? decision())) };
     }
     const trail = await openTopicCopy(
       { cut: [], events: events(), position: () => '' },
-      { directory: join(directory, 'copy'), logger: silentLogger },
+      { directory: join(directory, 'copy'), logger: silentLogger, verifiers: [verifier] },
     );
     const { callers: found } = await whoCanCall(trail, 'orders', onDay(4));
     expect(found.map(({ source }) => source)).toEqual(['bot', 'web']);
-    const all: string[] = [];
-    for await (const { id } of trail.history('all', {})) all.push(id);
-    expect(all).toEqual(HISTORY.map(({ id }) => id).toReversed());
+    const ids: string[] = [];
+    for await (const { id } of trail.history('all', {})) ids.push(id);
+    expect(ids).toEqual(HISTORY.map(({ id }) => id).toReversed());
     await trail.close();
   });
 
@@ -138,7 +136,7 @@ describe('the index of the embedded log', () => {
       check: async () => {},
       readParts: async () => ({ cut: [], events: events(), position: () => '' }),
     };
-    const runtime = { logger: silentLogger };
+    const runtime = { logger: silentLogger, verifiers: [verifier] };
     await expect(copyTopic(log, runtime, stop.signal)).rejects.toThrow('stopped');
     const trail = await copyTopic(log, runtime, new AbortController().signal);
     expect(await trail.extent()).toMatchObject({ isCut: false });
@@ -150,10 +148,10 @@ describe('the index of the embedded log', () => {
     ['its end, if a cut partition has nothing left', ['0', '2'], onDay(501)],
   ])('answers from a copy of a cut topic from %s', async (_, cut, begin) => {
     async function* events() {
-      for (const [at, each] of HISTORY.entries())
+      for (const [at, each] of chained(HISTORY).entries())
         yield { part: at < 3 ? '0' : '1', event: JSON.stringify(toCloudEvent(each)) };
     }
-    const copy = { directory: join(directory, 'copy'), logger: silentLogger };
+    const copy = { directory: join(directory, 'copy'), logger: silentLogger, verifiers: [verifier] };
     const trail = await openTopicCopy({ cut, events: events(), position: () => '' }, copy);
     expect(await trail.extent()).toEqual({ first: begin, last: onDay(501), isCut: true, isForgetful: true });
     await expect(whoCanCall(trail, 'orders', onDay(3))).rejects.toThrow('the retention of the topic');

@@ -9,6 +9,7 @@ import {
 } from '../../../src/decisions/index.js';
 import { type KafkaHandle, startKafka } from '../../stack/kafka.js';
 import { decision, decisions, faultsOf } from '../../support/decisions.js';
+import { chained, signer, stranger } from '../../support/signed-log.js';
 
 let kafka: KafkaHandle;
 let producer: Producer;
@@ -22,7 +23,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   topic = `decisions-${randomUUID()}`;
   await kafka.createTopic(topic, 3);
-  options = { brokers: [kafka.broker], topic, groupId: `audit-${randomUUID()}` };
+  options = { brokers: [kafka.broker], topic, keys: [signer.verifierKey], groupId: `audit-${randomUUID()}` };
 });
 afterAll(async () => {
   await producer?.disconnect();
@@ -49,7 +50,7 @@ async function take(count: number, changes: Partial<ConsumeOptions> = {}): Promi
 
 describe('consuming decisions', () => {
   it('gives every decision, and goes on in the next call where the last one ended', async () => {
-    await send(decisions(90, 6));
+    await send(chained(decisions(90, 6)));
     const first = await take(40);
     const second = await take(50);
     expect(first).toHaveLength(40);
@@ -57,14 +58,17 @@ describe('consuming decisions', () => {
   });
 
   it('gives a decision that is there twice once', async () => {
-    const [twice, last] = [decision({ revision: 1 }), decision({ revision: 2 })];
+    const [twice = decision(), last = twice] = chained([
+      decision({ revision: 1 }),
+      decision({ revision: 2 }),
+    ]);
     await send([twice]);
     await send([twice, last]);
     expect(await take(2)).toEqual([twice, last]);
   });
 
   it('rejects with what the handler threw, and gives that decision again in the next call', async () => {
-    const written = decisions(3, 1);
+    const written = chained(decisions(3, 1));
     await send(written);
     const seen: number[] = [];
     const failing = consumeDecisions(
@@ -82,11 +86,16 @@ describe('consuming decisions', () => {
 
   it('reports what is not a decision, and skips it', async () => {
     await producer.send({ topic, messages: [{ key: 'k', value: 'not JSON' }] });
-    const written = decision({ subject: 'k' });
-    await send([{ ...written, subject: 'k' }]);
+    const [written = decision()] = chained([decision({ subject: 'k' })]);
+    const [forged = written] = chained([decision({ subject: 'k' })], 'one', stranger);
+    const { chain: _, ...unchained } = forged;
+    await send([forged, unchained, { ...written, reason: 'ScopeGranted' }, written]);
     const errors: string[] = [];
     expect(await take(1, { onInvalid: (error) => errors.push(error.message) })).toEqual([written]);
-    expect(errors).toEqual(['Not a decision event: the text is not JSON.']);
+    expect(errors).toEqual([
+      'Not a decision event: the text is not JSON.',
+      ...Array(3).fill('None of the keys signed the decision.'),
+    ]);
   });
 
   it('rejects when there is no broker', async () => {

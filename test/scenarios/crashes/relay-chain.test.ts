@@ -11,6 +11,7 @@ import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { decisions, faultsOf } from '../../support/decisions.js';
 import { relayWithCrashes } from '../../support/relay-crashes.js';
+import { signer } from '../../support/signed-log.js';
 import { until } from '../../support/until.js';
 import { verifyTrail } from '../../support/verify-trail.js';
 
@@ -44,7 +45,7 @@ async function publish(count: number): Promise<readonly TrailRecord[]> {
   await settle(count, async (store) => {
     const end = new AbortController();
     const settled = { wait: () => new Promise<void>(() => {}) };
-    const running = relay({ ...runtime, ...store, log, settled }, end.signal);
+    const running = relay({ ...runtime, ...store, owner: 'payments', signer: () => signer, log, settled }, end.signal);
     await until('all are published', async () => (await store.journal.overview()).outboxLength === 0);
     end.abort();
     await running;

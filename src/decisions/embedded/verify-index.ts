@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { Queries } from '../../sqlite.js';
+import { isProven, ProofCheck } from '../batch-proof.js';
+import type { NoteVerifier } from '../signed-note.js';
+import { toTrailRecord } from '../trail-record.js';
+import type { TrailFault } from '../verify-trail.js';
+import { createTables, unreachable } from './decision-file.js';
+import { isAbout, NAMES } from './subject-index.js';
+import { createIndexTables } from './topic-index-state.js';
+
+const column = (name: string) => `json_extract(event, '$.${name}')`;
+const isNoted = (kind: string, path: string) =>
+  `(json_extract(event, '${path}') IS NOT NULL AND NOT EXISTS
+    (SELECT 1 FROM about WHERE kind = '${kind}' AND name = json_extract(event, '${path}') AND subject = decisions.subject))`;
+const pathOf = `CASE kind ${NAMES.map(([kind, path]) => `WHEN '${kind}' THEN '${path}'`).join(' ')} END`;
+const FALLEN = `SELECT seq, time FROM
+  (SELECT seq, time, lag(time) OVER (ORDER BY seq) AS previous FROM decisions) WHERE time < previous`;
+
+/** What questions read beside the events, derived again: each query gives one place that differs. */
+const CHECKS: readonly (readonly [query: string, detail: string])[] = [
+  [
+    `SELECT seq, id FROM decisions
+      WHERE id IS NOT ${column('id')} OR time IS NOT ${column('time')} OR subject IS NOT ${column('subject')} LIMIT 1`,
+    'the columns id, time and subject are not those of the event',
+  ],
+  [
+    `SELECT seq, id FROM decisions WHERE ${isAbout('subject')}
+      AND (${NAMES.map(([kind, path]) => isNoted(kind, path)).join(' OR ')}) LIMIT 1`,
+    'the table about lacks a name of the decision',
+  ],
+  [
+    // Of a subject whose decisions were deleted, the names are kept and cannot be derived.
+    `SELECT 0 AS seq, subject AS id FROM about WHERE NOT EXISTS (SELECT 1 FROM carried WHERE subject = about.subject)
+      AND NOT EXISTS (SELECT 1 FROM decisions WHERE subject = about.subject
+        AND json_extract(event, ${pathOf}) = about.name) LIMIT 1`,
+    'the table about has a name for a subject that no decision has',
+  ],
+  [
+    `SELECT seq, time AS id FROM (${FALLEN} EXCEPT SELECT seq, time FROM falls) LIMIT 1`,
+    'the table falls lacks a decision that is earlier than the one before it',
+  ],
+  [
+    `SELECT seq, time AS id FROM (SELECT seq, time FROM falls EXCEPT ${FALLEN})
+      WHERE seq > (SELECT min(seq) FROM decisions) LIMIT 1`,
+    'the table falls has a decision that is not earlier than the one before it',
+  ],
+  [
+    `SELECT seq, subject AS id FROM carried
+      WHERE subject IS NOT ${column('subject')} OR seq >= (SELECT min(seq) FROM decisions) LIMIT 1`,
+    'the table carried has a decision under another subject, or one that the log still has',
+  ],
+];
+
+/**
+ * The first place at which the columns and tables that answers come from differ from what the events say. The decisions that were
+ * kept of a deleted beginning must be signed; that all of them are there cannot be shown. `rows`: also each decision must be
+ * signed, for an index whose events nobody else verifies. Throws SyncError ERR_DECISIONS_UNREACHABLE.
+ */
+export function verifyIndex(
+  directory: string,
+  verifiers: readonly NoteVerifier[],
+  { rows }: { readonly rows: boolean },
+): TrailFault | undefined {
+  const path = join(directory, 'decisions.db');
+  if (!existsSync(path)) return undefined;
+  const fault = (detail: string, seq: number, id = ''): TrailFault => ({
+    kind: 'changed',
+    position: seq,
+    place: 'decisions.db',
+    ...(id === '' ? {} : { id }),
+    detail: `${detail}: answers may be false`,
+  });
+  const queries = new Queries(new Database(path, { readonly: true, timeout: 5_000 }));
+  try {
+    const differing = otherSchema(queries);
+    if (differing !== undefined) return fault(`${differing} is not the one that scopemesh makes`, 0);
+    const state = queries.all('SELECT integrity_check AS id FROM pragma_integrity_check(1)')[0]?.text('id');
+    if (state !== 'ok') return fault(`SQLite finds the file damaged (${state})`, 0);
+    for (const [query, detail] of CHECKS) {
+      const [row] = queries.all(query);
+      if (row !== undefined) return fault(detail, row.integer('seq'), row.text('id'));
+    }
+    if (verifiers.length === 0) return undefined;
+    const proofs = new ProofCheck(verifiers);
+    for (const table of rows ? ['carried', 'decisions'] : ['carried'])
+      for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+        const page = queries.all(
+          `SELECT seq, event FROM ${table} WHERE seq > ? ORDER BY seq LIMIT 500`,
+          after,
+        );
+        for (const row of page) {
+          after = row.integer('seq');
+          if (!isProven(toTrailRecord(row.text('event')), proofs))
+            return fault(`none of the keys signed a decision in the table ${table}`, after);
+        }
+        if (page.length === 0) break;
+      }
+    return undefined;
+  } catch (error) {
+    throw unreachable(path, error);
+  } finally {
+    queries.close();
+  }
+}
+
+/** The name of a table, an index, a view or a trigger that somebody else made or changed. */
+function otherSchema(queries: Queries): string | undefined {
+  const memory = new Database(':memory:');
+  const expected = new Queries(memory);
+  try {
+    createTables(memory);
+    createIndexTables(memory);
+    const objects = (of: Queries) =>
+      new Map(
+        of
+          .all("SELECT name, coalesce(sql, '') AS sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+          .map((row) => [row.text('name'), row.text('sql')]),
+      );
+    const own = objects(expected);
+    return (
+      [...objects(queries)].find(([name, sql]) => own.get(name) !== sql)?.[0] ??
+      [...own.keys()].find((name) => !NOT_EVERYWHERE.has(name) && !objects(queries).has(name))
+    );
+  } finally {
+    expected.close();
+  }
+}
+
+/** Only the index of a topic has them. */
+const NOT_EVERYWHERE: ReadonlySet<string> = new Set(['topic_index', 'staged']);

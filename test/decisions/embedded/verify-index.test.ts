@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
+import { verifyIndex } from '../../../src/decisions/embedded/verify-index.js';
+import { silentLogger } from '../../../src/observe.js';
+import { edgeDecision } from '../../support/decisions.js';
+import { chained, stranger, verifier } from '../../support/signed-log.js';
+
+let directory: string;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-verify-index-'));
+  const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+  const at = (day: number) => `2026-03-0${day}T10:00:00.000Z`;
+  const edges = [edgeDecision('web', at(1), null, { access: 'allow' })];
+  for (const [day, source] of [
+    [3, 'bot'],
+    [2, 'batch'],
+    [4, 'web'],
+  ] as const)
+    edges.push(edgeDecision(source, at(day), null, { access: 'allow' }));
+  await log.append(chained(edges));
+  await log.close();
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const change = (...statements: readonly string[]) => {
+  const database = new Database(join(directory, 'decisions.db'));
+  for (const statement of statements) database.exec(statement);
+  database.close();
+};
+const verify = (rows = false) => verifyIndex(directory, [verifier], { rows });
+
+describe('what answers are made from', () => {
+  it('is what the events say', () => {
+    expect(verify()).toBeUndefined();
+    expect(verify(true)).toBeUndefined();
+    expect(verifyIndex(join(directory, 'nowhere'), [verifier], { rows: false })).toBeUndefined();
+  });
+
+  it.each([
+    ['a decision under another subject', "UPDATE decisions SET subject = 'intention/x' WHERE seq = 1"],
+    ['a decision at another time', "UPDATE decisions SET time = '2026-03-09T10:00:00.000Z' WHERE seq = 1"],
+    ['a decision under another ID', "UPDATE decisions SET id = 'x' WHERE seq = 1"],
+    ['a name that is left out', "DELETE FROM about WHERE kind = 'source' AND name = 'bot'"],
+    [
+      'a name of a subject that is another one',
+      "UPDATE about SET name = 'x' WHERE kind = 'source' AND name = 'bot'",
+    ],
+    ['a name that is added', "INSERT INTO about VALUES ('client', 'x', (SELECT subject FROM decisions))"],
+    ['a fall that is left out', 'DELETE FROM falls'],
+    ['a fall that is added', "INSERT INTO falls VALUES (4, '2026-03-04T10:00:00.000Z')"],
+    [
+      'what a deleted decision is said to have left, which nobody signed',
+      `INSERT INTO carried SELECT subject, 0, replace(event, 'allow', 'deny') FROM decisions WHERE seq = 1`,
+    ],
+    [
+      'what a later decision left',
+      'INSERT INTO carried SELECT subject, 7, event FROM decisions WHERE seq = 1',
+    ],
+    [
+      'what a deleted decision left, under another subject',
+      "INSERT INTO carried SELECT 'intention/x', 0, event FROM decisions WHERE seq = 1",
+    ],
+    ['a trigger that is gone', 'DROP TRIGGER note_about'],
+    ['a trigger of somebody else', 'CREATE TRIGGER x AFTER INSERT ON decisions BEGIN DELETE FROM falls; END'],
+    [
+      'a table that is a view',
+      "ALTER TABLE falls RENAME TO real; CREATE VIEW falls AS SELECT * FROM real WHERE time < '2026'",
+    ],
+    [
+      'an index that is another one',
+      'DROP INDEX subjects; CREATE INDEX subjects ON decisions (subject) WHERE seq > 1',
+    ],
+  ])('shows %s', (_, statement) => {
+    change(statement);
+    expect(verify()).toMatchObject({
+      kind: 'changed',
+      detail: expect.stringContaining('answers may be false'),
+    });
+  });
+
+  it('shows a decision that nobody signed, where nobody else verifies them', () => {
+    expect(verifyIndex(directory, [], { rows: true })).toBeUndefined();
+    change(
+      'DELETE FROM falls',
+      `UPDATE decisions SET event = replace(event, '"outcome":"applied"', '"outcome":"refused"') WHERE seq = 4`,
+      'INSERT INTO falls VALUES (3, (SELECT time FROM decisions WHERE seq = 3))',
+    );
+    expect(verify()).toBeUndefined();
+    expect(verify(true)).toMatchObject({ kind: 'changed', position: 4 });
+    expect(stranger.name).toBe('scopemesh/payments');
+  });
+});
