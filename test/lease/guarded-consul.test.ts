@@ -17,6 +17,7 @@ const WRITES = [
   'intentions.write',
   'jwtProviders.delete',
   'jwtProviders.write',
+  'logNote.write',
   'quarantines.write',
 ];
 const OTHERS = [
@@ -40,6 +41,7 @@ const OTHERS = [
   'lock.endSession',
   'lock.read',
   'lock.renewSession',
+  'logNote.read',
   'proxyDefaults.readAccessLog',
   'quarantines.list',
   'readAclToken',
@@ -103,7 +105,7 @@ it('sends none of them in the turn in which nothing proves the lease', async () 
     ({ target, reply }) => reply(200, target.startsWith('/v1/acl/') ? found : listed),
     { mayWrite: () => false },
   );
-  const { acl, breakGlass, canary, claims, intentions, jwtProviders, quarantines } = consul;
+  const { acl, breakGlass, canary, claims, intentions, jwtProviders, logNote, quarantines } = consul;
   const orders = { partition: 'default', namespace: 'default', name: 'orders' };
   const provider = { name: 'main', issuer: 'https://a.example', audiences: [], jwksUri: '', meta: {} };
   const calls = {
@@ -121,6 +123,7 @@ it('sends none of them in the turn in which nothing proves the lease', async () 
     'intentions.write': () => intentions.write(orders, undefined, [], 7, never),
     'jwtProviders.delete': () => jwtProviders.delete('main', 7, never),
     'jwtProviders.write': () => jwtProviders.write(provider, 7, never),
+    'logNote.write': () => logNote.write('a', never),
     'quarantines.write': () =>
       quarantines.write([{ do: 'delete', record: { provider: 'main', clientId: 'web-app' } }], never),
   };

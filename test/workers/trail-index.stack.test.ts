@@ -9,7 +9,7 @@ import { openTrail } from '../../workers/wire.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { edgeDecision, narrowedInTrial } from '../support/decisions.js';
 import { startOrdersCommandLine } from '../support/orders-command-line.js';
-import { createTopicWorld, useKafka } from '../support/topic-world.js';
+import { createTopicWorld, signer, useKafka } from '../support/topic-world.js';
 import { until } from '../support/until.js';
 
 const { kafka, admin, deleteTopic } = useKafka();
@@ -31,7 +31,9 @@ const edge = (source: string, time: string, before: unknown, after: unknown): De
 function commandLine(topic: string): CommandLine {
   const cli = createCommandLine();
   onTestFinished(() => cli.close());
-  cli.configure({ decisions: { kind: 'kafka', brokers: [kafka().broker], topic } });
+  cli.configure({
+    decisions: { kind: 'kafka', brokers: [kafka().broker], topic, trustedKeys: [signer.verifierKey] },
+  });
   return cli;
 }
 
@@ -52,6 +54,7 @@ function settingsOf(topic: string, directory: string): Pick<Config, 'owner' | 'd
       index: true,
       keepMs: 3_650 * 86_400_000,
       webhooks: [],
+      trustedKeys: [signer.verifierKey],
       tls: false,
     },
     state: { directory },

@@ -1,32 +1,119 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { expect, it, onTestFinished } from 'vitest';
-import { toStoredText } from '../../../src/decisions/chain.js';
-import { createCommandLine } from '../../support/command-line.js';
-import { decision, decisions } from '../../support/decisions.js';
-import { createTopicWorld, useKafka } from '../../support/topic-world.js';
+import { emptyChain, extendChain, toStoredText } from '../../../src/decisions/chain.js';
+import { parseCloudEvent } from '../../../src/decisions/envelope.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { decisions, edgeDecision } from '../../support/decisions.js';
+import { beginningOf, chained, logOf, signer, stranger, verifier } from '../../support/signed-log.js';
+import { createTopicWorld, type TopicWorld, useKafka } from '../../support/topic-world.js';
 
 const { kafka } = useKafka();
-const FORGED = decision({
-  chain: { log: 'log', sequence: 1, previousHash: '0'.repeat(64), hash: '0'.repeat(64) },
-});
+const TIME = '2026-03-01T10:00:00.000Z';
+const opened = edgeDecision('intruder', TIME, null, { access: 'allow' });
 
-it.each([
-  ['no event', 'garbage', 'changed: the event is not one'],
-  ['a decision with another hash', toStoredText(FORGED), `changed ${FORGED.id}: its content`],
-])('says where a topic has %s that somebody else put there', async (_, value, fault) => {
-  const world = createTopicWorld(kafka().broker);
-  await world.publish(decisions(3));
-  const client = new Kafka({ brokers: [kafka().broker], logLevel: logLevel.NOTHING });
-  const producer = client.producer();
+/** As somebody who may write to the topic, and has no key. */
+async function send(world: TopicWorld, values: readonly string[]): Promise<void> {
+  const producer = new Kafka({ brokers: [kafka().broker], logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
-  const [put] = await producer.send({ topic: world.topic, messages: [{ key: 'k', value }] });
+  await producer.send({
+    topic: world.topic,
+    messages: values.map((value, at) => ({ key: `${at}`, value })),
+  });
   await producer.disconnect();
+}
+
+async function messagesOf(world: TopicWorld): Promise<readonly string[]> {
+  const log = world.open();
+  const { events } = await log.readParts(AbortSignal.timeout(60_000));
+  const found: string[] = [];
+  for await (const { event } of events) found.push(event);
+  await log.close();
+  return found;
+}
+
+function commandLine(world: TopicWorld): CommandLine {
   const cli = createCommandLine();
   onTestFinished(() => cli.close());
-  cli.configure({ decisions: { kind: 'kafka', brokers: [kafka().broker], topic: world.topic } });
-  const place = `partition ${put?.partition}, offset ${put?.baseOffset}`;
-  const { status, out } = await cli.run(['decisions', 'verify']);
-  expect([status, out]).toEqual([5, expect.stringContaining(`(${place}): ${fault}`)]);
-  const { json } = await cli.run(['decisions', 'verify', '--json']);
-  expect(json()).toMatchObject({ verified: false, fault: { place } });
+  cli.configure({
+    decisions: {
+      kind: 'kafka',
+      brokers: [kafka().broker],
+      topic: world.topic,
+      trustedKeys: [signer.verifierKey],
+    },
+  });
+  return cli;
+}
+
+it('who can only write to the topic can neither add nor hide nor hold up a decision', {
+  timeout: 120_000,
+}, async () => {
+  const world = createTopicWorld(kafka().broker);
+  const verifiers = () => [verifier];
+  await world.publish([edgeDecision('web', TIME, null, { access: 'allow' }), ...decisions(20)]);
+  const genuine = await messagesOf(world);
+  const last = genuine.flatMap((each) => (each.includes('checkpoint') ? [] : [parseCloudEvent(each)]));
+  const { log = '' } = last[0]?.chain ?? {};
+  const forged = [
+    'garbage',
+    '{}',
+    toStoredText(opened),
+    ...chained([opened], '01ZZZZZZZZZZZZZZZZZZZZZZZZ', stranger).map(toStoredText),
+    ...extendChain(emptyChain('01ZZZZZZZZZZZZZZZZZZZZZZZY'), [opened]).chained.map(toStoredText),
+    // In the log itself, far behind its end, and in the place of its next decision.
+    ...chained(
+      Array.from({ length: 40 }, (_, at) => ({ ...opened, id: `x${at}` })),
+      log,
+      stranger,
+    ).map(toStoredText),
+    ...genuine
+      .map((each) => each.replace('"outcome":"applied"', '"outcome":"refused"'))
+      .filter((each) => !genuine.includes(each)),
+    ...genuine.filter((each) => !each.includes('checkpoint')).toReversed(),
+    ...logOf(101, log)
+      .filter((each) => each.includes('checkpoint'))
+      .map((each) => each.replaceAll(signer.name, 'scopemesh/other')),
+    beginningOf('other').replaceAll('payments', 'billing'),
+  ];
+  await send(world, forged);
+  await world.publish(decisions(5), { verifiers });
+  await send(world, forged);
+  const cli = commandLine(world);
+  const { status, json } = await cli.run(['decisions', 'verify', '--json']);
+  expect([status, json()]).toEqual([
+    0,
+    expect.objectContaining({
+      verified: true,
+      unproven: 2 * forged.length,
+      logs: [expect.objectContaining({ last: 26 })],
+    }),
+  ]);
+  const asked = await cli.run(['who-can-call', 'orders', '--from-topic', '--json']);
+  expect(asked.json()).toMatchObject({ callers: [{ source: 'web' }] });
+  expect((await cli.run(['decisions', 'list', '--json'])).out).not.toContain('intruder');
+  const { out } = await cli.run(['decisions', 'export']);
+  expect(out.split('\n').filter((each) => each.includes('intruder'))).toEqual([]);
+});
+
+it('who can delete the newest messages leaves a log that lacks what its newest note signs', {
+  timeout: 120_000,
+}, async () => {
+  const world = createTopicWorld(kafka().broker);
+  await world.publish(decisions(20));
+  const events = await messagesOf(world);
+  const checkpoint = events.filter((each) => each.includes('checkpoint')).at(-1) ?? '';
+  const copy = createTopicWorld(kafka().broker);
+  const prepared = copy.open();
+  await prepared.check();
+  await prepared.close();
+  await send(
+    copy,
+    events.filter((each) => !each.includes('"sequence":20}')),
+  );
+  const cli = commandLine(copy);
+  expect((await cli.run(['decisions', 'verify', '--json'])).json()).toMatchObject({
+    verified: false,
+    fault: { kind: 'removed', sequence: 20 },
+  });
+  expect(checkpoint).toContain('"size":20');
 });

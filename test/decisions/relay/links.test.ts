@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { openKept } from '../../../src/decisions/checkpoint.js';
+import { Checkpoints } from '../../../src/decisions/checkpoints.js';
+import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
+import type { DecisionLog } from '../../../src/decisions/log.js';
+import { type KeptNote, Publication } from '../../../src/decisions/publication.js';
+import { toTrailRecord } from '../../../src/decisions/trail-record.js';
+import type { TrailReport } from '../../../src/decisions/verify-trail.js';
+import { configError } from '../../../src/errors.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
+import { decisions } from '../../support/decisions.js';
+import { signer, stranger, verifier } from '../../support/signed-log.js';
+import { verifyTrail } from '../../support/verify-trail.js';
+
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+let directory: string;
+let note: string | undefined;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-links-'));
+  note = undefined;
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const kept: KeptNote = {
+  read: async () => (note === undefined ? undefined : openKept([verifier], note)),
+  write: async (text) => {
+    note = text;
+  },
+};
+
+/** Publishes through the store and the log with these names. */
+async function publish(store: string, log: string, count: number, by = () => signer): Promise<void> {
+  const opened = createEmbeddedStore({ directory: join(directory, store), ...runtime });
+  const to = openLog(log);
+  const { journal, keyValues } = opened;
+  const deps = { ...runtime, owner: 'payments', journal, keyValues, log: to, signer: by, kept };
+  try {
+    await journal.settle('destination/default/default/orders', decisions(count));
+    const publication = new Publication(deps);
+    while ((await publication.moveBatch()) > 0);
+    await new Checkpoints(deps).sign(publication.head);
+  } finally {
+    await to.close();
+    await opened.close();
+  }
+}
+
+const openLog = (log: string): DecisionLog =>
+  createEmbeddedDecisionLog({ directory: join(directory, log), ...runtime });
+
+async function verify(log: string, verifiers = [verifier]): Promise<TrailReport> {
+  const opened = openLog(log);
+  const records = [];
+  for await (const event of opened.readEvents({ from: 'start', follow: false }, AbortSignal.timeout(20_000)))
+    records.push(toTrailRecord(event));
+  await opened.close();
+  return verifyTrail(records, { verifiers, kept: await kept.read() });
+}
+
+it('a log of a lost store follows the log that is there', async () => {
+  await publish('one', 'log', 20);
+  await publish('two', 'log', 3);
+  const { logs, fault } = await verify('log');
+  expect(fault).toBeUndefined();
+  expect(logs.map(({ last, follows }) => [last, follows?.size])).toEqual([
+    [20, undefined],
+    [3, 20],
+  ]);
+  expect(logs[1]?.follows?.log).toBe(logs[0]?.log);
+});
+
+it('a log of a lost store and a lost log follows what the note outside of both says', async () => {
+  await publish('one', 'log', 20);
+  const before = await kept.read();
+  await publish('two', 'other log', 3);
+  const { logs, fault } = await verify('other log');
+  expect(fault).toBeUndefined();
+  expect(logs).toMatchObject([{ last: 3, follows: { log: before?.log, size: 20 } }]);
+  // The former log does not have what is newest.
+  note = note ?? '';
+  expect((await verify('log')).fault).toMatchObject({ kind: 'removed' });
+});
+
+it('a note that another key signed names no log', async () => {
+  await publish('one', 'log', 2, () => stranger);
+  await publish('two', 'other log', 3);
+  expect((await verify('other log')).logs.map(({ follows }) => follows)).toEqual([undefined]);
+});
+
+it('a replica with a key of its own goes on in the same log, for those who trust both keys', async () => {
+  await publish('one', 'log', 2);
+  await publish('one', 'log', 2, () => stranger);
+  expect((await verify('log')).fault).toMatchObject({ kind: 'unsigned', sequence: 3 });
+});
+
+it('nothing is published while the key cannot be used, and all of it afterwards', async () => {
+  const broken = () => {
+    throw configError('the key is broken');
+  };
+  await expect(publish('one', 'log', 5, broken)).rejects.toThrow('the key is broken');
+  expect(await verify('log')).toMatchObject({ decisions: 0, logs: [] });
+  await publish('one', 'log', 1);
+  expect(await verify('log')).toMatchObject({ decisions: 6, logs: [{ first: 1, last: 6 }] });
+});
