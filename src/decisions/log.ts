@@ -98,15 +98,17 @@ export function instantOf(from: ReadOptions['from']): number | undefined {
   return instant;
 }
 
-/** The decisions in a log. Skips checkpoints in silence, and with a warning what a later version wrote in another form. */
+/** The proven decisions in a log. Skips checkpoints in silence, and with a warning what a later version wrote in another form. */
 export async function* readDecisions(
   log: Pick<DecisionLog, 'readEvents'>,
   options: ReadOptions,
   signal: AbortSignal,
   logger: Logger,
+  isProven: (event: string) => boolean = () => true,
 ): AsyncIterable<Decision> {
   const from = instantOf(options.from);
   for await (const event of log.readEvents(options, signal)) {
+    if (!isProven(event)) continue;
     const decision = parseStored(event, logger);
     if (decision === undefined) continue;
     if (from === undefined || Date.parse(decision.time) >= from) yield decision;

@@ -143,6 +143,11 @@ export class TrailVerification {
   }
 
   #addDecision(record: Exclude<TrailRecord, { kind: 'checkpoint' | 'unproven' }>): void {
+    // What is before the first log is not known anyway: a list of decisions has no notes.
+    if (this.#end === undefined && record.kind === 'decision' && record.link.sequence === 1) {
+      this.#logs.push({ log: record.link.log, first: 1, last: 0 });
+      this.#end = { log: record.link.log, sequence: 0, hash: NO_HASH };
+    }
     this.#found = decisionFault(record, this.#end, this.#position) ?? this.#unsigned(record);
     if (this.#found !== undefined || record.kind !== 'decision') return;
     const { log, sequence } = record.link;

@@ -35,8 +35,8 @@ export function addDecisions(program: DocumentedCommand, cli: Cli): void {
     .description(
       'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
         'in owner, decisions and state. As text, an embedded log is read twice, unless --limit is set: first to ' +
-        'find the holds that are still open. Without a filter, --json prints the signed notes too with which logs begin, so that ' +
-        'decisions verify --input can check the list.',
+        'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
+        'with which it begins now, so that decisions verify --input can check the list.',
     )
     .option('-n, --limit <number>', 'print only this many of the newest decisions', parseWhole(1))
     .endHelp(`
@@ -93,15 +93,13 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
     print(decision, filter, approvals, cli);
 }
 
-/** With the notes with which the logs begin: without them the list cannot be verified. */
+/** With the checkpoint that a log begins with whose older part was deleted, and the notes of later logs, which verify needs. */
 async function listEvents(settings: DecisionLogSettings, cli: Cli): Promise<void> {
   let isFirst = true;
-  for await (const { event, record } of readChain(settings, cli, (text, read) => ({
-    event: text,
-    record: read,
-  }))) {
-    const isBeginning = record.kind === 'checkpoint' && (isFirst || record.checkpoint.tree.size === 0);
-    if (record.kind !== 'checkpoint' || isBeginning) cli.screen.jsonLine(parseJson(event));
+  for await (const each of readChain(settings, cli, (event, record) => ({ event, record }))) {
+    const { event, record } = each;
+    const size = record.kind === 'checkpoint' ? record.checkpoint.tree.size : undefined;
+    if (size === undefined || (size === 0) !== isFirst) cli.screen.jsonLine(parseJson(event));
     isFirst = false;
   }
 }

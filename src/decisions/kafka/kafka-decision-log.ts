@@ -23,12 +23,14 @@ import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
 import {
   formatPosition,
+  fromMarks,
   type Mark,
   markOf,
   NOWHERE,
   type Place,
   parsePosition,
   type TopicPosition,
+  unseenOf,
 } from './topic-position.js';
 import { readCommitted, type TopicMessage, TopicReader, type TopicReaderOptions } from './topic-reader.js';
 import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from './transactional-writer.js';
@@ -169,16 +171,8 @@ class KafkaDecisionLog implements DecisionLog {
   }
 
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
-    return readDecisions(
-      { readEvents: () => this.#provenEvents(options, signal) },
-      options,
-      signal,
-      this.#options.logger,
-    );
-  }
-
-  async *#provenEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
-    for await (const event of this.readEvents(options, signal)) if (this.#isProven(event)) yield event;
+    const isProven = (event: string) => this.#isProven(event);
+    return readDecisions(this, options, signal, this.#options.logger, isProven);
   }
 
   #isProven(event: string): boolean {
@@ -375,17 +369,6 @@ class KafkaDecisionLog implements DecisionLog {
   #refuseIfClosed(): void {
     if (this.#closing.signal.aborted) throw closedLog();
   }
-}
-
-/** The marks that a read from `start` must find before it. */
-function unseenOf(marks: ReadonlyMap<number, Mark>, low: Offsets, start: Offsets): Map<number, Mark> {
-  const isThere = (at: number, { offset }: Mark) =>
-    offset >= (low.get(at) ?? 0n) && offset < (start.get(at) ?? 0n);
-  return new Map([...marks].filter(([at, mark]) => isThere(at, mark)));
-}
-
-function fromMarks(start: Offsets, unseen: ReadonlyMap<number, Mark>): Offsets {
-  return new Map([...start].map(([at, offset]) => [at, unseen.get(at)?.offset ?? offset]));
 }
 
 async function* nothing(): LogParts['events'] {}

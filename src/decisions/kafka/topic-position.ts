@@ -70,3 +70,14 @@ export function markOf({ offset, value }: TopicMessage): Mark | undefined {
 
 /** Own IDs have 26 characters. */
 const MAX_ID_LENGTH = 128;
+
+/** The marks that a read from `start` must find before it. */
+export function unseenOf(marks: ReadonlyMap<number, Mark>, low: Offsets, start: Offsets): Map<number, Mark> {
+  const isThere = (at: number, { offset }: Mark) =>
+    offset >= (low.get(at) ?? 0n) && offset < (start.get(at) ?? 0n);
+  return new Map([...marks].filter(([at, mark]) => isThere(at, mark)));
+}
+
+export function fromMarks(start: Offsets, unseen: ReadonlyMap<number, Mark>): Offsets {
+  return new Map([...start].map(([at, offset]) => [at, unseen.get(at)?.offset ?? offset]));
+}

@@ -335,14 +335,14 @@ describe('decisions', () => {
     await cli.run(['apply', '--yes']);
     expect(await cli.run(['decisions', 'verify'])).toMatchObject({
       status: 0,
-      out: expect.stringContaining('the chain of 2 decisions is intact, and 1 signed checkpoint covers it'),
+      out: expect.stringContaining('the chain of 2 decisions is intact and signed, with 2 checkpoints'),
     });
     const file = join(cli.directory, 'decisions.jsonl');
     const key = join(cli.directory, 'state', 'trail-key.pub');
     writeFileSync(file, (await cli.run(['decisions', 'export'])).out);
     const { status, json } = await cli.run(['decisions', 'verify', '--input', file, '--key', key, '--json']);
     expect(status).toBe(0);
-    expect(json()).toMatchObject({ verified: true, signaturesChecked: true, decisions: 2, checkpoints: 1 });
+    expect(json()).toMatchObject({ verified: true, signaturesChecked: true, decisions: 2, checkpoints: 2 });
   });
 
   it('verify names the first decision that somebody changed, and exits 5', async () => {
@@ -371,7 +371,7 @@ describe('decisions', () => {
     writeFileSync(file, '');
     expect(await cli.run(['decisions', 'verify', '--input', file])).toMatchObject({
       status: 1,
-      err: expect.stringContaining('nothing was verified: there is no chain'),
+      err: expect.stringContaining('nothing was verified: there are no decisions'),
     });
   });
 });
