@@ -183,7 +183,7 @@ const EVERY_LOG = {
       z
         .string()
         .regex(
-          /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43}=?$/,
+          /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/,
           'must be a public key as trail-key.pub has it; write NAME+HASH+KEY',
         ),
     )
