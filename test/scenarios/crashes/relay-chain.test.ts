@@ -45,7 +45,10 @@ async function publish(count: number): Promise<readonly TrailRecord[]> {
   await settle(count, async (store) => {
     const end = new AbortController();
     const settled = { wait: () => new Promise<void>(() => {}) };
-    const running = relay({ ...runtime, ...store, owner: 'payments', signer: () => signer, log, settled }, end.signal);
+    const running = relay(
+      { ...runtime, ...store, owner: 'payments', signer: () => signer, log, settled },
+      end.signal,
+    );
     await until('all are published', async () => (await store.journal.overview()).outboxLength === 0);
     end.abort();
     await running;
