@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { isProven, ProofCheck } from '../decisions/batch-proof.js';
-import { openCheckpoint } from '../decisions/checkpoint.js';
+import { isSigned } from '../decisions/checkpoint.js';
 import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { NoteVerifier } from '../decisions/signed-note.js';
@@ -53,7 +53,8 @@ function warnThatItIsEmpty(directory: string, cli: Cli): void {
 
 /**
  * What `keep` makes of each event, in the order of the chain. The events of a topic are put in order in memory, so `keep` as
- * little as you need. Anybody who may write to a topic can repeat a message: it counts once. A topic that deleted its oldest events begins at the first checkpoint after which it is whole.
+ * little as you need. Anybody who may write to a topic can repeat a message: it counts once. A topic that deleted its oldest
+ * events begins at the first checkpoint after which it is whole.
  */
 export async function* readChain<T>(
   settings: DecisionLogSettings,
@@ -126,8 +127,7 @@ function isProvenOnce(
   seen: Set<string>,
 ): boolean {
   // A note is repeated after a crash: the verification knows it again.
-  if (record.kind === 'checkpoint')
-    return openCheckpoint(verifiers, record.checkpoint.log, record.checkpoint.note) !== undefined;
+  if (record.kind === 'checkpoint') return isSigned(verifiers, record.checkpoint);
   if (record.kind !== 'decision' || !isProven(record, proofs) || seen.has(record.link.hash)) return false;
   seen.add(record.link.hash);
   return true;

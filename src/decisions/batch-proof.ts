@@ -1,6 +1,6 @@
 import type { BatchProof, ChainLink, Decision } from '../model/decision.js';
 import { type ChainHead, extendChain, leafOf, withProofs } from './chain.js';
-import { openCheckpoint } from './checkpoint.js';
+import { isSigned } from './checkpoint.js';
 import { type Hash, rootFrom } from './merkle.js';
 import { MerkleTree } from './merkle-tree.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
@@ -86,7 +86,7 @@ export function isProven(record: TrailRecord, proofs: ProofCheck): boolean {
 export function isProvenEvent(text: string, verifiers: readonly NoteVerifier[]): boolean {
   const record = toTrailRecord(text);
   if (record.kind !== 'checkpoint') return isProven(record, new ProofCheck(verifiers));
-  return openCheckpoint(verifiers, record.checkpoint.log, record.checkpoint.note) !== undefined;
+  return isSigned(verifiers, record.checkpoint);
 }
 
 /** It is no checkpoint: the second line of a checkpoint is a number. */

@@ -86,6 +86,18 @@ export function openCheckpoint(
   return undefined;
 }
 
+/**
+ * Whether one of the keys signed a stored checkpoint as it is. The note alone says nothing about the fields beside it, which
+ * anybody who may write to a topic could change in a copy.
+ */
+export function isSigned(
+  verifiers: readonly NoteVerifier[],
+  { log, note, tree }: Pick<StoredCheckpoint, 'log' | 'note' | 'tree'>,
+): boolean {
+  const signed = openCheckpoint(verifiers, log, note);
+  return signed !== undefined && signed.size === tree.size && signed.root.equals(rootOf(tree));
+}
+
 /** A checkpoint that is kept outside of the log, and its log. */
 export interface KeptCheckpoint {
   readonly log: string;

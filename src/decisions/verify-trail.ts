@@ -77,7 +77,7 @@ export class TrailVerification {
   #end: End | undefined;
   #tree = EMPTY_FRONTIER;
   #found: Found | undefined;
-  /** The digests of the notes that were found at their place. */
+  /** The digests of the texts of the notes that were found at their place: a replica with another key may repeat one. */
   readonly #checked = new Set<string>();
 
   /**
@@ -117,8 +117,8 @@ export class TrailVerification {
 
   #addCheckpoint(checkpoint: StoredCheckpoint): void {
     const { log, note, tree } = checkpoint;
-    const noteDigest = hash('sha256', note, 'base64');
-    const isKnown = this.#checked.has(noteDigest);
+    const digest = hash('sha256', note.slice(0, note.lastIndexOf('\n\n')), 'base64');
+    const isKnown = this.#checked.has(digest);
     const isBeginning = tree.size === 0 && !isKnown;
     const known = {
       // A log begins with a checkpoint of its own.
@@ -133,7 +133,7 @@ export class TrailVerification {
       (isBeginning ? beginningFault(log, follows, this.#logs) : undefined);
     if (fault !== undefined) this.#found = at(this.#position, fault);
     if (fault !== undefined || isKnown) return;
-    this.#checked.add(noteDigest);
+    this.#checked.add(digest);
     if (isBeginning || this.#end === undefined) {
       this.#logs.push({ log, first: tree.size + 1, last: tree.size, ...definedFields({ follows }) });
       this.#end = { log, sequence: tree.size, ...(tree.size === 0 ? { hash: NO_HASH } : {}) };

@@ -6,7 +6,7 @@ import { checkpointSubject, originOf, signCheckpoint } from '../../src/decisions
 import { fromFirstWholeCheckpoint } from '../../src/decisions/cut-front.js';
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
 import { decisions } from '../support/decisions.js';
-import { beginningOf, signer, verifier } from '../support/signed-log.js';
+import { beginningOf, logOf, signer, verifier } from '../support/signed-log.js';
 import { verifyTrail } from '../support/verify-trail.js';
 
 const verifiers = [verifier];
@@ -96,6 +96,21 @@ describe('a topic that deleted its oldest events', () => {
   it('shows a decision that is missing although no partition lost anything', () => {
     const without = records.filter(({ record }) => record.kind !== 'decision' || record.link.sequence !== 2);
     expect(verify(cutBy([0, 0, 0], without)).fault).toMatchObject({ kind: 'removed', sequence: 2 });
+  });
+
+  it('begins with the next log where the end of a log is deleted, whatever note of it is left or repeated', () => {
+    const [begin = '', ...rest] = logOf(30, 'one');
+    const second = logOf(5, 'two', { log: 'one', size: 30 });
+    const third = logOf(2, 'zwei', { log: 'two', size: 5 });
+    for (const left of [[begin], [begin, ...rest.slice(0, 12)], rest.slice(0, 3), [rest[20] ?? '']]) {
+      const records = [...left, ...second, ...third].map(toTrailRecord);
+      const cut = [{ first: toTrailRecord(second[1] ?? '') }];
+      const report = verify({ left: inChainOrder(records, (record) => record), cut });
+      expect(report.fault).toBeUndefined();
+      expect(report.logs).toMatchObject([{ log: 'two', first: 1, last: 5 }, { log: 'zwei' }]);
+      // Where no partition lost anything, somebody removed it.
+      expect(verify({ left: records, cut: [] }).fault).toBeDefined();
+    }
   });
 
   it('is not verified where no checkpoint is left behind the gap', () => {

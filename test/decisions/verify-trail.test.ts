@@ -289,8 +289,16 @@ describe('several logs of one owner', () => {
     const { data, ...event } = JSON.parse(one[0] ?? '');
     for (const line of ['\u2014 somebody AAAA', 'after two 5']) {
       const respelled = JSON.stringify({ ...event, data: { ...data, note: `${data.note}${line}\n` } });
-      expect(kindOf([...one, ...two, respelled, ...one.slice(1)])).toBe('repeated');
+      expect(kindOf([...one, ...two, respelled, ...one.slice(1)])).toBe('checkpoint');
     }
+  });
+
+  it('may begin with the same note by another key, as after a crash of the replica that wrote it', () => {
+    const other = createNoteVerifier(stranger.verifierKey);
+    const again = beginningOf('one', undefined, stranger);
+    const records = [one[0] ?? '', again, ...one.slice(1)].map(toTrailRecord);
+    expect(verifyTrail(records, { verifiers: [verifier, other] })).toMatchObject({ logs: [{ last: 30 }] });
+    expect(verifyTrail(records, { verifiers: [verifier, other] }).fault).toBeUndefined();
   });
 
   it('lack nothing of what a checkpoint signs that was kept elsewhere', () => {

@@ -35,8 +35,8 @@ function inBatches(all: readonly Decision[]): readonly (readonly Decision[])[] {
 const BATCH = 20;
 
 /** With this event a log begins. */
-export function beginningOf(log: string, follows?: FormerLog): string {
-  return eventOf(log, signBeginning(signer, originOf('payments', log), follows), emptyChain(log).tree);
+export function beginningOf(log: string, follows?: FormerLog, by = signer): string {
+  return eventOf(log, signBeginning(by, originOf('payments', log), follows), emptyChain(log).tree);
 }
 
 /** The decisions with their places in a chain, and signed. */

@@ -22,6 +22,9 @@ async function send(world: TopicWorld, values: readonly string[]): Promise<void>
   await producer.disconnect();
 }
 
+const withOtherRoots = (event: string) =>
+  event.replace(/"roots":\["(.)/, (_, digit) => `"roots":["${digit === '0' ? '1' : '0'}`);
+
 async function messagesOf(world: TopicWorld): Promise<readonly string[]> {
   const log = world.open();
   const { events } = await log.readParts(AbortSignal.timeout(60_000));
@@ -74,6 +77,8 @@ it('who can only write to the topic can neither add nor hide nor hold up a decis
       .filter((each) => each.includes('checkpoint'))
       .map((each) => each.replaceAll(signer.name, 'scopemesh/other')),
     beginningOf('other').replaceAll('payments', 'billing'),
+    // A genuine note, beside which the tree is another one.
+    ...genuine.flatMap((each) => (each.includes('"roots":["') ? withOtherRoots(each) : [])),
   ];
   await send(world, forged);
   await world.publish(decisions(5), { verifiers });
