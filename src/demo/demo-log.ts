@@ -20,7 +20,7 @@ const LINE = z.looseObject({ level: z.string(), time: z.string(), msg: z.string(
 /** Warnings that the screen leaves out: it shows a hold as a decision, and nobody backs up the key of a demo. */
 const LEFT_OUT = new Set([
   'a change is held',
-  'made a key that signs the decision log; back it up, and give the public key to those who verify the log',
+  'made a key that signs the decisions; back it up, and give the public key to those who read or verify the log',
 ]);
 
 /** Writes the daemon's log as JSON lines to a file; warnings and errors also go to `onWarning`. */
