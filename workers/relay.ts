@@ -29,7 +29,7 @@ export async function runRelay(
   const log = await openDecisionLog(config, runtime, { mayCreateTopic: true, stop });
   try {
     const signer = openSigner(config, runtime);
-    const kept = keptNote(config, consul.logNote);
+    const kept = keptNote(config, consul.logNote, runtime);
     // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
     const isPaused = () => sharesDisk(config) && space.isLow();
     const { owner } = config;

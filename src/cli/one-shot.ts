@@ -151,7 +151,7 @@ async function publish(
   try {
     const { journal, keyValues } = store;
     const signer = adapters.openSigner(config, runtime);
-    const kept = keptNote(config, consul.logNote);
+    const kept = keptNote(config, consul.logNote, runtime);
     const deps = {
       ...runtime,
       ...definedFields({ kept }),
