@@ -125,10 +125,10 @@ async function kills(sending: Promise<unknown>) {
   return { lastKillAt, endedAlone };
 }
 
-/** The chain of the topic, and the checkpoints that each leader signed. */
+/** The chain of the topic, and what each leader signed, by the key that they share. */
 async function verify(): Promise<string> {
   const config = world.replicas[0]?.configFile ?? '';
-  const args = [BUILT, '-c', config, 'decisions', 'verify', '--key', ...world.keyFiles];
+  const args = [BUILT, '-c', config, 'decisions', 'verify'];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
   return stdout;
 }
