@@ -131,7 +131,12 @@ describe('questions to a topic with --from-topic', () => {
     await world.publish([narrowedInTrial(time)]);
     cli.configure({
       mode: 'observe',
-      decisions: { kind: 'kafka', brokers: [kafka().broker], topic: world.topic },
+      decisions: {
+        kind: 'kafka',
+        brokers: [kafka().broker],
+        topic: world.topic,
+        trustedKeys: [signer.verifierKey],
+      },
     });
     expect(await ask(cli, 'trial')).toMatchObject({
       status: 1,
@@ -250,8 +255,8 @@ describe('the index of a topic', () => {
     };
     await world.publish([edge('web', day(1), null, BOTH)]);
     const before = await groups();
-    // Each time a decision and a checkpoint.
-    expect(await read()).toBe(2);
+    // The statement with which the log begins, a decision and a checkpoint.
+    expect(await read()).toBe(3);
     for (const number of [2, 3]) {
       await log.append([edge('web', day(number), BOTH, READ)]);
       expect(await read()).toBe(1);

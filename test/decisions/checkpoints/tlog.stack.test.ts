@@ -53,12 +53,14 @@ it("Go's implementation of notes and Merkle trees accepts every checkpoint and e
     events.push(event);
   await log.close();
   await store.close();
-  expect(check(events)).toMatchObject({ status: 0, stdout: '735 decisions, 7 checkpoints\n' });
-  const { hash } = JSON.parse(events[10] ?? '').data.chain;
-  const changed = events.with(10, (events[10] ?? '').replaceAll(hash, 'f'.repeat(64)));
+  expect(check(events)).toMatchObject({ status: 0, stdout: '735 decisions, 8 checkpoints\n' });
+  const { hash } = JSON.parse(events[11] ?? '').data.chain;
+  const changed = events.with(11, (events[11] ?? '').replaceAll(hash, 'f'.repeat(64)));
   expect(check(changed)).toMatchObject({ status: 1, stderr: expect.stringContaining('computed') });
 
-  const notes = events.flatMap((event) => parseCheckpointEvent(JSON.parse(event))?.note ?? []);
+  const signed = events.flatMap((event) => parseCheckpointEvent(JSON.parse(event)) ?? []);
+  const notes = signed.flatMap(({ note, tree }) => (tree.size > 0 ? [note] : []));
+  expect(notes).toHaveLength(7);
   const kept = join(directory, 'checkpoint.txt');
   for (const note of notes) {
     writeFileSync(kept, note);
