@@ -36,6 +36,7 @@ export function crossFindings(file: unknown): Finding[] {
     ...tlsFindings(asMap(asMap(root.consul).tls), ['consul', 'tls']),
     ...tlsFindings(asMap(asMap(root.decisions).tls), ['decisions', 'tls']),
     ...webhookFindings(asList(asMap(root.decisions).webhooks).map(asMap), ['decisions', 'webhooks']),
+    ...signingKeyFindings(asMap(root.queue), asMap(root.decisions)),
   ];
 }
 
@@ -244,6 +245,15 @@ function destinationFindings(scope: string, to: string, path: ConfigPath): Findi
       `uses a capture that the scope does not have; ${available === '' ? 'put {name} into the scope' : `it has ${available}`}`,
     ),
   ];
+}
+
+/** Replicas write one log. With a key for each, a new leader would not believe what the last one signed. */
+function signingKeyFindings(queue: KeyValues, decisions: KeyValues): Finding[] {
+  const mayBeSeveral = queue.kind === 'bullmq' && decisions.kind === 'kafka';
+  if (!mayBeSeveral || Object.hasOwn(decisions, 'signingKeyFile')) return [];
+  const fault =
+    'is missing; all replicas sign with one key: make it with "openssl genpkey -algorithm ed25519 -out FILE", and name the same file on each replica';
+  return [finding(['decisions', 'signingKeyFile'], fault, 'key')];
 }
 
 function tlsFindings(tls: KeyValues, path: ConfigPath): Finding[] {

@@ -188,7 +188,9 @@ const EVERY_LOG = {
         ),
     )
     .exactOptional()
-    .describe('Public keys of other replicas and of the past: decisions that they signed count too.'),
+    .describe(
+      'Public keys besides the own one, as after a change of the key: decisions that they signed count too.',
+    ),
   webhooks: WEBHOOKS,
 };
 

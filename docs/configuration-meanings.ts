@@ -136,9 +136,9 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'Where decisions go. `embedded`: a SQLite file in `state.directory`. `kafka`: see [publish to Kafka](../how-to/publish-to-kafka.md).',
   'decisions.kind': 'The kind of log.',
   'decisions.signingKeyFile':
-    'The Ed25519 key, in PEM, that signs [the decisions](../trail.md). Default: `trail-key.pem` in `state.directory`, made at the first start. Replicas share one key, or each names the public keys of the others in `decisions.trustedKeys`.',
+    'The Ed25519 key, in PEM, that signs [the decisions](../trail.md). Default: `trail-key.pem` in `state.directory`, made at the first start. Required with `queue.kind: bullmq` and `decisions.kind: kafka`: all replicas of an owner sign with the same key.',
   'decisions.trustedKeys':
-    'Public keys, as `trail-key.pub` has them, whose decisions count beside those of the own key: of other replicas, and of keys that were changed.',
+    'Public keys, as `trail-key.pub` has them, whose decisions count beside those of the own key: [after a change of the key](../trail.md#the-key), and for a machine that only reads.',
   'decisions.webhooks':
     'Receivers that get each event of the log as a signed HTTP request, for programs without Kafka. See [send decisions to a webhook](../how-to/send-decisions-to-a-webhook.md).',
   'decisions.webhooks[].name':

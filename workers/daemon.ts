@@ -15,7 +15,14 @@ import { keepSpace } from '../src/queue/store-space.js';
 import type { Runtime } from '../src/runtime.js';
 import { runPresence } from './presence.js';
 import { runRoles } from './roles.js';
-import { openConsul, openDecisionLog, openProvider, openStore, startQuestionThread } from './wire.js';
+import {
+  openConsul,
+  openDecisionLog,
+  openProvider,
+  openSigner,
+  openStore,
+  startQuestionThread,
+} from './wire.js';
 
 /**
  * The daemon: one replica, which always takes events, and leads while it has the lease. Resolves after a clean stop: intake
@@ -30,6 +37,8 @@ export async function runDaemon(
   const { logger, metrics, clock } = runtime;
   checkRelay(options);
   makeStateDirectory(config.state.directory, 'daemon');
+  // A standby whose key cannot be used must not find out when it leads.
+  openSigner(config, runtime);
   const resources = new Resources();
   const store = resources.add(await openStore(config, runtime));
   const end = new AbortController();

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { DecisionLog } from '../src/decisions/log.js';
-import { trustedKeys } from '../src/decisions/signing-key.js';
+import { trustedProofs } from '../src/decisions/signing-key.js';
 import { deliverWebhook } from '../src/decisions/webhook-delivery.js';
 import { WebhookStore } from '../src/decisions/webhook-state.js';
 import { messageOf } from '../src/errors.js';
@@ -29,10 +29,10 @@ export async function runWebhooks(
         const sender = await openWebhookSender(settings, runtime);
         const store = new WebhookStore(keyValues, name);
         const isPaused = () => space.isLow();
-        const trusted = () => trustedKeys(state.directory, decisions.trustedKeys);
-        const verifiers = decisions.kind === 'kafka' ? trusted : undefined;
+        const proofs =
+          decisions.kind === 'kafka' ? trustedProofs(state.directory, decisions.trustedKeys) : undefined;
         await deliverWebhook(
-          { ...runtime, name, owner, log, store, sender, wants, verifiers, isPaused },
+          { ...runtime, name, owner, log, store, sender, wants, proofs, isPaused },
           signal,
         );
         await sender.close();

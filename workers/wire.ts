@@ -12,7 +12,8 @@ import type { Consul } from '../src/consul/consul.js';
 import type { LocalTrail } from '../src/daemon/questions.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import type { NoteSigner, NoteVerifier } from '../src/decisions/signed-note.js';
-import { openSigningKey, trustedKeys } from '../src/decisions/signing-key.js';
+import { openSigningKey, trustedKeys, trustedProofs } from '../src/decisions/signing-key.js';
+import type { TopicContent } from '../src/decisions/topic-content.js';
 import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
 import type { TrailFault } from '../src/decisions/verify-trail.js';
@@ -166,7 +167,7 @@ export async function openDecisionLog(
       ? { state: { topic: `${decisions.topic}.state`, owner: config.owner, ...definedFields({ stop }) } }
       : {}),
     timeoutMs: 10_000,
-    verifiers: () => trustedKeys(config.state.directory, decisions.trustedKeys),
+    proofs: trustedProofs(config.state.directory, decisions.trustedKeys),
   });
 }
 
@@ -210,13 +211,14 @@ export function startQuestionThread({ decisions, state, owner }: DecisionLogSett
 export async function verifyTrail(
   config: DecisionLogSettings,
   verifiers: readonly NoteVerifier[],
+  topic?: TopicContent,
 ): Promise<TrailFault | undefined> {
   const { verifyIndex } = await import('../src/decisions/embedded/verify-index.js');
   const isIndex = config.decisions.kind === 'kafka';
-  return verifyIndex(isIndex ? indexDirectory(config) : config.state.directory, verifiers, { rows: isIndex });
+  return verifyIndex(isIndex ? indexDirectory(config) : config.state.directory, verifiers, topic);
 }
 
-/** A replica has a key before it reads what others signed: a later leader signs with it. */
+/** A standby has not signed yet, and its public key is written with the key. */
 function trustedOf(config: DecisionLogSettings, runtime: Runtime): readonly NoteVerifier[] {
   openSigner(config, runtime)();
   return trustedKeys(config.state.directory, config.decisions.trustedKeys);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { startKafka } from '../../test/stack/kafka.js';
+import { signingKeyFile } from '../../test/stack/key-file.js';
 import { until } from '../../test/stack/process.js';
 import { startRedis } from '../../test/stack/redis.js';
 import { byConsulConfigWrite, byCurl, bySequentialScript } from '../support/alternatives.js';
@@ -91,7 +92,7 @@ async function firstSync(way: Way, world: World, bench: Bench): Promise<Sample> 
       servers.push(kafka);
       const topic = `decisions-${randomUUID()}`;
       await kafka.createTopic(topic, 6);
-      file.decisions = { kind: 'kafka', brokers: [kafka.broker], topic };
+      file.decisions = { kind: 'kafka', brokers: [kafka.broker], topic, signingKeyFile: signingKeyFile() };
     }
     const scene = await openScene(world, { file } satisfies SceneOptions);
     servers.push({ stop: () => scene.close() });

@@ -1,4 +1,5 @@
 import { startKafka } from '../../test/stack/kafka.js';
+import { signingKeyFile } from '../../test/stack/key-file.js';
 import { until } from '../../test/stack/process.js';
 import { startRedis } from '../../test/stack/redis.js';
 import { inParallel } from '../support/consul.js';
@@ -59,7 +60,7 @@ async function measure(standbys: number, bench: Bench): Promise<Sample> {
     const scene = await openScene(world, {
       file: {
         queue: { kind: 'bullmq', url: redis.url },
-        decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC },
+        decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC, signingKeyFile: signingKeyFile() },
       },
     });
     servers.push({ stop: () => scene.close() });

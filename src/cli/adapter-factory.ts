@@ -2,6 +2,7 @@ import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '
 import type { Consul } from '../consul/consul.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { NoteSigner, NoteVerifier } from '../decisions/signed-note.js';
+import type { TopicContent } from '../decisions/topic-content.js';
 import type { Trail } from '../decisions/trail.js';
 import type { TrailFault } from '../decisions/verify-trail.js';
 import type { WebhookSender } from '../decisions/webhook.js';
@@ -55,11 +56,12 @@ export interface AdapterFactory {
   copyState(directory: string, to: string): Promise<readonly string[]>;
   /**
    * Derives again what answers read beside the events, here the index of a topic as well, and compares. Call it once the events
-   * are verified. Throws SyncError ERR_DECISIONS_UNREACHABLE.
+   * are verified; `topic`: what they are, if they come from a topic. Throws SyncError ERR_DECISIONS_UNREACHABLE.
    */
   verifyTrail(
     settings: DecisionLogSettings,
     verifiers: readonly NoteVerifier[],
+    topic?: TopicContent,
   ): Promise<TrailFault | undefined>;
   /**
    * The key that signs the decisions. Throws SyncError ERR_CONFIG for a configured key that cannot be used; what it returns

@@ -1,8 +1,8 @@
 import type { BatchProof, ChainLink, Decision } from '../model/decision.js';
 import { type ChainHead, extendChain, leafOf, withProofs } from './chain.js';
 import { isSigned } from './checkpoint.js';
-import { type Hash, rootFrom } from './merkle.js';
-import { MerkleTree } from './merkle-tree.js';
+import { type Hash, nodeHash, rootFrom } from './merkle.js';
+import { largestPowerBelow } from './merkle-tree.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
 import { type TrailRecord, toTrailRecord } from './trail-record.js';
 
@@ -19,15 +19,21 @@ const MAX_KNOWN = 1_000;
 export function proveBatch(signer: NoteSigner, hashes: readonly string[]): readonly BatchProof[] {
   const size = hashes.length;
   if (size === 0) return [];
-  const tree = new MerkleTree();
-  for (const [at, each] of hashes.entries()) tree.append(at, leafOf(each));
-  const signature = toText(signer.signatureOf(signedText(signer.name, size, tree.root(0, size))));
-  return hashes.map((_, index) => ({
-    hashes: tree.inclusionProof(index, size).map(toText),
-    index,
-    signature,
-    size,
-  }));
+  const { root, paths } = auditPaths(hashes.map(leafOf));
+  const signature = toText(signer.signatureOf(signedText(signer.name, size, root)));
+  return paths.map((path, index) => ({ hashes: path, index, signature, size }));
+}
+
+/** The root of the tree with these leaves, and the audit path of each (RFC 6962, section 2.1.1): each node is hashed once. */
+function auditPaths(leaves: readonly Hash[]): { readonly root: Hash; readonly paths: readonly string[][] } {
+  const [only] = leaves;
+  if (only !== undefined && leaves.length === 1) return { root: only, paths: [[]] };
+  const split = largestPowerBelow(leaves.length);
+  const [left, right] = [auditPaths(leaves.slice(0, split)), auditPaths(leaves.slice(split))];
+  const [leftRoot, rightRoot] = [toText(left.root), toText(right.root)];
+  for (const path of left.paths) path.push(rightRoot);
+  for (const path of right.paths) path.push(leftRoot);
+  return { root: nodeHash(left.root, right.root), paths: [...left.paths, ...right.paths] };
 }
 
 /** As `extendChain`, with a signature for every few of them. */
@@ -65,6 +71,13 @@ export class ProofCheck {
     });
   }
 
+  /** Whether the keys signed an event of a topic, a decision or a checkpoint. */
+  isProvenEvent(text: string): boolean {
+    const record = toTrailRecord(text);
+    if (record.kind === 'checkpoint') return isSigned(this.#verifiers, record.checkpoint);
+    return isProven(record, this);
+  }
+
   #hasSigned(at: number, text: string, signature: string): boolean {
     const name = `${at} ${text}${signature}`;
     const known = this.#known.get(name);
@@ -80,13 +93,6 @@ export class ProofCheck {
 /** Whether a record is a decision as it was signed: the one question to each message of a topic. */
 export function isProven(record: TrailRecord, proofs: ProofCheck): boolean {
   return record.kind === 'decision' && record.isIntact && proofs.isProven(record.source, record.link);
-}
-
-/** Whether the keys signed an event of a topic, a decision or a checkpoint. */
-export function isProvenEvent(text: string, verifiers: readonly NoteVerifier[]): boolean {
-  const record = toTrailRecord(text);
-  if (record.kind !== 'checkpoint') return isProven(record, new ProofCheck(verifiers));
-  return isSigned(verifiers, record.checkpoint);
 }
 
 /** It is no checkpoint: the second line of a checkpoint is a number. */

@@ -1,7 +1,7 @@
 import { invalidEvent } from '../errors.js';
 import { EMPTY_FRONTIER, type Frontier, HASH_BYTES, type Hash, nodeHash } from './merkle.js';
 
-const FIRST_LEAVES = 16;
+const FIRST_LEAVES = 1_024;
 
 /**
  * The tree over the leaves of a log. A log whose beginning was deleted has the frontier of the checkpoint that it begins with
@@ -77,7 +77,7 @@ export class MerkleTree {
   }
 }
 
-function largestPowerBelow(size: number): number {
+export function largestPowerBelow(size: number): number {
   let power = 1;
   while (power * 2 < size) power *= 2;
   return power;

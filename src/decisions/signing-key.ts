@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { configError, messageOf } from '../errors.js';
 import { makeStateDirectory } from '../make-directory.js';
 import type { Logger } from '../observe.js';
+import { ProofCheck } from './batch-proof.js';
 import { createNoteSigner, createNoteVerifier, type NoteSigner, type NoteVerifier } from './signed-note.js';
 
 export interface SigningKeyOptions {
@@ -44,6 +45,18 @@ export function trustedKeys(directory: string, configured: readonly string[] = [
   const own = publicKeyPath(directory);
   const keys = [...(existsSync(own) ? [readFileSync(own, 'utf8')] : []), ...configured];
   return keys.map(createNoteVerifier);
+}
+
+/** The same for each message of a topic: reads the keys once, as soon as this state directory has one. */
+export function trustedProofs(directory: string, configured: readonly string[] = []): () => ProofCheck {
+  let known: ProofCheck | undefined;
+  return () => {
+    if (known !== undefined) return known;
+    const hasOwn = existsSync(publicKeyPath(directory));
+    const proofs = new ProofCheck(trustedKeys(directory, configured));
+    if (hasOwn) known = proofs;
+    return proofs;
+  };
 }
 
 /** Where a process writes the public key of its signing key. */

@@ -4,11 +4,10 @@ import { fieldOf } from '../model/field-of.js';
 import { createNotifier } from '../notifier.js';
 import { backoffMs } from '../repeat.js';
 import type { Runtime } from '../runtime.js';
-import { isProvenEvent } from './batch-proof.js';
+import type { ProofCheck } from './batch-proof.js';
 import { CHECKPOINT_EVENT } from './checkpoint.js';
 import { isOwnedBy, parseJson } from './envelope.js';
 import { type DecisionLog, parseLogEvent } from './log.js';
-import type { NoteVerifier } from './signed-note.js';
 import type { Delivery, WebhookSender } from './webhook.js';
 import type { WebhookState, WebhookStore } from './webhook-state.js';
 
@@ -22,7 +21,7 @@ export interface WebhookDeliveryDeps extends Runtime {
   /** A topic may hold the decisions of other owners. */
   readonly owner: string;
   /** The keys whose events are sent; absent for a log that nobody else can write to. */
-  readonly verifiers?: (() => readonly NoteVerifier[]) | undefined;
+  readonly proofs?: (() => ProofCheck) | undefined;
   /** While it is true nothing is sent: the store has no room for what follows. */
   readonly isPaused: () => boolean;
 }
@@ -149,14 +148,14 @@ class WebhookDelivery {
   }
 
   #selected(text: string): LogEvent | undefined {
-    const { wants, owner, verifiers, name: webhook, logger, metrics } = this.#deps;
+    const { wants, owner, proofs, name: webhook, logger, metrics } = this.#deps;
     try {
       const event = parseJson(text);
       const [id, type, source] = ['id', 'type', 'source'].map((field) => fieldOf(event, field));
       if (typeof id !== 'string' || typeof type !== 'string' || typeof source !== 'string')
         throw new Error('it is no CloudEvent');
       if (!isOwnedBy(owner, source) || !wants(type)) return undefined;
-      if (verifiers !== undefined && !isProvenEvent(text, verifiers()))
+      if (proofs?.().isProvenEvent(text) === false)
         throw new Error('no key signed it that this replica trusts');
       if (parseLogEvent(text) === undefined) CHECKPOINT_EVENT.parse(event);
       if (!EVENT_ID.test(id)) throw new Error('its ID is not 1 to 128 visible ASCII characters');

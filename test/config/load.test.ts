@@ -126,7 +126,7 @@ describe('A configuration file', () => {
 
   it('holds the queue and the topic of a large installation', async () => {
     const parts = `queue: { kind: bullmq, url: "redis://:pw@redis:6379/2", allowUnsafeRedis: on }
-decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], tls: on, sasl: { mechanism: plain, username: u, password: pw } }`;
+decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], signingKeyFile: key.pem, tls: on, sasl: { mechanism: plain, username: u, password: pw } }`;
 
     const { queue, decisions } = await loadText(fileWith(parts));
 
@@ -135,6 +135,7 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], tls: on, sasl: { m
     expect(decisions).toMatchObject({
       brokers: ['k1:9092', '[::1]:9092'],
       topic: 'scopemesh.decisions',
+      signingKeyFile: '/etc/scopemesh/key.pem',
       tls: true,
       sasl: { mechanism: 'plain', username: 'u' },
     });

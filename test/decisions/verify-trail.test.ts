@@ -178,6 +178,25 @@ describe('a log of 300 decisions', () => {
     ).toBeUndefined();
   });
 
+  it('accepts no old note beside the roots of a log that was written again', () => {
+    const again = decisions(SIGNED_EVERY).map((each, at) =>
+      at === 49 ? { ...each, detail: 'another' } : each,
+    );
+    const { head, chained: all } = extendSigned(emptyChain('one'), again, signer);
+    const { note = '' } = parseCheckpointEvent(JSON.parse(LOG[SIGNED_EVERY + 1] ?? '')) ?? {};
+    const time = '2026-03-01T10:00:00.000Z';
+    const checkpoint = toCheckpointEvent({ id: 'c', time, source: 's', log: 'one', note, tree: head.tree });
+    const events = [LOG[0] ?? '', ...all.map(toStoredText), JSON.stringify(checkpoint)];
+    expect(verify(events.slice(0, -1)).fault).toBeUndefined();
+    expect(verify(events).fault).toMatchObject({
+      kind: 'checkpoint',
+      detail: 'the checkpoint does not say what its signature covers',
+    });
+    // The roots that the note does sign are not those of these decisions, which shows without a key too.
+    const old = [...events.slice(0, -1), LOG[SIGNED_EVERY + 1] ?? ''];
+    expect(verifyTrail(old.map(toTrailRecord)).fault).toMatchObject({ kind: 'changed', sequence: 100 });
+  });
+
   it('accepts no checkpoint of another key, of another log, or with another size', () => {
     const other = createNoteVerifier(stranger.verifierKey);
     expect(verifyTrail(LOG.map(toTrailRecord), { verifiers: [other] }).fault).toMatchObject({

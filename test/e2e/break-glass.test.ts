@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { signingKeyFile } from '../stack/key-file.js';
 import { freePort } from '../stack/ports.js';
 import { createRunDirectory, removeRunDirectory, until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
@@ -72,7 +73,12 @@ async function start(): Promise<Scopemesh> {
         scopes: { 'orders:read': { to: 'orders' } },
         guards: { breakGlass: { longest: '1h' }, approvers: 2 },
         queue: { kind: 'bullmq', url: redis.url },
-        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },
+        decisions: {
+          kind: 'kafka',
+          brokers: ['127.0.0.1:9'],
+          topic: 'none',
+          signingKeyFile: signingKeyFile(),
+        },
         http: { listen, tokens: [{ name: 'bob', token: BOB, approve: 'on' }] },
         state,
       }),

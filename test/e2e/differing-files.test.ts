@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { signingKeyFile } from '../stack/key-file.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
@@ -78,7 +79,13 @@ const textOf = (file: object, listen: string, state: { directory: string }) =>
     consul: { address: consul.httpAddress, token: consul.managementToken },
     providers: [eventsOnly(idp)],
     queue: { kind: 'bullmq', url: redis.url },
-    decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none', index: false },
+    decisions: {
+      kind: 'kafka',
+      brokers: ['127.0.0.1:9'],
+      topic: 'none',
+      index: false,
+      signingKeyFile: signingKeyFile(),
+    },
     http: { listen },
     state,
     ...file,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { signingKeyFile } from '../stack/key-file.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
@@ -71,7 +72,12 @@ async function start(): Promise<Scopemesh> {
         providers: [eventsOnly(idp)],
         scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
         queue: { kind: 'bullmq', url: redis.url },
-        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },
+        decisions: {
+          kind: 'kafka',
+          brokers: ['127.0.0.1:9'],
+          topic: 'none',
+          signingKeyFile: signingKeyFile(),
+        },
         http: { listen },
         state,
       }),

@@ -1,12 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
+import { signingKeyFile } from '../stack/key-file.js';
 import { freePort } from '../stack/ports.js';
-import { createRunDirectory, removeRunDirectory } from '../stack/process.js';
 import { startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
 import { createReopenings, type Reopenings } from '../support/reopenings.js';
@@ -69,7 +66,6 @@ export async function startReplicasWorld(options: ReplicasWorldOptions): Promise
     ]);
     await Promise.all([kafka.createTopic(TOPIC, PARTITIONS), register(consul, options)]);
     const way = await stopped(startRecordingProxy(consul.httpAddress), (each) => each.stop());
-    const signingKeyFile = await stopped(makeKeyFile(), (file) => removeRunDirectory(dirname(file)));
     const replicas: Scopemesh[] = [];
     const world = createWorld({ ...options, consul, kafka, way, idp, replicas, stop });
     for (let client = 0; client < options.clients; client++) world.put(client, options.scopesOf(client));
@@ -81,7 +77,6 @@ export async function startReplicasWorld(options: ReplicasWorldOptions): Promise
         kafka,
         redis,
         listen,
-        signingKeyFile,
         token: consul.managementToken,
       });
       replicas.push(await stopped(startScopemesh({ listen, configuration }), (each) => each.dispose()));
@@ -91,14 +86,6 @@ export async function startReplicasWorld(options: ReplicasWorldOptions): Promise
     await stop();
     throw error;
   }
-}
-
-/** The replicas share one key, so each counts what another one signed. */
-async function makeKeyFile(): Promise<string> {
-  const file = join(await createRunDirectory('key'), 'trail-key.pem');
-  const { privateKey } = generateKeyPairSync('ed25519');
-  await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  return file;
 }
 
 const serviceOf = (client: number) => `svc-${String(client).padStart(3, '0')}`;
@@ -130,11 +117,10 @@ interface Servers {
   readonly kafka: KafkaHandle;
   readonly redis: { readonly url: string };
   readonly listen: string;
-  readonly signingKeyFile: string;
   readonly token: string;
 }
 
-function configurationOf({ way, idp, kafka, redis, listen, signingKeyFile, token }: Servers) {
+function configurationOf({ way, idp, kafka, redis, listen, token }: Servers) {
   return (state: { directory: string }) =>
     stringify({
       owner: 'demo',
@@ -149,7 +135,7 @@ function configurationOf({ way, idp, kafka, redis, listen, signingKeyFile, token
       // A new leader infers what it reads before the event about it is taken. The guard has its own tests.
       guards: { maxRevocations: { percent: 100, atLeast: 100_000, window: '10s' } },
       queue: { kind: 'bullmq', url: redis.url },
-      decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC, signingKeyFile },
+      decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC, signingKeyFile: signingKeyFile() },
       http: { listen },
       state,
     });

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { signingKeyFile } from '../stack/key-file.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
@@ -107,7 +108,13 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<Repl
         scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
         guards: { maxRevocations: { percent: 100, atLeast: 100, window: '10s' } },
         queue: { kind: 'bullmq', url: `redis://127.0.0.1:${redisWay.port}` },
-        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none', index: false },
+        decisions: {
+          kind: 'kafka',
+          brokers: ['127.0.0.1:9'],
+          topic: 'none',
+          index: false,
+          signingKeyFile: signingKeyFile(),
+        },
         http: { listen },
         state,
         ...more,

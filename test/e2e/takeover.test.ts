@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { signingKeyFile } from '../stack/key-file.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
@@ -88,7 +89,12 @@ async function start() {
         scopes: { '{service}:read': { to: '{service}', methods: ['GET'], path: '/' } },
         guards: { maxRevocations: { percent: 100, atLeast: CLIENTS, window: '10s' } },
         queue: { kind: 'bullmq', url: redis.url },
-        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },
+        decisions: {
+          kind: 'kafka',
+          brokers: ['127.0.0.1:9'],
+          topic: 'none',
+          signingKeyFile: signingKeyFile(),
+        },
         http: { listen },
         state,
       }),

@@ -4,6 +4,7 @@ import type { KeycloakOfRun } from './connect-keycloak.js';
 import { type ConsulHandle, startConsul } from './consul.js';
 import { type Mesh, startMesh } from './envoy.js';
 import { type KafkaHandle, startKafka } from './kafka.js';
+import { signingKeyFile } from './key-file.js';
 import { type KeycloakHandle, startKeycloak } from './keycloak.js';
 import { type RedisHandle, startRedis } from './redis.js';
 
@@ -137,7 +138,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
             'orders:write': { to: 'orders', methods: ['POST', 'PUT', 'DELETE'], path: '/' },
           },
           queue: { kind: 'bullmq', url: redis.url },
-          decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC },
+          decisions: {
+            kind: 'kafka',
+            brokers: [kafka.broker],
+            topic: TOPIC,
+            signingKeyFile: signingKeyFile(),
+          },
           http: { listen: intake },
           state,
         }),

@@ -5,6 +5,7 @@ import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { readLines } from '../../decisions/read-lines.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
+import { TopicContent } from '../../decisions/topic-content.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
 import { type TrailFault, type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
 import { configError, messageOf } from '../../errors.js';
@@ -177,15 +178,21 @@ export async function ofLog(
   const verifiers = key === undefined ? keysOf(settings) : keysIn(key, createNoteVerifier);
   // First: the log then has at least what it signs.
   const kept = await keptIn(verifiers, cli);
+  const { owner, decisions } = settings;
+  const topic =
+    decisions.kind === 'kafka'
+      ? new TopicContent(owner, cli.runtime(true).clock.now(), decisions.keepMs)
+      : undefined;
   async function* read(): Checked['records'] {
     const keep = (event: string, record: TrailRecord) => ({ event, record });
     for await (const { event, record } of readChain(settings, cli, keep, { quiet, verifiers })) {
       see(event, record);
+      topic?.add(record);
       yield [record];
     }
   }
   const records = read();
-  const beside = () => cli.context.adapters.verifyTrail(settings, verifiers);
+  const beside = () => cli.context.adapters.verifyTrail(settings, verifiers, topic);
   return { records, verifiers, kept, beside };
 }
 

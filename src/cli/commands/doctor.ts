@@ -18,6 +18,7 @@ import { foreignFindings } from '../doctor/foreign-findings.js';
 import { forwardedUserFindings } from '../doctor/forwarded-user-findings.js';
 import { gatewayFindings } from '../doctor/gateway-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
+import { keyFindings } from '../doctor/key-findings.js';
 import { logFindings } from '../doctor/log-findings.js';
 import { manifestFindings, resourceFindings } from '../doctor/manifest-findings.js';
 import { mappingFindings } from '../doctor/mapping-findings.js';
@@ -111,6 +112,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
       ...ofProviders.flat(),
       ...ofStores,
+      ...(await keyFindings(config, consul.logNote, cli.signal)),
       ...ofWebhooks,
       ...quarantineFindings(clientBlocksIn(world)),
       ...daemonFindings(daemon ?? {}, await findKnownHolds(config, daemon, cli), config, now),

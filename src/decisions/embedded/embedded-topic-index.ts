@@ -49,7 +49,7 @@ const BUSY_TIMEOUT_MS = 1_000;
 
 const FAULTS = {
   unproven:
-    'the topic has messages that no key signed which this replica trusts: they are left out. If another replica signed them, add its trail-key.pub to decisions.trustedKeys',
+    'the topic has messages that no key signed which this replica trusts: they are left out. If another replica signed them, give both the same decisions.signingKeyFile; after a change of the key, add the other trail-key.pub to decisions.trustedKeys',
   gap: 'decisions before this one are missing in the topic: answers from the index say so',
   broken: 'a decision of the topic does not continue the chain: run scopemesh decisions verify',
 } as const;

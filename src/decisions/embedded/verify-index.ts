@@ -4,11 +4,13 @@ import Database from 'libsql';
 import { Queries } from '../../sqlite.js';
 import { isProven, ProofCheck } from '../batch-proof.js';
 import type { NoteVerifier } from '../signed-note.js';
+import type { TopicContent } from '../topic-content.js';
 import { toTrailRecord } from '../trail-record.js';
 import type { TrailFault } from '../verify-trail.js';
 import { createTables, unreachable } from './decision-file.js';
 import { isAbout, NAMES } from './subject-index.js';
-import { createIndexTables } from './topic-index-state.js';
+import { createIndexTables, readIndexState } from './topic-index-state.js';
+import { RowCheck } from './verify-rows.js';
 
 const column = (name: string) => `json_extract(event, '$.${name}')`;
 const isNoted = (kind: string, path: string) =>
@@ -55,13 +57,13 @@ const CHECKS: readonly (readonly [query: string, detail: string])[] = [
 
 /**
  * The first place at which the columns and tables that answers come from differ from what the events say. The decisions that were
- * kept of a deleted beginning must be signed; that all of them are there cannot be shown. `rows`: also each decision must be
- * signed, for an index whose events nobody else verifies. Throws SyncError ERR_DECISIONS_UNREACHABLE.
+ * kept of a deleted beginning must be signed; that all of them are there cannot be shown. `topic`: of an index, whose events nobody
+ * else verifies: also each decision must be signed, there and at its place. Throws SyncError ERR_DECISIONS_UNREACHABLE.
  */
 export function verifyIndex(
   directory: string,
   verifiers: readonly NoteVerifier[],
-  { rows }: { readonly rows: boolean },
+  topic?: TopicContent,
 ): TrailFault | undefined {
   const path = join(directory, 'decisions.db');
   if (!existsSync(path)) return undefined;
@@ -72,8 +74,11 @@ export function verifyIndex(
     ...(id === '' ? {} : { id }),
     detail: `${detail}: answers may be false`,
   });
-  const queries = new Queries(new Database(path, { readonly: true, timeout: 5_000 }));
+  const database = new Database(path, { readonly: true, timeout: 5_000 });
+  const queries = new Queries(database);
   try {
+    // A daemon may write meanwhile.
+    database.exec('BEGIN');
     const differing = otherSchema(queries);
     if (differing !== undefined) return fault(`${differing} is not the one that scopemesh makes`, 0);
     const state = queries.all('SELECT integrity_check AS id FROM pragma_integrity_check(1)')[0]?.text('id');
@@ -84,7 +89,8 @@ export function verifyIndex(
     }
     if (verifiers.length === 0) return undefined;
     const proofs = new ProofCheck(verifiers);
-    for (const table of rows ? ['carried', 'decisions'] : ['carried'])
+    const check = topic && new RowCheck(readIndexState(database), topic);
+    for (const table of check === undefined ? ['carried'] : ['carried', 'decisions'])
       for (let after = Number.MIN_SAFE_INTEGER; ; ) {
         const page = queries.all(
           `SELECT seq, event FROM ${table} WHERE seq > ? ORDER BY seq LIMIT 500`,
@@ -92,12 +98,16 @@ export function verifyIndex(
         );
         for (const row of page) {
           after = row.integer('seq');
-          if (!isProven(toTrailRecord(row.text('event')), proofs))
+          const record = toTrailRecord(row.text('event'));
+          if (record.kind !== 'decision' || !isProven(record, proofs))
             return fault(`none of the keys signed a decision in the table ${table}`, after);
+          const wrong = table === 'decisions' ? check?.see(record.link, record.time) : undefined;
+          if (wrong !== undefined) return fault(wrong, after);
         }
         if (page.length === 0) break;
       }
-    return undefined;
+    const lacking = check?.atEnd();
+    return lacking === undefined ? undefined : fault(lacking, 0);
   } catch (error) {
     throw unreachable(path, error);
   } finally {

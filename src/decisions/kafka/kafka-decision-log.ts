@@ -3,7 +3,7 @@ import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { Metrics } from '../../observe.js';
-import { isProvenEvent } from '../batch-proof.js';
+import type { ProofCheck } from '../batch-proof.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { CONTENT_TYPE } from '../envelope.js';
@@ -17,7 +17,6 @@ import {
   ReplacedLog,
   readDecisions,
 } from '../log.js';
-import type { NoteVerifier } from '../signed-note.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
@@ -38,7 +37,7 @@ import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from 
 export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOptions, WriterOptions {
   readonly metrics: Metrics;
   /** The keys whose decisions count: anybody who may write to the topic can leave others there. Absent: all count. */
-  readonly verifiers?: () => readonly NoteVerifier[];
+  readonly proofs?: () => ProofCheck;
   /** The topic with the present state of each edge, which is written with the decisions. */
   readonly state?: StateTopicOptions;
 }
@@ -176,8 +175,7 @@ class KafkaDecisionLog implements DecisionLog {
   }
 
   #isProven(event: string): boolean {
-    const { verifiers } = this.#options;
-    return verifiers === undefined || isProvenEvent(event, verifiers());
+    return this.#options.proofs?.().isProvenEvent(event) ?? true;
   }
 
   async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {

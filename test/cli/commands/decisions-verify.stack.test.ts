@@ -1,5 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { expect, it, onTestFinished } from 'vitest';
+import { ProofCheck } from '../../../src/decisions/batch-proof.js';
 import { emptyChain, extendChain, toStoredText } from '../../../src/decisions/chain.js';
 import { parseCloudEvent } from '../../../src/decisions/envelope.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
@@ -52,7 +53,7 @@ it('who can only write to the topic can neither add nor hide nor hold up a decis
   timeout: 120_000,
 }, async () => {
   const world = createTopicWorld(kafka().broker);
-  const verifiers = () => [verifier];
+  const proofs = new ProofCheck([verifier]);
   await world.publish([edgeDecision('web', TIME, null, { access: 'allow' }), ...decisions(20)]);
   const genuine = await messagesOf(world);
   const last = genuine.flatMap((each) => (each.includes('checkpoint') ? [] : [parseCloudEvent(each)]));
@@ -81,7 +82,7 @@ it('who can only write to the topic can neither add nor hide nor hold up a decis
     ...genuine.flatMap((each) => (each.includes('"roots":["') ? withOtherRoots(each) : [])),
   ];
   await send(world, forged);
-  await world.publish(decisions(5), { verifiers });
+  await world.publish(decisions(5), { proofs: () => proofs });
   await send(world, forged);
   const cli = commandLine(world);
   const { status, json } = await cli.run(['decisions', 'verify', '--json']);

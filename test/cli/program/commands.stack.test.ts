@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsulHandle, startConsul } from '../../stack/consul.js';
 import { type KafkaHandle, startKafka } from '../../stack/kafka.js';
+import { signingKeyFile } from '../../stack/key-file.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
@@ -22,7 +23,12 @@ beforeAll(async () => {
   cli.configure({
     guards: { maxRevocations: { percent: 0, atLeast: 0 } },
     queue: { kind: 'bullmq', url: redis.url },
-    decisions: { kind: 'kafka', brokers: [kafka.broker], topic: 'commands' },
+    decisions: {
+      kind: 'kafka',
+      brokers: [kafka.broker],
+      topic: 'commands',
+      signingKeyFile: signingKeyFile(),
+    },
   });
   cli.idp(web, bot);
   const register = (Name: string, client?: string, more: object = {}) =>

@@ -206,6 +206,14 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
   ],
   ['an unknown queue', 'queue: { kind: rabbit }', [], ['1:16: queue.kind: must be one of embedded, bullmq']],
   [
+    'a topic of several replicas without their key',
+    'queue: { kind: bullmq, url: "redis://r" }\ndecisions: { kind: kafka, brokers: ["k:1"] }',
+    [],
+    [
+      '2:1: decisions.signingKeyFile: is missing; all replicas sign with one key: make it with "openssl genpkey -algorithm ed25519 -out FILE", and name the same file on each replica',
+    ],
+  ],
+  [
     'a topic without brokers',
     'decisions: { kind: kafka }',
     [],

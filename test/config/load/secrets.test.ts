@@ -11,7 +11,7 @@ providers:
   - { name: a, kind: keycloak, issuer: "https://a", clientId: c, clientSecret: "\${SECRET}", webhook: { secrets: ["\${SECRET}"] } }
   - { name: b, kind: oidc, issuer: "https://b", directory: d, directoryToken: "\${file:token}" }
 queue: { kind: bullmq, url: "redis://:\${SECRET}@r" }
-decisions: { kind: kafka, brokers: ["k:1"], sasl: { mechanism: plain, username: u, password: "\${SECRET}" } }
+decisions: { kind: kafka, brokers: ["k:1"], signingKeyFile: key.pem, sasl: { mechanism: plain, username: u, password: "\${SECRET}" } }
 http: { tokens: [{ name: t, token: "\${SECRET}-of-at-least-32-characters" }] }
 scopes: { "orders:read": { to: orders, provider: a } }`;
 

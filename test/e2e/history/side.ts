@@ -9,6 +9,7 @@ import { Secret } from '../../../src/model/secret.js';
 import { silentLogger } from '../../../src/observe.js';
 import { startConsul } from '../../stack/consul.js';
 import { startKafka } from '../../stack/kafka.js';
+import { signingKeyFile } from '../../stack/key-file.js';
 import { freePort } from '../../stack/ports.js';
 import { until } from '../../stack/process.js';
 import { startRedis } from '../../stack/redis.js';
@@ -85,7 +86,7 @@ export function startRealSide(): Promise<Side> {
       aclToken: consul.managementToken,
       settings: {
         queue: { kind: 'bullmq', url: redis.url },
-        decisions: { kind: 'kafka', brokers: [kafka.broker], topic },
+        decisions: { kind: 'kafka', brokers: [kafka.broker], topic, signingKeyFile: signingKeyFile() },
       },
       readDecisions: () => openDecisionTopic(kafka.broker, topic).read(),
     };
