@@ -10,7 +10,7 @@ const ALL = decisions(5);
 const ONE = chained(ALL);
 const TWO = chained(decisions(3), 'two');
 /** The same history up to its third decision, which is another one, also signed. */
-const OTHER = chained(decisions(5).map((each, at) => (at === 2 ? { ...each, detail: 'another' } : each)));
+const OTHER = chained(ALL.map((each, at) => (at === 2 ? { ...each, detail: 'another' } : each)));
 
 function read(events: readonly Decision[]): void {
   const check = new ChainCheck([signer.verifierKey]);
