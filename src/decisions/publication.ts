@@ -185,7 +185,7 @@ export class Publication {
     if (follows === undefined) return;
     logger.warn(
       { ...follows, found: found ?? null },
-      'the decision log does not end where the store says, as after a restore; its hash chain begins again',
+      'the decision log does not end where the store says, as after a restore, or if a key signed its end that is not trusted here (decisions.signingKeyFile, trustedKeys): its hash chain begins again',
     );
     // Decisions that an older store publishes again, and that the log has.
     for (;;) {
