@@ -1,16 +1,19 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import { expect, it, onTestFinished } from 'vitest';
-import { type Decision, toCloudEvent } from '../../src/decisions/index.js';
+import { toStoredText } from '../../src/decisions/chain.js';
+import type { Decision } from '../../src/decisions/index.js';
 import { installed } from '../stack/installed.js';
 import { startKafka } from '../stack/kafka.js';
+import { createRunDirectory, removeRunDirectory } from '../stack/process.js';
 import { decision } from '../support/decisions.js';
+import { chained, signer, stranger } from '../support/signed-log.js';
 import { blocks, example, ROOT, textOf } from './manual.js';
-
-const LINK = { log: 'one', sequence: 1, previousHash: '0'.repeat(64), hash: '0'.repeat(64) };
 
 it('the program in read-decisions.md keeps who may call whom, and takes no older word for a newer one', async () => {
   const kafka = await startKafka();
@@ -26,20 +29,25 @@ it('the program in read-decisions.md keeps who may call whom, and takes no older
       resource: { kind: 'intention', source: name, destination: 'orders' },
       after,
     });
-  const written = [
+  const one = [
     edge('web', 1, { access: 'allow' }),
     { ...edge('web', 2, null), outcome: 'held' as const },
     edge('web', 3, null),
     { ...edge('web', 1, { access: 'allow' }), id: 'again' },
     edge('web', 4, { access: 'http', permissions: [] }),
+  ];
+  const written = [
+    ...chained(one),
+    // By somebody who may write to the topic, and has no key.
+    ...chained([edge('intruder', 1, { access: 'allow' })], 'forged', stranger),
     // After the loss of the store.
-    { ...edge('web', 1, { access: 'deny' }), id: 'other log', chain: { ...LINK, log: 'two' } },
+    ...chained([{ ...edge('web', 1, { access: 'deny' }), id: 'other log' }], 'two'),
   ];
   const producer = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
   await producer.send({
     topic,
-    messages: written.map((each) => ({ key: each.subject, value: JSON.stringify(toCloudEvent(each)) })),
+    messages: written.map((each) => ({ key: each.subject, value: toStoredText(each) })),
   });
   await producer.disconnect();
 
@@ -52,13 +60,17 @@ it('the program in read-decisions.md keeps who may call whom, and takes no older
     written.map((each) => JSON.stringify([each.time, each.outcome, each.reason, each.subject])).toSorted(),
   );
 
+  const directory = await createRunDirectory('key');
+  onTestFinished(() => removeRunDirectory(directory));
+  const keyFile = join(directory, 'trail-key.pub');
+  await writeFile(keyFile, signer.verifierKey);
   const code = example('docs/how-to/read-decisions.md', 'topic').replace(
     "'scopemesh/decisions'",
     "'./src/decisions/index.ts'",
   );
   const child = spawn(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', code, 'program', kafka.broker, topic],
+    ['--import', 'tsx', '--input-type=module', '-e', code, 'program', kafka.broker, topic, keyFile],
     { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   onTestFinished(() => void child.kill('SIGKILL'));
