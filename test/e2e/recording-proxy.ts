@@ -48,9 +48,9 @@ export interface RecordingProxy {
   stop(): Promise<void>;
 }
 
-/** Who leads, and whether a watch lives: not what a test of the mesh's writes records or holds back. */
+/** Who leads, whether a watch lives, and the note of the log: not what a test of the mesh's writes records or holds back. */
 function isHousekeeping(path: string): boolean {
-  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster|canary)\b)/.test(path);
+  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster|canary|log)\b)/.test(path);
 }
 
 /**
