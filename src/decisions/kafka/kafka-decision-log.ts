@@ -89,7 +89,11 @@ class KafkaDecisionLog implements DecisionLog {
       this.#read({ topic, start, end }, this.#closing.signal);
     this.#state =
       options.state &&
-      new StateTopic(connect, { ...options, ...options.state }, { writer: this.#writer, read });
+      new StateTopic(
+        connect,
+        { ...options, ...options.state },
+        { writer: this.#writer, read, isProven: (event) => this.#isProven(event) },
+      );
   }
 
   async check(): Promise<void> {

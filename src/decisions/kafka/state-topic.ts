@@ -58,6 +58,7 @@ export class StateTopic {
   readonly #topic: KafkaTopic;
   readonly #writer: TransactionalWriter;
   readonly #read: Read;
+  readonly #isProven: (event: string) => boolean;
   /** Where the states end in each partition of the decision topic; undefined: not known. */
   #offsets: Map<number, bigint> | undefined;
   /** The place of the next decision if none was deleted unread; undefined: none can have been. */
@@ -68,12 +69,21 @@ export class StateTopic {
   constructor(
     kafka: () => Promise<Kafka>,
     options: StateTopicOptions & Omit<TopicOptions, 'isCompacted'> & { readonly logger: Logger },
-    { writer, read }: { readonly writer: TransactionalWriter; readonly read: Read },
+    {
+      writer,
+      read,
+      isProven,
+    }: {
+      readonly writer: TransactionalWriter;
+      readonly read: Read;
+      readonly isProven: (event: string) => boolean;
+    },
   ) {
     this.#options = options;
     this.#topic = new KafkaTopic(kafka, { ...options, isCompacted: true });
     this.#writer = writer;
     this.#read = read;
+    this.#isProven = isProven;
   }
 
   async check(): Promise<void> {
@@ -180,11 +190,12 @@ export class StateTopic {
     throw new SyncError('ERR_DECISIONS_UNREACHABLE', message, { retriable: true });
   }
 
-  /** Undefined for a checkpoint, another owner's decision and what another program wrote. */
+  /** Undefined for a checkpoint, another owner's decision and what another program wrote or forged. */
   #ownDecision(value: string): Decision | undefined {
     try {
       const decision = parseLogEvent(value);
-      return decision?.source.startsWith(`scopemesh/${this.#options.owner}/`) ? decision : undefined;
+      const isOwn = decision?.source.startsWith(`scopemesh/${this.#options.owner}/`) === true;
+      return isOwn && this.#isProven(value) ? decision : undefined;
     } catch (error) {
       if (error instanceof SyncError) return undefined;
       throw error;

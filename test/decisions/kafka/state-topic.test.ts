@@ -1,6 +1,7 @@
 import type { Kafka, Message } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
+import { ProofCheck } from '../../../src/decisions/batch-proof.js';
 import { toStoredText } from '../../../src/decisions/chain.js';
 import { StateTopic } from '../../../src/decisions/kafka/state-topic.js';
 import type { TopicMessage } from '../../../src/decisions/kafka/topic-reader.js';
@@ -11,6 +12,7 @@ import type {
 import type { Decision } from '../../../src/model/decision.js';
 import { silentLogger } from '../../../src/observe.js';
 import { decision } from '../../support/decisions.js';
+import { chained, verifier } from '../../support/signed-log.js';
 
 const EDGE = 'intention/default/default/orders/web';
 const NO_OFFSETS: ReadonlyMap<number, bigint> = new Map();
@@ -25,6 +27,7 @@ function world(
   decisions: readonly (readonly Decision[])[],
   from: readonly bigint[] = [],
   states: Omit<TopicMessage, 'offset'>[] = [],
+  isProven: (event: string) => boolean = () => true,
 ) {
   const written: Message[] = [];
   const errors: unknown[] = [];
@@ -64,7 +67,7 @@ function world(
     clock: systemClock,
     logger,
   };
-  const topic = new StateTopic(async () => kafka, options, { writer, read });
+  const topic = new StateTopic(async () => kafka, options, { writer, read, isProven });
   return {
     written,
     states,
@@ -83,6 +86,16 @@ describe('the topic of states catches up', () => {
     const { catchUp, written } = world([[open, edge(null, changes)]]);
     await catchUp();
     expect(written).toMatchObject([{ key: EDGE, value: null }]);
+  });
+
+  it('without what none of the keys signed, which anybody may write who may write to the topic of decisions', async () => {
+    const [signed] = chained([edge({ access: 'allow' }, { time: '2026-02-01T00:00:00.000Z' })]);
+    const forged = edge(null, { time: '2026-03-01T00:00:00.000Z', revision: 9 });
+    const proofs = new ProofCheck([verifier]);
+    const all = [signed, forged].flatMap((each) => each ?? []);
+    const { catchUp, written } = world([all], [], [], (event) => proofs.isProvenEvent(event));
+    await catchUp();
+    expect(written).toMatchObject([{ key: EDGE, value: expect.stringContaining('"access":"allow"') }]);
   });
 
   it('across partitions with the newer decision by time', async () => {
