@@ -127,7 +127,7 @@ export const METRICS = {
   ],
   scopemesh_trail_index_faults_total: [
     'counter',
-    'What the local index found wrong with the topic, by kind: gap (decisions are missing), broken (a signed decision does not continue the chain), unproven (messages that no trusted key signed, which are left out), replaced (the topic was made again, or is another one).',
+    'What the local index found wrong with the topic, by kind: gap (decisions are missing), broken (a signed decision does not continue the chain), unproven (messages that no trusted key signed, which are left out), repeated (decisions of a log that ended before what the index has, which are left out), replaced (the topic was made again, or is another one).',
     ['kind'],
   ],
   scopemesh_webhook_deliveries_total: [

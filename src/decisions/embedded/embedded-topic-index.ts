@@ -50,6 +50,8 @@ const BUSY_TIMEOUT_MS = 1_000;
 const FAULTS = {
   unproven:
     'the topic has messages that no key signed which this replica trusts: they are left out. If another replica signed them, give both the same decisions.signingKeyFile; after a change of the key, add the other trail-key.pub to decisions.trustedKeys',
+  repeated:
+    'the topic has decisions of a log that ended before what the index has: they are left out, because they would come after what is newer. Somebody wrote them again, or their key is trusted only now. For the second, stop the daemon, delete the index and start the daemon',
   gap: 'decisions before this one are missing in the topic: answers from the index say so',
   broken: 'a decision of the topic does not continue the chain: run scopemesh decisions verify',
 } as const;
@@ -143,7 +145,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
    */
   async #stage({ events, position }: LogParts): Promise<ReadonlyMap<string, string>> {
     const firsts = new Map<string, string>();
-    let unproven = 0;
+    const left = { unproven: 0, repeated: 0 };
+    const bound = this.#bound();
     const isResumable = this.#state.begin !== undefined;
     let batch: Staged[] = [];
     let begun = this.#options.clock.now();
@@ -165,7 +168,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
       if (record.kind === 'checkpoint') continue;
       if (record.kind === 'decision' && !isOwnedBy(this.#options.owner, record.source)) continue;
       if (!isProven(record, this.#proofs)) {
-        unproven++;
+        left.unproven++;
         continue;
       }
       const { id, time, subject, chain } = parseCloudEvent(event);
@@ -173,12 +176,29 @@ export class EmbeddedTopicIndex implements TopicIndex {
       if (!firsts.has(part)) firsts.set(part, time);
       const staged = { log: chain?.log ?? '', sequence: chain?.sequence ?? 0, time, id, subject, event };
       if (this.#isKnown(this.#state, staged)) continue;
+      if (time <= bound && this.#state.chains[staged.log] === undefined) {
+        left.repeated++;
+        continue;
+      }
       batch.push(staged);
       if (batch.length === BATCH) await store();
     }
     if (batch.length > 0) await store();
-    if (unproven > 0) this.#fault('unproven', { messages: unproven }, FAULTS.unproven, unproven);
+    for (const kind of ['unproven', 'repeated'] as const)
+      if (left[kind] > 0) this.#fault(kind, { messages: left[kind] }, FAULTS[kind], left[kind]);
     return firsts;
+  }
+
+  /**
+   * A log that begins later than the first read is newer than this, an instant: what Kafka had deleted by then does not come
+   * back. In the second read of a whole topic a log may also be one that was left out before.
+   */
+  #bound(): string {
+    const { begin, chains, position } = this.#state;
+    if (begin === undefined) return '';
+    if (position !== '') return begin === 'whole' ? '' : begin;
+    const times = Object.values(chains).map(({ time }) => time);
+    return times.toSorted().at(-1) ?? '';
   }
 
   /** It was read before, and is in the index or was deleted from it. */
@@ -250,7 +270,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
     await clock.sleep(Math.max(tookMs, 0));
   }
 
-  #fault(kind: 'gap' | 'broken' | 'replaced' | 'unproven', fields: object, message: string, count = 1): void {
+  #fault(kind: keyof typeof FAULTS | 'replaced', fields: object, message: string, count = 1): void {
     const { logger, metrics } = this.#options;
     metrics.count('scopemesh_trail_index_faults_total', { kind }, count);
     logger.error(fields, message);

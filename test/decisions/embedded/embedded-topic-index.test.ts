@@ -289,3 +289,25 @@ describe('the index of a topic', () => {
     await trail.close();
   });
 });
+
+describe('an older log that the index sees after a newer one', () => {
+  const [older, newer] = ['01JAAAAAAAAAAAAAAAAAAAAAAA', '01JBBBBBBBBBBBBBBBBBBBBBBB'];
+  const closed = edgeDecision('web', onDay(6), ALLOW, null);
+
+  it('because somebody wrote a signed decision to the topic again that Kafka had deleted, opens no edge', async () => {
+    const rig = createIndexRig(directory);
+    const [, ...left] = chained([opened('x', 5), closed, opened('y', 7)], newer);
+    await rig.take(partsOf(left, { cut: ['0'] }));
+    await rig.take(partsOf(chained([opened('web', 1)], older)));
+    expect((await callers(rig)).sources).toEqual(['y']);
+  });
+
+  it('because its key is trusted later, opens no edge that the newer one closed', async () => {
+    const rig = createIndexRig(directory);
+    const all = [...signed([opened('web', 1)], older, stranger), ...chained([closed, opened('y', 7)], newer)];
+    await rig.take(partsOf(all));
+    await rig.reopen([verifier, createNoteVerifier(stranger.verifierKey)]);
+    await rig.take(partsOf(all));
+    expect((await callers(rig)).sources).toEqual(['y']);
+  });
+});
