@@ -4,6 +4,7 @@ import { openKept } from '../decisions/checkpoint.js';
 import type { KeptNote } from '../decisions/publication.js';
 import { trustedKeys } from '../decisions/signing-key.js';
 import { messageOf, SyncError } from '../errors.js';
+import { policyOf } from '../plan/mode.js';
 import type { Runtime } from '../runtime.js';
 
 const TIMEOUT_MS = 10_000;
@@ -17,7 +18,7 @@ export function keptNote(
   note: LogNote,
   { logger, metrics }: Pick<Runtime, 'logger' | 'metrics'>,
 ): KeptNote | undefined {
-  if (mode === 'observe') return undefined;
+  if (!policyOf({ mode }).writes) return undefined;
   let isKnown = false;
   const unlessDenied = async <T>(access: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> => {
     try {

@@ -9,6 +9,7 @@ import { TopicContent } from '../../decisions/topic-content.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
 import { type TrailFault, type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
 import { configError, messageOf } from '../../errors.js';
+import { policyOf } from '../../plan/mode.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
@@ -201,7 +202,7 @@ async function keptIn(verifiers: readonly NoteVerifier[], cli: Cli): Promise<Kep
   const unsure = (why: string) => cli.screen.warn(printable(`scopemesh: not compared with Consul: ${why}`));
   try {
     const config = await cli.openConfig();
-    if (config.mode === 'observe' || verifiers.length === 0) return undefined;
+    if (!policyOf(config).writes || verifiers.length === 0) return undefined;
     const note = await withConsul(cli, config, ({ logNote }) => logNote.read(cli.signal));
     const kept = note === undefined ? undefined : openKept(verifiers, note);
     if (note !== undefined && kept === undefined) unsure('none of the keys signed the note of the log there');

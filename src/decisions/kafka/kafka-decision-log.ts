@@ -77,6 +77,7 @@ class KafkaDecisionLog implements DecisionLog {
   readonly #writer: TransactionalWriter;
   readonly #state: StateTopic | undefined;
   readonly #closing = new AbortController();
+  readonly #isProven = (event: string) => this.#options.proofs?.().isProvenEvent(event) ?? true;
   /** The reader of the last `readParts`, and the position that it is at. */
   #reading: { readonly reader: TopicReader; readonly position: () => string } | undefined;
 
@@ -92,7 +93,7 @@ class KafkaDecisionLog implements DecisionLog {
       new StateTopic(
         connect,
         { ...options, ...options.state },
-        { writer: this.#writer, read, isProven: (event) => this.#isProven(event) },
+        { writer: this.#writer, read, isProven: this.#isProven },
       );
   }
 
@@ -174,12 +175,7 @@ class KafkaDecisionLog implements DecisionLog {
   }
 
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision> {
-    const isProven = (event: string) => this.#isProven(event);
-    return readDecisions(this, options, signal, this.#options.logger, isProven);
-  }
-
-  #isProven(event: string): boolean {
-    return this.#options.proofs?.().isProvenEvent(event) ?? true;
+    return readDecisions(this, options, signal, this.#options.logger, this.#isProven);
   }
 
   async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
