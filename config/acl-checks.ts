@@ -1,4 +1,4 @@
-import { parseRules, RulesFault } from '../src/plan/acl/rules-text.js';
+import { parseRules, RulesFault } from '../src/acl/plan/rules-text.js';
 import { asList, asMap, eachRule } from './checks.js';
 import type { ConfigPath } from './config-error.js';
 import { type Finding, finding } from './finding.js';

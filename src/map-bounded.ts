@@ -7,7 +7,7 @@ import { withLinkedSignal } from './linked-signal.js';
  *
  * This is for one list. What several callers share has limits of its own, because each learns from something else:
  * `queue/write-limit.ts` from Consul's rate of answers, `identity/concurrency-limit.ts` from a directory's silence,
- * `identity/request-budget.ts` from the rate limit that an identity provider states, and `apply/acl/key-fetches.ts` from
+ * `identity/request-budget.ts` from the rate limit that an identity provider states, and `acl/apply/key-fetches.ts` from
  * how long Consul waits for an identity provider's keys.
  */
 export async function mapBounded<T, R>(

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
-import { KeyFetches } from '../src/apply/acl/key-fetches.js';
+import { KeyFetches } from '../src/acl/apply/key-fetches.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { createLogWakeup } from '../src/identity/okta/log-wakeup.js';

@@ -1,4 +1,4 @@
-import { reap } from '../src/apply/acl/reap.js';
+import { reap } from '../src/acl/apply/reap.js';
 import type { Notifier } from '../src/notifier.js';
 import type { QueueState } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';

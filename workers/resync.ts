@@ -1,8 +1,8 @@
+import { noteTokens } from '../src/acl/job/token-counts.js';
 import { IncompleteRead, isOverload, messageOf } from '../src/errors.js';
 import type { Notifier } from '../src/notifier.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
-import { noteTokens } from '../src/reconcile/acl/token-counts.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { Outage, repeat } from '../src/repeat.js';

@@ -1,4 +1,5 @@
-import { isAclActive } from '../src/apply/acl/acl-state.js';
+import { isAclActive } from '../src/acl/apply/acl-state.js';
+import { observeAcl } from '../src/acl/job/observe-acl.js';
 import { isoInstant } from '../src/clock.js';
 import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
@@ -6,7 +7,6 @@ import { type ReadPause, watchTables, watchWhile } from '../src/daemon/watch-tab
 import type { Trigger } from '../src/model/trigger.js';
 import { isBulk } from '../src/read/read-entry.js';
 import { hasJwtProviders } from '../src/read/user-token-facts.js';
-import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
 import { watchGraces } from '../src/reconcile/watch-graces.js';

@@ -2,12 +2,11 @@ import { type Clock, isoText } from '../clock.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { FollowUps } from '../queue/follow-ups.js';
 import type { Journal } from '../queue/journal.js';
-import type { AclState } from './acl/acl-state.js';
 import { inFlightMs } from './lost-answers.js';
 
 interface LookDeps {
   readonly journal: Pick<Journal, 'read'>;
-  readonly acl: Pick<AclState, 'inFlightMs'>;
+  readonly acl: { inFlightMs(key: string, now: number): number };
   readonly clock: Pick<Clock, 'now'>;
   readonly queue: Pick<FollowUps, 'addLater'>;
 }

@@ -1,8 +1,8 @@
 import type { Config, ProviderSettings } from '../../config/config.js';
 import { groupBy } from '../model/group-by.js';
 import { toShellWord } from '../model/shell-word.js';
-import type { Proposal, ProposedClaim } from '../plan/proposal/proposal.js';
 import { clientText } from '../plan/world.js';
+import type { Proposal, ProposedClaim } from '../proposal/proposal.js';
 
 export interface ClaimConfig {
   readonly providers: readonly Pick<ProviderSettings, 'name' | 'kind' | 'issuer'>[];

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { DefaultPolicy, ServiceName } from '../model/intention.js';
-import type { Proposal } from '../plan/proposal/proposal.js';
-import type { AclProposal } from '../plan/proposal/propose-acl.js';
+import type { Proposal } from '../proposal/proposal.js';
+import type { AclProposal } from '../proposal/propose-acl.js';
 import { attributeOf, type ClaimConfig, confirmLines, metaOf } from './confirm-lines.js';
 import type { UnexplainedAcl } from './read-unexplained-acl.js';
 import { accessText } from './terminal/access-text.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.js';
-import type { AclState } from '../apply/acl/acl-state.js';
+import type { AclState } from '../acl/apply/acl-state.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';

@@ -1,12 +1,12 @@
+import { type Proof, proofOf } from '../acl/plan/desired-client.js';
+import { createPowers, powerText } from '../acl/plan/token-power.js';
+import { type ClientLogin, clientLogin } from '../acl/state/client-logins.js';
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Mapping } from '../model/rule.js';
-import { type Proof, proofOf } from '../plan/acl/desired-client.js';
-import { createPowers, powerText } from '../plan/acl/token-power.js';
 import type { Hold } from '../plan/plan.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
-import { type ClientLogin, clientLogin } from '../state/client-logins.js';
 import { holdView } from './plan-view.js';
 import { clientClaims, type TokenClaim } from './token-claims.js';
 

@@ -1,5 +1,5 @@
+import { planAclFleet } from '../acl/job/plan-fleet-acl.js';
 import { type Clock, systemClock } from '../clock.js';
-import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
 import { type FleetPlan, planEverything } from '../reconcile/fleet-plan.js';
 import type { CurrentState } from './load-current-state.js';
 

@@ -1,8 +1,8 @@
+import type { AclChange } from '../acl/plan/acl-change.js';
 import { viewOf } from '../apply/decision-drafts.js';
 import { toPlainValue } from '../decisions/plain-value.js';
 import type { WriteVerb } from '../model/decision.js';
 import type { Mapping } from '../model/rule.js';
-import type { AclChange } from '../plan/acl/acl-change.js';
 import type { ClaimChange } from '../plan/claim-changes.js';
 import { holdKey } from '../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../plan/jwt-provider-change.js';

@@ -1,10 +1,10 @@
+import { reportTokens, type TokenKind } from '../acl/plan/token-report.js';
 import type { Consul } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
-import { reportTokens, type TokenKind } from '../plan/acl/token-report.js';
 import { isAnyMarked } from '../plan/ownership.js';
-import type { AclFacts } from '../plan/proposal/acl-holders.js';
-import type { AclProposal } from '../plan/proposal/propose-acl.js';
+import type { AclFacts } from '../proposal/acl-holders.js';
+import type { AclProposal } from '../proposal/propose-acl.js';
 
 /** A token, role or policy of others, which no rule of a proposal explains. */
 export interface UnexplainedAcl {

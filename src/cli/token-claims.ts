@@ -1,8 +1,8 @@
+import type { Proof } from '../acl/plan/desired-client.js';
+import { groupInToken } from '../acl/plan/desired-people.js';
+import { expectedValue } from '../acl/plan/login.js';
 import type { ClassifiedKind } from '../model/actor.js';
 import type { ClaimPath, GroupRules, LoginProvider } from '../model/login.js';
-import type { Proof } from '../plan/acl/desired-client.js';
-import { groupInToken } from '../plan/acl/desired-people.js';
-import { expectedValue } from '../plan/acl/login.js';
 
 /** A condition on the access token with which a client or a person logs in to Consul. */
 export interface TokenClaim {
@@ -15,7 +15,7 @@ export interface TokenClaim {
 
 /**
  * What the auth method and the binding rule of a person check, besides the group, the signature and `exp`.
- * `plan/acl/desired-people.ts` writes the selector.
+ * `acl/plan/desired-people.ts` writes the selector.
  */
 export function personClaims(provider: LoginProvider, subject: string): readonly TokenClaim[] {
   return [
@@ -27,7 +27,7 @@ export function personClaims(provider: LoginProvider, subject: string): readonly
 }
 
 /**
- * What the auth method and the binding rule of a client check, besides the signature and `exp`. `plan/acl/desired-client.ts`
+ * What the auth method and the binding rule of a client check, besides the signature and `exp`. `acl/plan/desired-client.ts`
  * writes the selector.
  */
 export function clientClaims(

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js';
 import { beginsTerm, effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, mappingRevision, toMapping } from '../../config/mapping-revision.js';
+import { aclTriggers, everyAclTrigger } from '../acl/job/acl-triggers.js';
 import { holdTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
@@ -10,7 +11,6 @@ import type { OwnMapping } from '../model/replica.js';
 import type { Trigger } from '../model/trigger.js';
 import { policyOf } from '../plan/mode.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
-import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
 import { runCooperatively } from '../run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';

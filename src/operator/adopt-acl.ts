@@ -1,19 +1,19 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
-import { applyAcl } from '../apply/acl/apply-acl.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { applyAcl } from '../acl/apply/apply-acl.js';
+import type { AclChange, AclChangeContext } from '../acl/plan/acl-change.js';
+import { planAclAdoption } from '../acl/plan/adopt-acl.js';
+import { personOf, planPeople } from '../acl/plan/plan-people.js';
+import { clientsWithAcl } from '../acl/state/acl-owners.js';
+import { factsOfPeople, providersOfPeople } from '../acl/state/people-acl.js';
+import { objectNamesOf, planClientAcl } from '../acl/state/plan-client-acl.js';
 import type { AclObject } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
 import { compareText } from '../model/compare-text.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
-import type { AclChange, AclChangeContext } from '../plan/acl/acl-change.js';
-import { planAclAdoption } from '../plan/acl/adopt-acl.js';
-import { personOf, planPeople } from '../plan/acl/plan-people.js';
 import { parseGrantText } from '../plan/grant-text.js';
 import { policyOf } from '../plan/mode.js';
 import type { ClientId } from '../plan/world.js';
 import { readPeople } from '../read/read-people.js';
-import { clientsWithAcl } from '../state/acl-owners.js';
-import { factsOfPeople, providersOfPeople } from '../state/people-acl.js';
-import { objectNamesOf, planClientAcl } from '../state/plan-client-acl.js';
 import type { AdoptionDeps } from './deps.js';
 
 /** The ACL objects of one client, or of a provider's people, that can be adopted. */

@@ -1,4 +1,4 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { formatKey, type Key } from '../model/key.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { whyUndecided } from '../acl/state/orphaned-acl.js';
 import { isoInstant } from '../clock.js';
 import { type Principal, principalText } from '../model/cause.js';
 import { definedFields } from '../model/defined-fields.js';
@@ -9,7 +10,6 @@ import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.j
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { safeParse } from '../safe-parse.js';
-import { whyUndecided } from '../state/orphaned-acl.js';
 import { type OperatorDeps, stampOf } from './deps.js';
 import { type ApprovalDeps, countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 import { StoredPrincipal } from './stored-principal.js';

@@ -1,4 +1,4 @@
-import type { AclDeps } from '../apply/acl/deps.js';
+import type { AclDeps } from '../acl/apply/deps.js';
 import type { ApplyDeps, PlanWriteDeps } from '../apply/deps.js';
 import { type Clock, isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';

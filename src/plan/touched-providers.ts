@@ -1,7 +1,7 @@
 import type { Mapping } from '../model/rule.js';
-import { isOurJwtProvider, providerOfEntry } from './acl/jwt-requirement.js';
-import { jwtProviderName } from './acl/object-names.js';
 import type { UserTokenFacts } from './destination-input.js';
+import { isOurJwtProvider, providerOfEntry } from './jwt-requirement.js';
+import { jwtProviderName } from './object-names.js';
 
 /** The identity providers whose jwt-provider, or the access that requires their users' tokens, a change of facts affects. */
 export function touchedProviders(

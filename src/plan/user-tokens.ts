@@ -2,10 +2,10 @@ import { compareText } from '../model/compare-text.js';
 import type { Access, JwtRequirement } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import { canonical, covers } from './access.js';
-import { isOurJwtProvider, type UserRequirement, userRequirement } from './acl/jwt-requirement.js';
-import { jwtProviderName } from './acl/object-names.js';
 import type { DestinationInput, UserTokenFacts } from './destination-input.js';
+import { isOurJwtProvider, type UserRequirement, userRequirement } from './jwt-requirement.js';
 import { policyOf } from './mode.js';
+import { jwtProviderName } from './object-names.js';
 import type { Opening } from './openings.js';
 import type { ClientId } from './world.js';
 

@@ -1,4 +1,4 @@
-import type { AclState } from '../apply/acl/acl-state.js';
+import type { AclState } from '../acl/apply/acl-state.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Logger } from '../observe.js';

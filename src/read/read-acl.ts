@@ -1,6 +1,6 @@
-import { pendingAcl } from '../apply/acl/recover-pending-acl.js';
+import { pendingAcl } from '../acl/apply/recover-pending-acl.js';
 import type { AclSnapshot } from '../model/acl.js';
-import { hasOurName } from '../plan/acl/object-names.js';
+import { hasOurName } from '../plan/object-names.js';
 import type { KeyRecord } from '../queue/journal.js';
 import type { AclReadDeps } from './deps.js';
 

@@ -1,4 +1,4 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
 import { IssuerRedirects } from '../errors.js';
 import type { ReadDeps } from './deps.js';
 

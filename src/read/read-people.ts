@@ -1,7 +1,7 @@
+import { isPeoples } from '../acl/plan/plan-people.js';
+import { peoplesNames, policiesOfPeople } from '../acl/state/people-acl.js';
 import type { AclSnapshot } from '../model/acl.js';
-import { hasOurName } from '../plan/acl/object-names.js';
-import { isPeoples } from '../plan/acl/plan-people.js';
-import { peoplesNames, policiesOfPeople } from '../state/people-acl.js';
+import { hasOurName } from '../plan/object-names.js';
 import type { AclReadDeps } from './deps.js';
 
 /** Reads the objects of a provider's people, and the policies that they need or that are named. */

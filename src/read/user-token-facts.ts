@@ -2,7 +2,7 @@ import { readJwtProviders } from '../apply/jwt-provider-write.js';
 import { messageOf, Stopped } from '../errors.js';
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
-import { enforcesJwt, isOurJwtProvider } from '../plan/acl/jwt-requirement.js';
+import { enforcesJwt, isOurJwtProvider } from '../plan/jwt-requirement.js';
 import type { WorldState } from '../state/world-state.js';
 import type { ReadDeps } from './deps.js';
 

@@ -1,10 +1,10 @@
+import { aclBudget } from '../acl/job/acl-budget.js';
 import type { ErrorCode } from '../errors.js';
 import type { Job } from '../model/trigger.js';
-import { clientName } from '../plan/acl/object-names.js';
 import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
+import { clientName } from '../plan/object-names.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { budgetOf, NO_ACL } from '../state/fleet.js';
-import { aclBudget } from './acl/acl-budget.js';
 import type { CountedDeps } from './deps.js';
 
 /** How long a directory may be unreadable before the client of an order is closed without a read. */

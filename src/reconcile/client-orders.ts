@@ -1,3 +1,4 @@
+import { reconcileClientAcl } from '../acl/job/client-acl.js';
 import { messageOf, Stopped } from '../errors.js';
 import type { Evidence, Job } from '../model/trigger.js';
 import type { OperatorDeps } from '../operator/deps.js';
@@ -5,7 +6,6 @@ import { writeQuarantine } from '../operator/quarantine-records.js';
 import { releaseIfDecided, settleLeftDecisions, takeOrders } from '../operator/quarantines.js';
 import { hasOrder } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
-import { reconcileClientAcl } from './acl/client-acl.js';
 import type { ClientReach } from './client-reach.js';
 import type { ClientAclDeps, ClientDeps } from './deps.js';
 import { runSettled } from './run-settled.js';

@@ -1,4 +1,5 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { reconcileClientAcl } from '../acl/job/client-acl.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import type { Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -6,7 +7,6 @@ import { needsRead } from '../plan/client-job.js';
 import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { reconcileClientAcl } from './acl/client-acl.js';
 import { carryOutOrders } from './client-orders.js';
 import { ClientReach } from './client-reach.js';
 import { followRename, resolveReference } from './client-references.js';

@@ -1,4 +1,4 @@
-import type { AclDeps } from '../apply/acl/deps.js';
+import type { AclDeps } from '../acl/apply/deps.js';
 import type { ApplyDeps, HoldDeps, PlanWriteDeps, TargetDeps } from '../apply/deps.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';

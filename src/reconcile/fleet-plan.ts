@@ -1,3 +1,4 @@
+import { type AclFleetPlan, NO_ACL_PLAN } from '../acl/job/plan-fleet-acl.js';
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { Intentions } from '../consul/consul.js';
 import type { IntentionEntry } from '../model/intention.js';
@@ -14,7 +15,6 @@ import { clientsOf, planClaims } from '../state/client-claims.js';
 import { type EntrySizes, fleetGuardFacts, planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
-import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planned } from './jwt-provider-plans.js';
 
 /** All changes that would be made now, and all holds. */

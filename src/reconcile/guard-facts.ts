@@ -1,4 +1,5 @@
-import { isAclSubject } from '../apply/acl/acl-draft.js';
+import { isAclSubject } from '../acl/apply/acl-draft.js';
+import { aclBudget, countAhead, fleetBudget } from '../acl/job/acl-budget.js';
 import type { CauseKind } from '../model/cause.js';
 import type { Trigger } from '../model/trigger.js';
 import { approvalsOf, rulingsOn } from '../operator/approvals.js';
@@ -6,7 +7,6 @@ import type { GuardFacts, Loss, MappingDoubtFacts, RevocationBudget } from '../p
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { countInferred, usedHere } from '../state/fleet.js';
-import { aclBudget, countAhead, fleetBudget } from './acl/acl-budget.js';
 import { countInSlices } from './count-in-slices.js';
 import type { GuardDeps } from './deps.js';
 

@@ -3,7 +3,7 @@ import { readJwtProviders } from '../apply/jwt-provider-write.js';
 import { providerKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
 import type { Job } from '../model/trigger.js';
-import { jwtProviderName } from '../plan/acl/object-names.js';
+import { jwtProviderName } from '../plan/object-names.js';
 import type { Plan } from '../plan/plan.js';
 import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import type { JobResult } from '../queue/queue.js';

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
 import { encodeTime } from 'ulid';
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { aclSubject, nameOf } from '../acl/plan/acl-change.js';
+import { ownedAcl } from '../acl/plan/owned-acl.js';
+import { decidedPerson } from '../acl/plan/person.js';
+import { clientOf } from '../acl/state/acl-owners.js';
+import { rememberedScopes } from '../acl/state/plan-client-acl.js';
 import { type FoundObject, foundClient, foundDecision, recordedEdges } from '../apply/record-found.js';
 import { announceSettled } from '../apply/settle.js';
 import { SyncError } from '../errors.js';
 import type { AclObject } from '../model/acl.js';
 import type { DraftDecision } from '../model/decision.js';
 import { clientKey, destinationKey, formatKey } from '../model/key.js';
-import { aclSubject, nameOf } from '../plan/acl/acl-change.js';
-import { ownedAcl } from '../plan/acl/owned-acl.js';
-import { decidedPerson } from '../plan/acl/person.js';
 import { namesOf } from '../plan/grant-text.js';
 import { readAllAcl } from '../read/read-acl.js';
-import { clientOf } from '../state/acl-owners.js';
-import { rememberedScopes } from '../state/plan-client-acl.js';
 import { type PrepareDeps, stampOf } from './deps.js';
 
 /** The log that has the opening balance; followed by the instant of its beginning while it is being recorded. */

@@ -1,4 +1,5 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { orphanedObjects } from '../acl/state/orphaned-acl.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { noteRecords } from '../apply/edge-records.js';
 import { messageOf, Stopped } from '../errors.js';
@@ -13,7 +14,6 @@ import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { readIssuer } from '../read/read-issuer.js';
 import { toTriggers } from '../state/observe-consul.js';
-import { orphanedObjects } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { DirectoryDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';

@@ -1,4 +1,5 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { readMembers } from '../acl/job/read-members.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { showQuarantines } from '../operator/quarantine-records.js';
@@ -6,7 +7,6 @@ import type { ReadDeps } from '../read/deps.js';
 import { readAllAcl } from '../read/read-acl.js';
 import { readConsul } from '../read/read-consul.js';
 import { readIssuer } from '../read/read-issuer.js';
-import { readMembers } from './acl/read-members.js';
 import type { CurrentStateDeps, MembersDeps } from './deps.js';
 
 /**

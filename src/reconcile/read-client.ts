@@ -1,3 +1,5 @@
+import { reconcileClientAcl } from '../acl/job/client-acl.js';
+import { settleClientAcl } from '../acl/job/read-client-acl.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { ClientUnreadable, Stopped, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
@@ -8,8 +10,6 @@ import { releaseIfRotated } from '../operator/quarantines.js';
 import { hasOrder, ordersToClose, proofOf } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { reconcileClientAcl } from './acl/client-acl.js';
-import { settleClientAcl } from './acl/read-client-acl.js';
 import { blockUnconfirmed } from './block-unconfirmed.js';
 import { closeLogins } from './client-orders.js';
 import type { ClientReach } from './client-reach.js';

@@ -1,3 +1,5 @@
+import { reconcilePeople } from '../acl/job/people.js';
+import { endSessions } from '../acl/job/sessions.js';
 import { lookAgain } from '../apply/look-again.js';
 import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -5,8 +7,6 @@ import { adoptRequested } from '../operator/adopt-requested.js';
 import { unendedRechecks } from '../plan/client-job.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { JobResult } from '../queue/queue.js';
-import { reconcilePeople } from './acl/people.js';
-import { endSessions } from './acl/sessions.js';
 import { reconcileClient } from './client.js';
 import type { ProviderDeps, ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';

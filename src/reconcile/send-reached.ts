@@ -1,4 +1,5 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { aclTriggersOf } from '../acl/job/acl-triggers.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { holdTriggers } from '../apply/record-holds.js';
 import type { Cause } from '../model/cause.js';
@@ -9,7 +10,6 @@ import { type ClientId, clientText } from '../plan/world.js';
 import { hasClaimWork } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
-import { aclTriggersOf } from './acl/acl-triggers.js';
 import type { ReachedDeps } from './deps.js';
 import { reachTriggers } from './fan-out.js';
 

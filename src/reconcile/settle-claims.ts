@@ -1,4 +1,4 @@
-import { isAclSubject } from '../apply/acl/acl-draft.js';
+import { isAclSubject } from '../acl/apply/acl-draft.js';
 import { recoverPendingClaims, writeClaim } from '../apply/claim-records.js';
 import { recordHolds } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';

@@ -1,4 +1,6 @@
-import { isAclActive } from '../apply/acl/acl-state.js';
+import { isAclActive } from '../acl/apply/acl-state.js';
+import { aclBudget, countAhead } from '../acl/job/acl-budget.js';
+import { sweepAcl } from '../acl/job/sweep-acl.js';
 import { goneTriggers } from '../apply/record-gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
@@ -13,8 +15,6 @@ import { needsUserTokens } from '../read/user-token-facts.js';
 import { runCooperatively } from '../run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
-import { aclBudget, countAhead } from './acl/acl-budget.js';
-import { sweepAcl } from './acl/sweep-acl.js';
 import type { SweepDeps } from './deps.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { pendingTriggers } from './pending-triggers.js';

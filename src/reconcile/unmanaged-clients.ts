@@ -1,3 +1,5 @@
+import { reconcileClientAcl } from '../acl/job/client-acl.js';
+import { settleClientAcl } from '../acl/job/read-client-acl.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { recordHolds } from '../apply/record-holds.js';
 import { clientKey, formatKey } from '../model/key.js';
@@ -6,8 +8,6 @@ import { writeQuarantine } from '../operator/quarantine-records.js';
 import { settleLeftDecisions } from '../operator/quarantines.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { reconcileClientAcl } from './acl/client-acl.js';
-import { settleClientAcl } from './acl/read-client-acl.js';
 import { endReleased } from './client-orders.js';
 import type { ClientDeps } from './deps.js';
 

@@ -1,9 +1,9 @@
 import type { AclRole } from '../model/acl.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
-import { clientName, isOurs } from '../plan/acl/object-names.js';
 import type { StatedClaim } from '../plan/claim-status.js';
 import { type EdgeRecords, isOwnedNow } from '../plan/edge-record.js';
+import { clientName, isOurs } from '../plan/object-names.js';
 import { ownService } from '../plan/own-service.js';
 import { clientOfDescription, isOwnedHere } from '../plan/ownership.js';
 import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';

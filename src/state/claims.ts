@@ -1,3 +1,4 @@
+import { type FirstLogin, firstLogins, givesFirstLogins } from '../acl/plan/first-logins.js';
 import {
   type Catalog,
   type CatalogService,
@@ -8,7 +9,6 @@ import {
 import { confirmedServices, type OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
 import type { Selection } from '../model/selection.js';
-import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claim-status.js';
 import { ownService } from '../plan/own-service.js';
 import {

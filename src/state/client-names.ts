@@ -1,4 +1,4 @@
-import { clientName } from '../plan/acl/object-names.js';
+import { clientName } from '../plan/object-names.js';
 import type { ClientId } from '../plan/world.js';
 
 /** A client that appears or disappears; undefined: it is not there. */

@@ -1,10 +1,10 @@
+import type { FirstLogin } from '../acl/plan/first-logins.js';
 import type { AclRole } from '../model/acl.js';
 import type { Catalog, ClaimRecord, Protocol } from '../model/catalog.js';
 import type { OAuthClient } from '../model/client.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { parseKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
-import type { FirstLogin } from '../plan/acl/first-logins.js';
 import type { ClaimStatus } from '../plan/claim-status.js';
 import type { DestinationSources } from '../plan/destination-sources.js';
 import type { ClientOpenings } from '../plan/openings.js';

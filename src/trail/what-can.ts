@@ -1,6 +1,6 @@
+import { aclSubject } from '../acl/plan/acl-change.js';
 import type { Trail, TrailParty } from '../decisions/trail.js';
 import { isRecord } from '../model/is-record.js';
-import { aclSubject } from '../plan/acl/acl-change.js';
 import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
 import { readSubjectState, readSubjectStates } from './read-subject-state.js';

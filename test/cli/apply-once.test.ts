@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
-import { WritePlaces } from '../../src/apply/acl/write-places.js';
+import { WritePlaces } from '../../src/acl/apply/write-places.js';
 import { applyOnce } from '../../src/cli/apply-once.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import { WriteLimit } from '../../src/queue/write-limit.js';
 import { readAllAcl } from '../../src/read/read-acl.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { planEverything } from '../../src/reconcile/fleet-plan.js';
-import { failed, POLICY, policy, role } from '../apply/acl/memory-acl.js';
+import { failed, POLICY, policy, role } from '../acl/apply/memory-acl.js';
+import { type AclWorld, aclWorld, denied, ID } from '../acl/job/acl-world.js';
+import { READ_CONFIG } from '../acl/plan/acl-scene.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
-import { READ_CONFIG } from '../plan/acl/acl-scene.js';
 import { claiming, NOW, named } from '../plan/scene.js';
-import { type AclWorld, aclWorld, denied, ID } from '../reconcile/acl/acl-world.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const record = (clientId: string, service: string): ClaimRecord => ({

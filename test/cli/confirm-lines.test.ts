@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ProviderSettings } from '../../config/config.js';
 import { confirmLines } from '../../src/cli/confirm-lines.js';
-import type { ProposedClaim } from '../../src/plan/proposal/proposal.js';
+import type { ProposedClaim } from '../../src/proposal/proposal.js';
 import { named } from '../plan/scene.js';
 
 const claim = (service: string, clientId: string, changes: Partial<ProposedClaim> = {}): ProposedClaim => ({

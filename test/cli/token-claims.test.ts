@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { toMapping } from '../../config/mapping-revision.js';
+import { desiredPeople } from '../../src/acl/plan/desired-people.js';
 import { claimText, clientClaims, groupClaim, groupHint, personClaims } from '../../src/cli/token-claims.js';
 import { TOKEN_SHAPES } from '../../src/model/login.js';
-import { desiredPeople } from '../../src/plan/acl/desired-people.js';
+import { client, desire, loginProvider, mapping } from '../acl/plan/acl-scene.js';
+import { admits } from '../acl/plan/selector-model.js';
 import { loadText } from '../config/load-text.js';
-import { client, desire, loginProvider, mapping } from '../plan/acl/acl-scene.js';
-import { admits } from '../plan/acl/selector-model.js';
 
 const config = async (kind: string, group: string) => {
   const loaded = await loadText(`

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { toAclSettings } from '../../config/acl-settings.js';
-import { userRequirement } from '../../src/plan/acl/jwt-requirement.js';
-import { client, desire } from '../plan/acl/acl-scene.js';
-import { admits } from '../plan/acl/selector-model.js';
+import { userRequirement } from '../../src/plan/jwt-requirement.js';
+import { client, desire } from '../acl/plan/acl-scene.js';
+import { admits } from '../acl/plan/selector-model.js';
 import { fileWith, loadText } from './load-text.js';
 
 type Token = Readonly<Record<string, unknown>>;

@@ -12,7 +12,7 @@ export const OTHER_PAGES: readonly string[] = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'src/plan/SPEC.md',
-  'src/plan/acl/SPEC.md',
+  'src/acl/plan/SPEC.md',
   'test/README.md',
 ];
 

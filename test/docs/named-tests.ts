@@ -15,7 +15,7 @@ const NAMED_TEST = /^ +- ([a-z./-]+\.test\.ts): (.+)$/gm;
 /** The specifications of the plan, each with the directory of its tests. */
 export const SPECIFICATIONS = [
   { path: 'src/plan/SPEC.md', tests: 'test/plan/' },
-  { path: 'src/plan/acl/SPEC.md', tests: 'test/plan/acl/' },
+  { path: 'src/acl/plan/SPEC.md', tests: 'test/acl/plan/' },
 ] as const;
 
 export type Specification = (typeof SPECIFICATIONS)[number];

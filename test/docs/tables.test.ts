@@ -156,7 +156,7 @@ it('everything that users read says identity provider, and inferred', async () =
   const help = await Promise.all(['', ...COMMANDS].map(helpOf));
   const metrics = Object.values(METRICS).map(([, text]) => text);
   const settings = ['config/example.yaml', 'config/minimal.yaml', 'config/scopemesh.schema.json'].map(textOf);
-  const specifications = ['src/plan/SPEC.md', 'src/plan/acl/SPEC.md'].map(textOf);
+  const specifications = ['src/plan/SPEC.md', 'src/acl/plan/SPEC.md'].map(textOf);
   for (const text of [...PAGES.map(textOf), ...help, ...metrics, ...settings, ...specifications])
     expect(text).not.toMatch(FORMER_WORDS);
 });

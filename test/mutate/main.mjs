@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const CORE = ['src/plan', 'src/state', 'src/apply'];
+const CORE = ['src/plan', 'src/acl', 'src/proposal', 'src/state', 'src/apply'];
 
 const paths = process.argv.slice(2).filter((each) => !each.startsWith('-'));
 const options = process.argv.slice(2).filter((each) => each.startsWith('-'));

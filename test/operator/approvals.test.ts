@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { AclState } from '../../src/apply/acl/acl-state.js';
+import { AclState } from '../../src/acl/apply/acl-state.js';
 import { ruleOnHold, rulingsOn } from '../../src/operator/approvals.js';
 import { guardableEdges } from '../../src/plan/guards/edges.js';
 import { fingerprintOf, holdKey } from '../../src/plan/holds.js';

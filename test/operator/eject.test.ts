@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { planAclEjection } from '../../src/acl/plan/plan-acl-ejection.js';
 import type { AclObject, AclRole, AclSnapshot, Stored } from '../../src/model/acl.js';
 import { localPerson } from '../../src/model/cause.js';
 import { ejectAcl, forgetWritten } from '../../src/operator/eject.js';
-import { planAclEjection } from '../../src/plan/acl/plan-acl-ejection.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const NEVER = new AbortController().signal;

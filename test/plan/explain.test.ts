@@ -5,7 +5,7 @@ import type { HttpRequestShape } from '../../src/plan/access.js';
 import { type Explanation, explain, verdictOnRequest } from '../../src/plan/explain.js';
 import type { Hold } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
-import { ISSUER, settings } from './acl/acl-scene.js';
+import { ISSUER, settings } from '../acl/plan/acl-scene.js';
 import { glass, HOUR } from './break-glass-scene.js';
 import {
   ALLOW,

@@ -1,6 +1,6 @@
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
 import type { UserTokenFacts } from '../../src/plan/destination-input.js';
-import { ISSUER } from './acl/acl-scene.js';
+import { ISSUER } from '../acl/plan/acl-scene.js';
 
 export const NAME = 'scopemesh-pay-main-_users';
 export const KEYS = `${ISSUER}/certs`;

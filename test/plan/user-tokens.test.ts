@@ -10,8 +10,8 @@ import {
   providersNamedBy,
   providersWrittenBy,
 } from '../../src/plan/plan-jwt-providers.js';
+import { loginProvider, settings } from '../acl/plan/acl-scene.js';
 import { runsOf } from '../support/soak.js';
-import { loginProvider, settings } from './acl/acl-scene.js';
 import {
   ALLOW,
   client,

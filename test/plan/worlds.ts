@@ -14,8 +14,8 @@ import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
 import type { UserTokenFacts } from '../../src/plan/destination-input.js';
 import { clientText, type RememberedClaim } from '../../src/plan/world.js';
+import { ISSUER, settings } from '../acl/plan/acl-scene.js';
 import { anyCharacter } from '../support/any-character.js';
-import { ISSUER, settings } from './acl/acl-scene.js';
 import { entriesOf, keyOf, mapping, NOW, named, type Scene, scene, source } from './scene.js';
 
 /** Small vocabularies, so that random parts meet. */

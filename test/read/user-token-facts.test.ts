@@ -3,7 +3,7 @@ import { Stopped, SyncError } from '../../src/errors.js';
 import { silentLogger } from '../../src/observe.js';
 import { readUserTokenFacts } from '../../src/read/user-token-facts.js';
 import { WorldState } from '../../src/state/world-state.js';
-import { settings } from '../plan/acl/acl-scene.js';
+import { settings } from '../acl/plan/acl-scene.js';
 import { mapping, rule } from '../plan/scene.js';
 import { depsOf } from '../reconcile/deps.js';
 

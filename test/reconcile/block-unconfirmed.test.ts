@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { RevocationOrder } from '../../src/model/order.js';
 import { blockUnconfirmed } from '../../src/reconcile/block-unconfirmed.js';
-import { method } from '../apply/acl/memory-acl.js';
+import { method } from '../acl/apply/memory-acl.js';
+import { aclWorld, ID, jobOf, NO_LOSS } from '../acl/job/acl-world.js';
 import { ALLOW, entry, NOW, ourSource } from '../plan/scene.js';
-import { aclWorld, ID, jobOf, NO_LOSS } from './acl/acl-world.js';
 
 const CODE = 'ERR_DIRECTORY_UNREACHABLE';
 

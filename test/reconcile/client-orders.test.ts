@@ -4,9 +4,9 @@ import { clientKey } from '../../src/model/key.js';
 import { readAllAcl } from '../../src/read/read-acl.js';
 import { carryOutOrders, closeLogins } from '../../src/reconcile/client-orders.js';
 import { ClientReach } from '../../src/reconcile/client-reach.js';
-import { method } from '../apply/acl/memory-acl.js';
+import { method } from '../acl/apply/memory-acl.js';
+import { aclWorld, ID } from '../acl/job/acl-world.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
-import { aclWorld, ID } from './acl/acl-world.js';
 
 const key = clientKey(ID.provider, ID.clientId);
 const JOB = { key, triggers: [{ key, cause: CAUSE }], attempts: 0 };

@@ -1,4 +1,4 @@
-import { AclState } from '../../src/apply/acl/acl-state.js';
+import { AclState } from '../../src/acl/apply/acl-state.js';
 import { SyncError } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import type { QuarantineRecord } from '../../src/model/quarantine.js';

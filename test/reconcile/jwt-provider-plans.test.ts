@@ -10,7 +10,7 @@ import { observeJwtProviders, planned, plannedFor } from '../../src/reconcile/jw
 import { reconcileJwtProvider } from '../../src/reconcile/jwt-providers.js';
 import { planFleet } from '../../src/state/fleet.js';
 import { WorldState } from '../../src/state/world-state.js';
-import { loginProvider, settings } from '../plan/acl/acl-scene.js';
+import { loginProvider, settings } from '../acl/plan/acl-scene.js';
 import {
   ALLOW,
   claiming,

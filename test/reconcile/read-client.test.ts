@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { aclDraftOf } from '../../src/apply/acl/acl-request.js';
+import { aclDraftOf } from '../../src/acl/apply/acl-request.js';
 import { Stopped } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
 import { clientKey, formatKey } from '../../src/model/key.js';
 import { ClientReach } from '../../src/reconcile/client-reach.js';
 import { readClient } from '../../src/reconcile/read-client.js';
-import { failed, gain, role } from '../apply/acl/memory-acl.js';
+import { failed, gain, role } from '../acl/apply/memory-acl.js';
+import { aclWorld, ID, jobOf } from '../acl/job/acl-world.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
-import { aclWorld, ID, jobOf } from './acl/acl-world.js';
 import { UNREACHABLE } from './deps.js';
 
 /** The directory ends the read with an error, while an ACL write has no answer and Consul gives none. */

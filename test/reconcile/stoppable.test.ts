@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { WritePlaces } from '../../src/apply/acl/write-places.js';
+import { WritePlaces } from '../../src/acl/apply/write-places.js';
 import { Stopped } from '../../src/errors.js';
 import { stoppable } from '../../src/reconcile/stoppable.js';
 

@@ -17,7 +17,7 @@ const LONGEST = [
   // Of the unit tests.
   'test/conformance/consul-embedded.test.ts',
   'test/state/world-state/operations.test.ts',
-  'test/reconcile/acl/client-acl.test.ts',
+  'test/acl/job/client-acl.test.ts',
   'test/conformance/store-embedded.test.ts',
   'test/plan/plan-destination/properties.test.ts',
   'test/conformance/mutations.test.ts',

@@ -5,7 +5,7 @@ import type { Mapping } from '../../src/model/rule.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { Claims } from '../../src/state/claims.js';
 import { Directories } from '../../src/state/directories.js';
-import { settings } from '../plan/acl/acl-scene.js';
+import { settings } from '../acl/plan/acl-scene.js';
 import { claiming, client, keyOf, mapping, NOW, named, SETTINGS } from '../plan/scene.js';
 
 const WEB = { provider: 'main', clientId: 'web' };

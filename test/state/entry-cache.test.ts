@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { unlinkedPolicies } from '../../src/acl/state/unlinked-policies.js';
 import type { Catalog, Protocol } from '../../src/model/catalog.js';
 import type { IntentionEntry, IntentionSource } from '../../src/model/intention.js';
 import type { Mode } from '../../src/model/rule.js';
@@ -6,7 +7,6 @@ import { createSelection } from '../../src/plan/selection.js';
 import { EntryCache } from '../../src/state/entry-cache.js';
 import { LastAppliedCache } from '../../src/state/last-applied-cache.js';
 import { hasSameProtocols, protocolIn } from '../../src/state/protocols.js';
-import { unlinkedPolicies } from '../../src/state/unlinked-policies.js';
 import { ALLOW, DENY, entry, keyOf, mapping, named, ourSource } from '../plan/scene.js';
 
 const at = (modifyIndex: number, access: typeof ALLOW | typeof DENY = ALLOW): IntentionEntry => ({

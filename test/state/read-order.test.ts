@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { AclCache } from '../../src/acl/state/acl-cache.js';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
 import { NO_USER_TOKEN_FACTS } from '../../src/plan/destination-input.js';
-import { AclCache } from '../../src/state/acl-cache.js';
 import { ReadOrder } from '../../src/state/read-order.js';
 import { UserTokens } from '../../src/state/user-tokens.js';
 import { WorldState } from '../../src/state/world-state.js';

@@ -1,13 +1,13 @@
 import type { Config } from '../../config/config.js';
 import { toMapping } from '../../config/mapping-revision.js';
-import { objectsBySubject } from '../../src/apply/acl/observed-acl.js';
+import { objectsBySubject } from '../../src/acl/apply/observed-acl.js';
 import { viewOf } from '../../src/apply/decision-drafts.js';
 import { canonicalJson } from '../../src/model/canonical-json.js';
 import type { Decision, ResourceKind } from '../../src/model/decision.js';
 import { groupBy } from '../../src/model/group-by.js';
 import { destinationKey, formatKey } from '../../src/model/key.js';
-import { hasOurName, isOurs } from '../../src/plan/acl/object-names.js';
 import { isOfWrittenEdge } from '../../src/plan/last-applied.js';
+import { hasOurName, isOurs } from '../../src/plan/object-names.js';
 import { isOwnedHere } from '../../src/plan/ownership.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import type { Runtime } from '../../src/runtime.js';

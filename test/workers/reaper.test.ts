@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { reap } from '../../src/apply/acl/reap.js';
+import { reap } from '../../src/acl/apply/reap.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { createNotifier } from '../../src/notifier.js';
 import { runReaper } from '../../workers/reaper.js';

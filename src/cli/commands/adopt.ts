@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AclChange } from '../../acl/plan/acl-change.js';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import { inParts } from '../../in-parts.js';
@@ -8,7 +9,6 @@ import type { Mode } from '../../model/rule.js';
 import { planAdoptions } from '../../operator/adopt.js';
 import { planAclAdoptions } from '../../operator/adopt-acl.js';
 import { MAX_SUBJECTS } from '../../operator/requested-adoptions.js';
-import type { AclChange } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Change } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';

@@ -1,5 +1,5 @@
+import { clientLogin } from '../../acl/state/client-logins.js';
 import { systemClock } from '../../clock.js';
-import { clientLogin } from '../../state/client-logins.js';
 import type { Cli } from '../cli.js';
 import { findClientId } from '../client-id.js';
 import type { CurrentState } from '../load-current-state.js';

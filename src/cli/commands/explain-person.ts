@@ -1,7 +1,7 @@
+import { rulesOfGroups } from '../../acl/plan/plan-people.js';
+import { knownMembers, plannedPeople } from '../../acl/state/people-acl.js';
 import { configError } from '../../errors.js';
-import { peopleName, personName } from '../../plan/acl/object-names.js';
-import { rulesOfGroups } from '../../plan/acl/plan-people.js';
-import { knownMembers, plannedPeople } from '../../state/people-acl.js';
+import { peopleName, personName } from '../../plan/object-names.js';
 import type { Cli } from '../cli.js';
 import type { CurrentState } from '../load-current-state.js';
 import { loginCommand } from '../login-view.js';

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Config } from '../../../config/config.js';
+import { clientLogin } from '../../acl/state/client-logins.js';
 import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { toPlainValue } from '../../decisions/plain-value.js';
@@ -14,7 +15,6 @@ import { arrivalOf } from '../../plan/reach.js';
 import { unreadableHoldOf } from '../../plan/unreadable-holds.js';
 import { serviceText } from '../../plan/world.js';
 import { planClaims } from '../../state/client-claims.js';
-import { clientLogin } from '../../state/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import { isKnownService } from '../../state/known-services.js';
 import type { Cli } from '../cli.js';

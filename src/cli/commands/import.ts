@@ -6,11 +6,11 @@ import { changedSections, isWritableRule, toProposedText } from '../../../config
 import { systemClock } from '../../clock.js';
 import { configError, SyncError } from '../../errors.js';
 import type { Pattern } from '../../plan/pattern.js';
-import { clientsByToken } from '../../plan/proposal/acl-holders.js';
-import { propose } from '../../plan/proposal/propose.js';
-import { proposeAcl } from '../../plan/proposal/propose-acl.js';
-import { clientsOf, nameOf } from '../../plan/proposal/propose-claims.js';
 import { parseClientText, type World } from '../../plan/world.js';
+import { clientsByToken } from '../../proposal/acl-holders.js';
+import { propose } from '../../proposal/propose.js';
+import { proposeAcl } from '../../proposal/propose-acl.js';
+import { clientsOf, nameOf } from '../../proposal/propose-claims.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { importDocument, importSummary, LEFT_OUT } from '../import-view.js';

@@ -1,10 +1,10 @@
+import type { GrantObjects } from '../../acl/plan/token-power.js';
+import { countTokens, isStatic, reportTokens, type TokenReport } from '../../acl/plan/token-report.js';
+import { clientLogins } from '../../acl/state/client-logins.js';
 import { systemClock } from '../../clock.js';
 import type { Consul } from '../../consul/consul.js';
 import { SyncError } from '../../errors.js';
-import { clientName } from '../../plan/acl/object-names.js';
-import type { GrantObjects } from '../../plan/acl/token-power.js';
-import { countTokens, isStatic, reportTokens, type TokenReport } from '../../plan/acl/token-report.js';
-import { clientLogins } from '../../state/client-logins.js';
+import { clientName } from '../../plan/object-names.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';

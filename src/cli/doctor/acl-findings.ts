@@ -1,10 +1,10 @@
 import type { Config } from '../../../config/config.js';
+import { type ServiceTokens, serviceTokens } from '../../acl/plan/service-tokens.js';
+import { countTokens } from '../../acl/plan/token-report.js';
 import type { AclCacheSeconds, Consul, ConsulFacts } from '../../consul/consul.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { AclToken } from '../../model/acl.js';
 import type { Catalog } from '../../model/catalog.js';
-import { type ServiceTokens, serviceTokens } from '../../plan/acl/service-tokens.js';
-import { countTokens } from '../../plan/acl/token-report.js';
 import { durationText } from '../terminal/duration-text.js';
 import { wantsAcl } from './acl-use.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';

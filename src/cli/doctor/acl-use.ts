@@ -1,6 +1,6 @@
 import type { Config } from '../../../config/config.js';
 import { toMapping } from '../../../config/mapping-revision.js';
-import { needsAclObjects } from '../../apply/acl/acl-state.js';
+import { needsAclObjects } from '../../acl/apply/acl-state.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { Use } from './known-flaws.js';
 

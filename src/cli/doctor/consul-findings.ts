@@ -1,8 +1,8 @@
 import type { Config } from '../../../config/config.js';
+import { foreignObjects } from '../../acl/plan/foreign-acl.js';
 import type { Consul, ConsulFacts } from '../../consul/consul.js';
 import type { AclSnapshot } from '../../model/acl.js';
-import { foreignObjects } from '../../plan/acl/foreign-acl.js';
-import { hasOurName } from '../../plan/acl/object-names.js';
+import { hasOurName } from '../../plan/object-names.js';
 import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, namesText, notice, ok, tryRead, warning } from './finding.js';
 import { flawFindings } from './known-flaws.js';

@@ -1,5 +1,5 @@
 import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
-import { jwtProviderName } from '../../plan/acl/object-names.js';
+import { jwtProviderName } from '../../plan/object-names.js';
 import { providersNamedBy } from '../../plan/plan-jwt-providers.js';
 import { allowsAnything } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';

@@ -1,10 +1,10 @@
+import { type JwtBlock, jwtBlocksOf } from '../../acl/plan/jwt-blocks.js';
 import type { Consul, ConsulFacts } from '../../consul/consul.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
-import { type JwtBlock, jwtBlocksOf } from '../../plan/acl/jwt-blocks.js';
-import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
-import { jwtProviderName } from '../../plan/acl/object-names.js';
+import { enforcesJwt } from '../../plan/jwt-requirement.js';
+import { jwtProviderName } from '../../plan/object-names.js';
 import { serviceText } from '../../plan/world.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { WorldState } from '../../state/world-state.js';

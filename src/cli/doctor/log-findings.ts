@@ -2,8 +2,8 @@ import type { AccessLogSettings, Consul, ConsulFacts } from '../../consul/consul
 import { jsonIn } from '../../model/json-in.js';
 import type { Mapping } from '../../model/rule.js';
 import { toShellWord } from '../../model/shell-word.js';
-import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
-import { jwtProviderName } from '../../plan/acl/object-names.js';
+import { enforcesJwt } from '../../plan/jwt-requirement.js';
+import { jwtProviderName } from '../../plan/object-names.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import { accessLogFormat, NEEDED_FIELDS } from './access-log-format.js';
 import { type Finding, notice, ok, tryRead } from './finding.js';

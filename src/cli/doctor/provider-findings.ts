@@ -1,10 +1,10 @@
 import type { Config, ProviderSettings } from '../../../config/config.js';
+import { groupsOf, rulesOfGroups } from '../../acl/plan/plan-people.js';
 import { messageOf } from '../../errors.js';
 import type { Directory, DirectorySnapshot } from '../../identity/directory.js';
 import { createHttpClient } from '../../identity/http-client.js';
 import type { OAuthClient } from '../../model/client.js';
 import { definedFields } from '../../model/defined-fields.js';
-import { groupsOf, rulesOfGroups } from '../../plan/acl/plan-people.js';
 import type { Runtime } from '../../runtime.js';
 import type { WorldState } from '../../state/world-state.js';
 import type { Provider } from '../adapter-factory.js';

@@ -1,8 +1,8 @@
 import type { Config } from '../../../config/config.js';
+import { decidingPrefix, levelsOf, wholeLevel } from '../../acl/plan/merged-rules.js';
+import type { AclRules } from '../../acl/plan/rules-text.js';
+import { readRules } from '../../acl/plan/token-power.js';
 import type { AclTokenFacts, Consul, ConsulFacts } from '../../consul/consul.js';
-import { decidingPrefix, levelsOf, wholeLevel } from '../../plan/acl/merged-rules.js';
-import type { AclRules } from '../../plan/acl/rules-text.js';
-import { readRules } from '../../plan/acl/token-power.js';
 import { policyOf } from '../../plan/mode.js';
 import type { WorldState } from '../../state/world-state.js';
 import { useOf, wantsAcl } from './acl-use.js';

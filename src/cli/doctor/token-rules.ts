@@ -6,8 +6,8 @@ import {
   levelsOf,
   narrowerRules,
   wholeLevel,
-} from '../../plan/acl/merged-rules.js';
-import type { AclRules, NamedRule } from '../../plan/acl/rules-text.js';
+} from '../../acl/plan/merged-rules.js';
+import type { AclRules, NamedRule } from '../../acl/plan/rules-text.js';
 import { captureNames, compilePattern } from '../../plan/pattern.js';
 import { namesText } from './finding.js';
 

@@ -1,7 +1,7 @@
 import type { Rule } from '../../model/rule.js';
 import { accessOf } from '../../plan/openings.js';
-import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
-import type { AclEvidence, RuleProof } from '../../plan/proposal/propose-acl.js';
+import type { ClaimEvidence, RuleEvidence } from '../../proposal/proposal.js';
+import type { AclEvidence, RuleProof } from '../../proposal/propose-acl.js';
 import { attributeOf, confirmLines, metaOf, type ProviderLines } from '../confirm-lines.js';
 import { type Imported, importSummary, LEFT_OUT, placeText } from '../import-view.js';
 import { accessText } from './access-text.js';

@@ -1,4 +1,4 @@
-import type { Proof } from '../../plan/acl/desired-client.js';
+import type { Proof } from '../../acl/plan/desired-client.js';
 import type { Hold } from '../../plan/plan.js';
 import { type LoginView, loginCommand } from '../login-view.js';
 import { claimText } from '../token-claims.js';

@@ -1,8 +1,8 @@
+import type { AclChange } from '../../acl/plan/acl-change.js';
 import { compareText } from '../../model/compare-text.js';
 import type { DecidedPerson, WriteVerb } from '../../model/decision.js';
 import { groupBy } from '../../model/group-by.js';
 import type { Mapping } from '../../model/rule.js';
-import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { ClaimChange } from '../../plan/claim-changes.js';
 import { holdKey, isApprovable } from '../../plan/holds.js';
 import type { Change, Hold, PlannedClient } from '../../plan/plan.js';

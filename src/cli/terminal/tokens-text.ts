@@ -1,4 +1,4 @@
-import { isStatic, TOKEN_KINDS, type TokenKind, type TokenReport } from '../../plan/acl/token-report.js';
+import { isStatic, TOKEN_KINDS, type TokenKind, type TokenReport } from '../../acl/plan/token-report.js';
 import { durationText } from './duration-text.js';
 import { bounded, columns, printable, type Screen } from './screen.js';
 

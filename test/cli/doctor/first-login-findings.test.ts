@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { firstLoginFindings } from '../../../src/cli/doctor/first-login-findings.js';
 import type { Mapping } from '../../../src/model/rule.js';
 import { WorldState } from '../../../src/state/world-state.js';
-import { settings } from '../../plan/acl/acl-scene.js';
+import { settings } from '../../acl/plan/acl-scene.js';
 import {
   ALLOW,
   claiming,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { forwardedUserFindings } from '../../../src/cli/doctor/forwarded-user-findings.js';
 import type { Access, IntentionEntry } from '../../../src/model/intention.js';
 import { WorldState } from '../../../src/state/world-state.js';
-import { loginProvider, settings } from '../../plan/acl/acl-scene.js';
+import { loginProvider, settings } from '../../acl/plan/acl-scene.js';
 import { mapping, rule } from '../../plan/scene.js';
 
 const ENTRY = 'scopemesh-pay-main-_users';

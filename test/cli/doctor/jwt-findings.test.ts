@@ -3,7 +3,7 @@ import { jwtFindings, userRuleFindings } from '../../../src/cli/doctor/jwt-findi
 import type { Consul, ConsulFacts } from '../../../src/consul/consul.js';
 import type { IntentionEntry } from '../../../src/model/intention.js';
 import { WorldState } from '../../../src/state/world-state.js';
-import { loginProvider, settings } from '../../plan/acl/acl-scene.js';
+import { loginProvider, settings } from '../../acl/plan/acl-scene.js';
 import { mapping } from '../../plan/scene.js';
 
 const never = new AbortController().signal;

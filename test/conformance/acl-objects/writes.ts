@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { rulesString, selectorString } from '../../../src/plan/acl/escape.js';
+import { rulesString, selectorString } from '../../../src/acl/plan/escape.js';
 import { anyCharacter } from '../../support/any-character.js';
 import { failureOf } from '../../support/failure-of.js';
 import { until } from '../../support/until.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { holdOf } from '../../../src/plan/plan.js';
-import { gain, loss, role, WEB } from '../../apply/acl/memory-acl.js';
+import { gain, loss, role, WEB } from '../../acl/apply/memory-acl.js';
 
 const PERSON = { provider: 'main', subject: 'ann', group: 'oncall', actorKind: 'human' } as const;
 

@@ -11,7 +11,7 @@ import {
   keptUserAccess,
   parseEntryKeys,
 } from '../../../src/plan/user-tokens.js';
-import { ISSUER, settings } from '../acl/acl-scene.js';
+import { ISSUER, settings } from '../../acl/plan/acl-scene.js';
 import { ALLOW, DENY, mapping, planOf, rule, scene } from '../scene.js';
 import { ENTRY, existing, facts, KEYS, NAME } from '../user-token-scene.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { personName } from '../../../src/plan/acl/object-names.js';
+import { personName } from '../../../src/plan/object-names.js';
 import { type AclRig, createAclRig, type Login, loggedIn } from '../../support/acl-rig.js';
 import { clientOf, type Daemon, type DaemonOptions, OWNER } from '../../support/daemon.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { personName } from '../../../src/plan/acl/object-names.js';
+import { personName } from '../../../src/plan/object-names.js';
 import { type AclRig, createAclRig } from '../../support/acl-rig.js';
 import { clientOf, type Daemon, type DaemonOptions, OWNER } from '../../support/daemon.js';
 import { until } from '../../support/until.js';

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { endSessions } from '../../../src/acl/job/sessions.js';
 import type { Consul } from '../../../src/consul/consul.js';
 import { SyncError } from '../../../src/errors.js';
 import { providerKey } from '../../../src/model/key.js';
 import type { RevocationOrder } from '../../../src/model/order.js';
-import { personName } from '../../../src/plan/acl/object-names.js';
-import { endSessions } from '../../../src/reconcile/acl/sessions.js';
+import { personName } from '../../../src/plan/object-names.js';
 import { type AclRig, createAclRig, type Login, loggedIn } from '../../support/acl-rig.js';
 import { clientOf, OWNER } from '../../support/daemon.js';
 import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HOOK_TYPES } from '../../../src/identity/okta/event-types.js';
 import type { CauseKind } from '../../../src/model/cause.js';
-import { personName } from '../../../src/plan/acl/object-names.js';
+import { personName } from '../../../src/plan/object-names.js';
 import { createRig, type Daemon, OWNER, type Rig } from '../../support/daemon.js';
 import { EventHook } from '../../support/okta/event-hook.js';
 import { AUDIENCE } from '../../support/okta/server.js';

@@ -3,7 +3,7 @@
  * arguments: `100000` for a fleet with all that belongs to it, `100000/1000` if only so many clients have services, and `acl/1000`
  * for its ACL objects alone. All fleets come first: what counts slows down every map that the process builds afterwards.
  */
-import { aclFleetOf, peopleFleetOf } from '../acl-fleet.js';
+import { aclFleetOf, peopleFleetOf } from '../../acl/state/acl-fleet.js';
 import { EVENTS, fleetOf, plan } from '../fleet-events.js';
 import { countOperations } from './operations.js';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { selectorString } from '../../../../src/acl/plan/escape.js';
 import { compileSelector } from '../../../../src/embedded/consul/acl/selector.js';
-import { selectorString } from '../../../../src/plan/acl/escape.js';
 import { anyCharacter } from '../../../support/any-character.js';
 
 const identity = (text: string, list: readonly string[] = []) => ({
