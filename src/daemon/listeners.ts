@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config/config.js';
+import type { ClosedReason } from '../intake/admission.js';
 import type { Runtime } from '../runtime.js';
-import { reportClosed } from './closed-connections.js';
 import { createHttpServer, listen } from './http-server.js';
 
 const NOT_FOUND_BESIDE_ADMIN =
@@ -39,5 +39,33 @@ export function openListeners({ http }: Pick<Config, 'http'>, runtime: Runtime):
     async close() {
       await Promise.all([main.close(), admin?.close()]);
     },
+  };
+}
+
+/** Of the configuration: `http.listen` or `http.admin`. */
+type Listener = 'listen' | 'admin';
+
+/** A flood closes thousands of connections a second. */
+const LOG_INTERVAL_MS = 60_000;
+
+/** Counts the connections that a listener closes because there are too many, and logs a line for each interval. */
+export function reportClosed(
+  listener: Listener,
+  { metrics, logger, clock }: Runtime,
+): (address: string, reason: ClosedReason) => void {
+  let loggedAt: number | undefined;
+  let closed = 0;
+  return (address, reason) => {
+    metrics.count('scopemesh_http_connections_closed_total', { listener, reason });
+    closed++;
+    const now = clock.now();
+    // A clock that was set back must not silence the log.
+    if (loggedAt !== undefined && now >= loggedAt && now - loggedAt < LOG_INTERVAL_MS) return;
+    logger.warn(
+      { listener: `http.${listener}`, address, reason, closed },
+      'connections are closed because one address, or all addresses together, opened too many; find the sender and limit it in front of scopemesh',
+    );
+    loggedAt = now;
+    closed = 0;
   };
 }

@@ -2,11 +2,16 @@ import type { Config } from '../../config/config.js';
 import { createCore } from '../cli/create-core.js';
 import { createLeases } from '../cli/create-lease.js';
 import { isoInstant } from '../clock.js';
+import { ChannelActivity } from '../intake/channel-activity.js';
+import { createRejectedEvents } from '../intake/rejected-events.js';
+import { UnstoredEvents } from '../intake/unstored-events.js';
 import { Leadership } from '../lease/leadership.js';
 import type { Term } from '../lease/term.js';
 import type { OwnMapping } from '../model/replica.js';
 import { createNotifier } from '../notifier.js';
-import { createIntakePorts } from './intake-ports.js';
+import type { Store } from '../queue/store-parts.js';
+import { stampOf } from '../reconcile/deps.js';
+import type { Runtime } from '../runtime.js';
 import { createLiveCore, type LiveCore } from './live-core.js';
 import type { LiveSecrets } from './live-secrets.js';
 import { Reloads } from './reload.js';
@@ -100,4 +105,21 @@ export async function createLocalReplica(
         }
       }, until),
   };
+}
+
+/** What takes events. Every replica does, and hands them to the core of the moment. */
+function createIntakePorts(store: Store, live: () => LiveCore, runtime: Runtime) {
+  const inbox: LiveCore['inbox'] = {
+    add: (triggers) => live().inbox.add(triggers),
+    accept: (provider, events, memory) => live().inbox.accept(provider, events, memory),
+  };
+  const activity = new ChannelActivity(store.keyValues, runtime.clock);
+  const unstored = new UnstoredEvents({ ...store, ...runtime, queue: inbox, inbox, activity });
+  const rejectedEvents = createRejectedEvents({
+    ...store,
+    ...runtime,
+    stamp: () => stampOf(live().deps),
+    onSettled: () => live().deps.onSettled(),
+  });
+  return { ...store, ...runtime, queue: inbox, inbox, activity, rejectedEvents, unstored };
 }

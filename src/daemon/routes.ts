@@ -1,23 +1,39 @@
+import { readFile } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { readLogin } from '../cli/login-view.js';
 import type { PrometheusMetrics } from '../cli/metrics.js';
+import type { Clock } from '../clock.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';
+import { PERSONS_REASON } from '../model/cause.js';
+import { parseKey } from '../model/key.js';
+import { type AdoptionDeps, commandOf } from '../operator/deps.js';
+import {
+  endFreeze,
+  type FreezeDeps,
+  NO_FREEZE,
+  SCHEDULED_FREEZE,
+  startFreeze,
+  toFreezeView,
+} from '../operator/freezes.js';
+import { MAX_SUBJECTS } from '../operator/requested-adoptions.js';
 import { createRulings } from '../operator/rulings.js';
+import { packageFile } from '../package-file.js';
+import { policyOf } from '../plan/mode.js';
 import type { Fence } from '../queue/fence.js';
 import { createParkedKeys } from '../queue/parked-keys.js';
 import { inabilityOf } from '../state/failed-reads.js';
-import { addAdoptionApi } from './adoption-api.js';
 import { addApi } from './api.js';
-import { type ApiAccessSettings, createApiAccess } from './api-access.js';
+import { type ApiAccess, type ApiAccessSettings, createApiAccess, onlyCallers } from './api-access.js';
+import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
 import { addDenyApi } from './deny-api.js';
 import { addIntake, type IntakeDeps } from './events.js';
-import { addFreezeApi } from './freeze-api.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
-import { addOpenapi } from './openapi.js';
-import { addParkedApi } from './parked-api.js';
+import { addParkedApi, MAX_KEY_LENGTH } from './parked-api.js';
 import { readStatus, type StatusParts } from './status.js';
 import { addTrailApi, type TrailApiDeps } from './trail-api.js';
 import { addWebhookApi } from './webhook-api.js';
@@ -119,4 +135,82 @@ function standbyText(lease: Awaited<ReturnType<Fence['read']>>): string {
     return 'no replica leads at this moment, and only the leader can make this change; try again in 30 seconds, and run scopemesh doctor if there is no leader then either';
   const { replica, host, address } = lease.leader;
   return `this replica does not lead; ${replica} on ${host} does${address === undefined ? '' : `: send the request to ${address}`}`;
+}
+
+/** `GET /api/openapi.yaml`, and one answer for every path under `/api` that does not exist: the access is checked first. */
+export function addOpenapi(server: FastifyInstance, { access }: { readonly access: ApiAccess }): void {
+  const preHandler = onlyCallers(access);
+  server.addHook('onRequest', async (request, reply) => {
+    if (request.is404 && /^\/api(?:[/?]|$)/.test(request.url)) return preHandler(request, reply);
+  });
+  server.get('/api/openapi.yaml', { preHandler }, async (_request, reply) => {
+    return reply.type('application/yaml').send(await readFile(packageFile('docs/openapi.yaml'), 'utf8'));
+  });
+}
+
+interface AdoptionApiDeps extends ChangeDeps {
+  /** Of the present term. */
+  readonly live: () => Pick<AdoptionDeps, 'adoptions' | 'queue' | 'world'>;
+  readonly clock: Clock;
+}
+
+const Body = ChangeBody.extend({
+  key: z.string().min(1).max(MAX_KEY_LENGTH),
+  subjects: z.array(z.string().min(1).max(MAX_KEY_LENGTH)).min(1).max(MAX_SUBJECTS),
+});
+
+const NOT_READ =
+  'the daemon has not read Consul and every identity provider completely yet; run scopemesh adopt again; if it lasts, scopemesh doctor says what cannot be read';
+
+/** `POST /api/adoptions`: adopts at one key what equals the desired state, in the turn of the key. */
+export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): void {
+  addChange(server, '/api/adoptions', deps, Body, async ({ by, body: { key: text, subjects }, reply }) => {
+    const key = parseKey(text);
+    const { adoptions, queue, world } = deps.live();
+    if (key === undefined || key.kind === 'directory')
+      return reply.code(400).send({ error: 'the key is not that of a destination, a client or a provider' });
+    if (!policyOf(world.mapping).writes)
+      return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
+    const { hasEntries, catalog, hasDirectory } = world;
+    if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
+      return reply.code(503).send({ error: NOT_READ });
+    const cause = commandOf(by, deps);
+    const wake = () => queue.add([{ key, cause }]);
+    const asked = { key, subjects: new Set(subjects), by };
+    return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
+  });
+}
+
+interface FreezeApiDeps extends ChangeDeps {
+  /** Of the present term. */
+  readonly freezes: () => FreezeDeps;
+}
+
+const Reason = z.string().regex(PERSONS_REASON).exactOptional();
+const MAX_SECONDS = 366 * 86_400;
+const StartBody = ChangeBody.extend({
+  reason: Reason,
+  forSeconds: z.number().int().min(1).max(MAX_SECONDS).exactOptional(),
+});
+const EndBody = ChangeBody.extend({ reason: Reason });
+
+/** `POST /api/freeze/start` and `/api/freeze/end`. `/statusz` shows the freeze in effect. */
+function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
+  addChange(server, '/api/freeze/start', deps, StartBody, async ({ by, body, reply }) => {
+    const { reason, forSeconds } = body;
+    const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
+    const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
+    return reply.send({ freeze: toFreezeView(freeze) });
+  });
+  addChange(server, '/api/freeze/end', deps, EndBody, async ({ by, body, reply }) => {
+    const end = await endFreeze(body.reason, by, deps.freezes());
+    switch (end.kind) {
+      case 'ended':
+        return reply.send({ freeze: toFreezeView(end.left) });
+      case 'none':
+        return reply.code(409).send({ error: NO_FREEZE });
+      case 'scheduled':
+        return reply.code(409).send({ error: SCHEDULED_FREEZE });
+    }
+  });
 }

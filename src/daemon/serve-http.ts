@@ -1,13 +1,16 @@
 import type { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
-import { apiTokenPath, createApiToken } from '../cli/api-token.js';
+import { apiTokenPath, createApiToken, writeApiToken } from '../cli/api-token.js';
 import type { Role } from '../cli/run-daemon.js';
 import type { DecisionLog } from '../decisions/log.js';
+import { messageOf } from '../errors.js';
+import { isLoopback } from '../model/is-loopback.js';
+import type { Secret } from '../model/secret.js';
+import type { Logger } from '../observe.js';
 import type { Runtime } from '../runtime.js';
 import type { Listeners } from './listeners.js';
 import type { LiveSecrets } from './live-secrets.js';
 import type { LocalReplica } from './local-replica.js';
-import { publishLocalToken, warnOfMissingTokens } from './local-token.js';
 import { createQuestions } from './questions.js';
 import { addRoutes, type RouteParts } from './routes.js';
 
@@ -54,4 +57,29 @@ export async function serveHttp(
   await publishLocalToken(config, apiToken, logger);
   warnOfMissingTokens(config, logger);
   return addresses;
+}
+
+/**
+ * Gives the token to commands on this machine. Called once the daemon listens, so that a second one that cannot start does
+ * not replace the token of the first. Without the file the daemon still runs, because revocations must not wait for it.
+ */
+async function publishLocalToken(config: Config, apiToken: Secret, logger: Logger): Promise<void> {
+  try {
+    await writeApiToken(config, apiToken);
+  } catch (error) {
+    logger.warn(
+      { path: apiTokenPath(config), error: messageOf(error) },
+      'the token file of the API cannot be written: scopemesh approve and reject do not reach this daemon; make state.directory writable and restart',
+    );
+  }
+}
+
+/** Says at the start what other machines will miss. */
+function warnOfMissingTokens({ http }: Config, logger: Logger): void {
+  const { host } = http.admin ?? http.listen;
+  if (isLoopback(host) || http.tokens.length > 0) return;
+  logger.warn(
+    { listener: http.admin === undefined ? 'http.listen' : 'http.admin', host },
+    'the listener is open to other machines and http.tokens is empty: it refuses them the status, the metrics and the API',
+  );
 }

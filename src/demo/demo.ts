@@ -6,20 +6,20 @@ import { readTextFile } from '../../config/read-text-file.js';
 import type { AdapterFactory } from '../cli/adapter-factory.js';
 import { createMetrics } from '../cli/metrics.js';
 import { ROLES, type RunDaemon } from '../cli/run-daemon.js';
-import { isoInstant, systemClock } from '../clock.js';
+import { type Clock, isoInstant, systemClock } from '../clock.js';
 import { createEmbeddedIdp } from '../embedded/identity-provider/embedded-idp.js';
+import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { Secret } from '../model/secret.js';
-import { toConfigText } from './config-file.js';
+import { findConsul, type RunningConsul, startConsulChild } from './consul-child.js';
 import { openDemoLog, type Warning } from './demo-log.js';
 import { type IntentionWatch, watchIntentions } from './intention-watch.js';
-import { AT_START, CLIENTS, SERVICES } from './mesh.js';
+import { AT_START, CLIENTS, SCOPE_RULES, SERVICES } from './mesh.js';
 import { choosePort } from './ports.js';
 import type { Reporter } from './reporter.js';
 import { createLeastToken, registerServices } from './seed-consul.js';
 import { startSidecars } from './sidecar.js';
-import { startConsul } from './start-consul.js';
-import { openStateDirectory } from './state-directory.js';
+import { openStateDirectory, type StateDirectory } from './state-directory.js';
 import { startUpstreams } from './upstreams.js';
 
 export interface DemoOptions {
@@ -182,4 +182,80 @@ async function choosePorts(
     }),
   );
   return [scopemesh, consul, idp];
+}
+
+interface ConfigFacts {
+  readonly consulAddress: string;
+  readonly consulToken: string;
+  readonly issuer: string;
+  readonly directoryToken: string;
+  readonly webhookSecret: string;
+  readonly port: number;
+}
+
+/** The configuration file of the demo's daemon. It contains its secrets, which are valid only for this demo. */
+function toConfigText(facts: ConfigFacts): string {
+  const { consulAddress, consulToken, issuer, directoryToken, webhookSecret, port } = facts;
+  return `# Written by scopemesh demo for this run. A real file takes its secrets from \${NAME} or \${file:PATH}.
+owner: demo
+mode: enforce
+
+consul:
+  address: ${consulAddress}
+  token: ${consulToken}
+
+providers:
+  - name: main
+    kind: oidc
+    issuer: ${issuer}
+    directory: ${issuer}/directory
+    directoryToken: ${directoryToken}
+    webhook: { secrets: ["${webhookSecret}"] }
+
+${SCOPE_RULES}
+queue: { kind: embedded }
+decisions: { kind: embedded }
+http: { listen: 127.0.0.1:${port} }
+state: { directory: ./data }
+`;
+}
+
+interface DemoConsul extends RunningConsul {
+  /** `embedded`, or the path of the binary. */
+  readonly kind: string;
+}
+
+/** Starts the `consul` on the PATH. Starts the embedded one if that fails, or if the user asked for it. */
+async function startConsul(
+  options: {
+    readonly isEmbedded: boolean;
+    readonly path: string;
+    readonly port: number;
+    readonly state: StateDirectory;
+    readonly clock: Clock;
+    readonly onNote: (note: string) => void;
+  },
+  signal: AbortSignal,
+): Promise<DemoConsul> {
+  const { port, state, clock } = options;
+  const directory = join(state.path, 'consul');
+  const binary = options.isEmbedded ? undefined : await findConsul(options.path);
+  if (binary !== undefined) {
+    try {
+      const place = { binary, port, directory, isKept: state.isKept, clock };
+      return { ...(await startConsulChild(place, signal)), kind: binary };
+    } catch (error) {
+      signal.throwIfAborted();
+      options.onNote(`${messageOf(error)}; the demo uses the embedded Consul instead`);
+    }
+  }
+  const { createEmbeddedConsul } = await import('../embedded/consul/embedded-consul.js');
+  const consul = await createEmbeddedConsul({
+    port,
+    ...(state.isKept ? { stateDirectory: directory } : {}),
+    defaultPolicy: 'deny',
+    clock,
+  });
+  const { address, managementToken } = consul;
+  return { address, managementToken, close: () => consul.close(), kind: 'embedded' };
 }

@@ -1,15 +1,21 @@
 import { compareText } from '../model/compare-text.js';
 import type { IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
+import { covers, union } from './access.js';
+import { parseBreakGlassText, sourceOf } from './break-glass.js';
+import { sourceOfDeny } from './deny.js';
 import type { DestinationInput } from './destination-input.js';
-import { edgeSources } from './edge-sources.js';
 import { entryBlock } from './entry-block.js';
+import { wasWritten } from './foreign-source.js';
 import { unwantedEdges } from './gone-edges.js';
-import { extendOnly } from './guards/extend.js';
-import { policyOf } from './mode.js';
-import { caselessText, hasFieldsOfOthers, isOwnedHere } from './ownership.js';
-import { type Change, type Hold, type Plan, toHold } from './plan.js';
+import { parseGrantText } from './grant-text.js';
+import { parseLastAppliedText } from './last-applied.js';
+import { missingDenies } from './missing-denies.js';
+import { EXTEND_FORBIDS, policyOf } from './mode.js';
+import { caselessText, hasFieldsOfOthers, isOwned, isOwnedHere } from './ownership.js';
+import { type Change, type Hold, intentionSubject, type Plan, toHold } from './plan.js';
 import { type EdgePlan, planEdge } from './plan-edge.js';
+import { fallbackIntention } from './precedence.js';
 import { serviceText } from './world.js';
 
 /** The changes and holds of one destination's entry: those of its edges, as far as the entry and the mode permit them. */
@@ -109,4 +115,74 @@ function sortHolds(holds: readonly Hold[]): readonly Hold[] {
       compareText(a.reason, b.reason) ||
       compareText(a.scopes.join(), b.scopes.join()),
   );
+}
+
+/**
+ * Every service that should have access here, has a source here that is owned or lost its mark, or lost its source to a wider
+ * intention; sorted by name.
+ */
+function edgeSources(input: DestinationInput): readonly ServiceName[] {
+  const found = new Map<string, ServiceName>();
+  const at = { ...input.destination, name: input.destination.name.toLowerCase() };
+  for (const [key, serviceName] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
+    found.set(key, serviceName);
+  for (const source of input.entry?.sources ?? []) {
+    if (isOwnedHere(input.mapping, source) || hasLostMark(source, input)) {
+      const name = { partition: source.partition, namespace: source.namespace, name: source.name };
+      found.set(serviceText(name), name);
+    }
+  }
+  for (const source of missingDenies(input)) found.set(serviceText(source), source);
+  for (const each of input.breakGlass.grants) found.set(serviceText(sourceOf(each)), sourceOf(each));
+  for (const each of input.denies.rulings) found.set(serviceText(sourceOfDeny(each)), sourceOfDeny(each));
+  return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
+}
+
+function hasLostMark(
+  source: IntentionSource,
+  { destination, mapping, lastApplied }: DestinationInput,
+): boolean {
+  if (source.peer !== undefined || lastApplied.size === 0) return false;
+  // The mark is there, and its client is outside the selection.
+  if (isOwned(mapping.owner, source)) return false;
+  return wasWritten(parseLastAppliedText(lastApplied.get(intentionSubject(destination, source.name))));
+}
+
+/** Mode `extend` narrows nothing: the widening part of a change is made and the rest is held. The planner applies it first. */
+function extendOnly(
+  change: Change,
+  input: DestinationInput,
+): { readonly change: Change | undefined; readonly held: Hold | undefined } {
+  if (change.before === undefined && isNarrowerThanWildcard(change, input)) {
+    const detail =
+      'mode is extend: an exact intention would take away access that a wider intention gives to this source';
+    return { change: undefined, held: toHold(change, 'ModeForbids', detail) };
+  }
+  if (!change.narrows && change.after !== undefined) return { change, held: undefined };
+  const held = toHold(change, 'ModeForbids', EXTEND_FORBIDS);
+  if (!change.widens || change.before === undefined || change.before.kind === 'other')
+    return { change: undefined, held };
+  return {
+    held,
+    change: {
+      ...change,
+      after: union(change.before, change.after),
+      action: 'grant',
+      reason: input.grantReason,
+      scopes: [
+        ...new Set(
+          change.opensBy.flatMap((text) =>
+            parseBreakGlassText(text) === undefined ? parseGrantText(text).name : [],
+          ),
+        ),
+      ],
+      narrows: false,
+      isInferred: false,
+    },
+  };
+}
+
+function isNarrowerThanWildcard(change: Change, { entry, wildcard }: DestinationInput): boolean {
+  const wider = fallbackIntention(change.source, entry, wildcard);
+  return wider !== undefined && (wider.access.kind === 'other' || !covers(change.after, wider.access));
 }

@@ -1,11 +1,10 @@
 import { groupBy } from '../model/group-by.js';
 import type { Access } from '../model/intention.js';
-import { covers, union } from '../plan/access.js';
+import { canonical, covers, digest, union } from '../plan/access.js';
 import { createOpener } from '../plan/openings.js';
 import { createPatternCompiler } from '../plan/pattern.js';
 import { matchRule } from '../plan/rule-match.js';
 import { parseServiceText, serviceText } from '../plan/world.js';
-import { partsOf } from './access-parts.js';
 import { actualAt, type Callers } from './callers.js';
 import {
   type ProposalInput,
@@ -268,4 +267,21 @@ function whyUnused(
   return parts.some(({ destination, part }) => isWritable(held, destination, part, input))
     ? { reason: 'Redundant', detail: 'other scopes of the same services open all of it' }
     : { reason: 'NotWritable', detail: 'a rule cannot express its name or the permissions' };
+}
+
+/** Accesses in the smallest parts that a rule can open: everything, or one method at one path. Each once, sorted. */
+function partsOf(accesses: readonly Access[]): readonly Access[] {
+  const parts = accesses.flatMap((access): readonly Access[] => {
+    if (access.kind === 'deny') return [];
+    if (access.kind === 'allow') return [access];
+    return access.permissions.flatMap((permission) =>
+      (permission.methods ?? [undefined]).map((method) =>
+        canonical({
+          kind: 'http',
+          permissions: [method === undefined ? permission : { ...permission, methods: [method] }],
+        }),
+      ),
+    );
+  });
+  return [...new Map(parts.map((part) => [digest(part), part])).values()];
 }

@@ -1,20 +1,26 @@
 import { isAclActive } from '../acl/apply/acl-state.js';
 import { reconcileClientAcl } from '../acl/job/client-acl.js';
+import { settleClientAcl } from '../acl/job/read-client-acl.js';
 import { causeOf } from '../apply/decision-drafts.js';
-import type { Key } from '../model/key.js';
+import { recordHolds } from '../apply/record-holds.js';
+import { ClientUnreadable } from '../errors.js';
+import type { Directory } from '../identity/directory.js';
+import type { OAuthClient } from '../model/client.js';
+import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { needsRead } from '../plan/client-job.js';
+import { writeQuarantine } from '../operator/quarantine-records.js';
+import { settleLeftDecisions } from '../operator/quarantines.js';
+import { hasOrder, needsRead, proofOf } from '../plan/client-job.js';
 import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { carryOutOrders } from './client-orders.js';
+import { carryOutOrders, endReleased } from './client-orders.js';
 import { ClientReach } from './client-reach.js';
-import { followRename, resolveReference } from './client-references.js';
 import type { ClientDeps } from './deps.js';
+import { countFailure } from './directory-failures.js';
 import { readClient } from './read-client.js';
 import { runSettled } from './run-settled.js';
 import { settleClaims } from './settle-claims.js';
-import { closeRemoved, settleUnselected } from './unmanaged-clients.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
@@ -79,4 +85,71 @@ export async function reconcileClient(
 function isOpen(id: ClientId, { world }: Pick<ClientDeps, 'world'>): boolean {
   const isBlocked = world.clientBlock(id) !== undefined;
   return world.hasDirectory(id.provider) && !isBlocked && world.client(id)?.enabled === true;
+}
+
+/** Finds the client ID of a client that is named by another ID, and queues the client's own key. */
+async function resolveReference(
+  key: Extract<Key, { kind: 'client' }>,
+  job: Job,
+  directory: Directory,
+  deps: Pick<ClientDeps, 'world' | 'queue' | 'metrics'>,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const cached =
+    key.by === 'internalId' ? deps.world.directories.clientIdOf(key.provider, key.value) : undefined;
+  const read = async () => {
+    try {
+      return (await directory.read(key.by, key.value, signal, proofOf(job)))?.clientId;
+    } catch (error) {
+      countFailure(key.provider, error, deps);
+      // The client's own key reports it. If the record's client is unknown, only an order is tried again.
+      if (error instanceof ClientUnreadable && (error.clientId !== undefined || !hasOrder(job)))
+        return error.clientId;
+      throw error;
+    }
+  };
+  const clientId = cached ?? (await read());
+  // Unknown to the identity provider and to scopemesh: it was created and deleted between two reads, and never had access.
+  if (clientId === undefined) return { kind: 'done' };
+  await deps.queue.add(
+    job.triggers.map((trigger) => ({ ...trigger, key: clientKey(key.provider, clientId) })),
+  );
+  return { kind: 'done' };
+}
+
+/** A client that is gone under its client ID may have another one now, which its internal ID finds. */
+async function followRename(
+  id: ClientId,
+  known: OAuthClient | undefined,
+  job: Job,
+  deps: Pick<ClientDeps, 'world' | 'queue' | 'metrics'>,
+): Promise<void> {
+  if (known?.internalId === undefined || deps.world.client(id) !== undefined) return;
+  const key: Key = { kind: 'client', provider: id.provider, by: 'internalId', value: known.internalId };
+  await deps.queue.add(job.triggers.map((trigger) => ({ ...trigger, key })));
+}
+
+/** The provider left the configuration: the sweep closes what the client opened, except its logins. */
+async function closeRemoved(
+  id: ClientId,
+  job: Job,
+  deps: ClientDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  if (await endReleased(id, deps)) await writeQuarantine(id, deps, signal);
+  return reconcileClientAcl(id, job, deps, signal);
+}
+
+/** A client outside the selection keeps what it has. What an earlier selection held or left unsettled is ended. */
+async function settleUnselected(
+  id: ClientId,
+  job: Job,
+  deps: ClientDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  await settleLeftDecisions(id, deps);
+  await settleClientAcl(id, deps, signal);
+  await recordHolds(key, await deps.journal.read(key), [], causeOf(job), deps);
+  return { kind: 'done' };
 }

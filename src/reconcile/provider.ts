@@ -4,9 +4,11 @@ import { causeOf } from '../apply/decision-drafts.js';
 import { noteRecords } from '../apply/edge-records.js';
 import { messageOf, Stopped } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
+import type { OAuthClient } from '../model/client.js';
+import type { ServiceName } from '../model/intention.js';
 import { type Key, leftObjectsKey } from '../model/key.js';
-import type { Job } from '../model/trigger.js';
-import { evidenceOf } from '../plan/evidence.js';
+import type { Job, Trigger } from '../model/trigger.js';
+import { evidenceOf, withClientId } from '../plan/evidence.js';
 import { isApprovable } from '../plan/holds.js';
 import { toProviderEvidence } from '../plan/provider-evidence.js';
 import { reachedClients } from '../plan/reached.js';
@@ -17,10 +19,10 @@ import { toTriggers } from '../state/observe-consul.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { DirectoryDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
+import { fanOut } from './fan-out.js';
 import { measureRead, reportRead } from './last-read.js';
 import { sendReached } from './send-reached.js';
 import { reportUnreadable } from './unreadable.js';
-import { unsettledNotes } from './unsettled-notes.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
@@ -126,4 +128,32 @@ async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryD
       deps.reads.failed(side, 'directory', messageOf(error), deps.clock.now());
     throw error;
   }
+}
+
+/**
+ * What events reported about clients and no job has settled, as notes for the destinations of these clients. A complete
+ * read often shows a loss before the job of the client runs: after an outage that job waits for its next try, and after a
+ * crash for the lock of the process that died. Without a note the mass guard would count the removal as inferred.
+ */
+function unsettledNotes(
+  provider: string,
+  unsettled: readonly Trigger[],
+  clients: readonly OAuthClient[],
+  reachedBy: (clientId: string) => readonly ServiceName[],
+): readonly Trigger[] {
+  const byId = new Map(clients.map((client) => [client.clientId, client]));
+  const byInternalId = new Map(clients.map(({ internalId, clientId }) => [internalId, clientId]));
+  return unsettled.flatMap((trigger) => {
+    const evidence = (trigger.evidence ?? []).filter((each) => each.provider === provider);
+    const named = evidence.flatMap(({ clients: ids = [], internalIds = [] }) => [
+      ...ids,
+      ...internalIds.flatMap((id) => byInternalId.get(id) ?? []),
+    ]);
+    const job = { key: trigger.key, triggers: [trigger], attempts: 0 };
+    const urgent = trigger.urgent === true && trigger.isRecheck !== true;
+    return [...new Set(named)].flatMap((clientId) => {
+      const id = { provider, clientId };
+      return fanOut(reachedBy(clientId), job, withClientId(evidence, id, byId.get(clientId)), urgent, id);
+    });
+  });
 }

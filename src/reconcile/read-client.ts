@@ -1,19 +1,22 @@
+import { aclBudget } from '../acl/job/acl-budget.js';
 import { reconcileClientAcl } from '../acl/job/client-acl.js';
 import { settleClientAcl } from '../acl/job/read-client-acl.js';
 import { causeOf } from '../apply/decision-drafts.js';
-import { ClientUnreadable, Stopped, SyncError } from '../errors.js';
+import { ClientUnreadable, type ErrorCode, Stopped, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
 import { releaseIfRotated } from '../operator/quarantines.js';
 import { hasOrder, ordersToClose, proofOf } from '../plan/client-job.js';
-import type { ClientId } from '../plan/world.js';
+import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
+import { clientName } from '../plan/object-names.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { blockUnconfirmed } from './block-unconfirmed.js';
+import { budgetOf, NO_ACL } from '../state/fleet.js';
 import { closeLogins } from './client-orders.js';
 import type { ClientReach } from './client-reach.js';
-import type { ClientDeps } from './deps.js';
+import type { ClientDeps, CountedDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { runSettled } from './run-settled.js';
 import { reportUnreadable } from './unreadable.js';
@@ -91,4 +94,50 @@ async function read(
   }
   world.reopen(id, begun);
   return 'read';
+}
+
+/** How long a directory may be unreadable before the client of an order is closed without a read. */
+const UNCONFIRMED_AFTER_MS = 5_000;
+
+/**
+ * Closes the client of an order to disable or delete it, if its directory has not answered for 5 s. The mass guard limits
+ * these removals: beyond its limit the order waits, and that is logged. True if the client is closed now.
+ */
+export async function blockUnconfirmed(
+  id: ClientId,
+  job: Job,
+  code: ErrorCode,
+  deps: CountedDeps,
+): Promise<boolean> {
+  const orders = job.triggers.flatMap(({ order }) =>
+    order?.kind === 'client-disabled' || order?.kind === 'client-deleted' ? [order] : [],
+  );
+  const oldest = Math.min(...orders.map((order) => Date.parse(order.cause.receivedAt)));
+  const now = deps.clock.now();
+  // An order from the future is from before the clock was set back. How long it has waited is unknown.
+  if (orders.length === 0 || Math.abs(now - oldest) < UNCONFIRMED_AFTER_MS) return false;
+  if (deps.world.clientBlock(id) !== undefined) return true;
+  const acl = aclBudget(deps, now);
+  const existing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
+  const edges = deps.world.owned.countOf(id) + (existing.authMethod === undefined ? 0 : 1);
+  // What is under way counts as made. What plans only hold does not: an order does not wait for a person.
+  const planned = edges + deps.window.underWay(now);
+  const budget = budgetOf(deps.world, deps.window, now, () => planned, { ...NO_ACL, owned: acl.owned });
+  if (isBeyondLimit(budget)) {
+    const { waitingOrders } = deps.world;
+    if (!waitingOrders.has(clientText(id)))
+      deps.logger.error(
+        { provider: id.provider, clientId: id.clientId, used: budget.used, edges, code },
+        'an ordered revocation waits: the directory cannot be read and the mass guard allows no more removals without a read',
+      );
+    waitingOrders.add(clientText(id));
+    return false;
+  }
+  await deps.window.addStored(edges, now, deps.keyValues);
+  deps.world.setClientBlock(id, 'RevocationUnconfirmed');
+  deps.logger.warn(
+    { provider: id.provider, clientId: id.clientId, code },
+    'client closed by an order while its directory cannot be read',
+  );
+  return true;
 }

@@ -1,11 +1,15 @@
 import { isAclActive } from '../acl/apply/acl-state.js';
 import { aclBudget, countAhead } from '../acl/job/acl-budget.js';
 import { sweepAcl } from '../acl/job/sweep-acl.js';
+import { type ApplyDeps, type StampDeps, stampOf } from '../apply/deps.js';
 import { goneTriggers } from '../apply/record-gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
+import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
+import type { Mapping } from '../model/rule.js';
 import { compareQuarantines } from '../operator/quarantine-records.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
@@ -19,7 +23,6 @@ import type { SweepDeps } from './deps.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { pendingTriggers } from './pending-triggers.js';
 import { runSettled } from './run-settled.js';
-import { reportSweep, type SweepSummary } from './sweep-summary.js';
 
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */
 export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<SweepSummary> {
@@ -101,4 +104,41 @@ function unwritten(
     const text = serviceText(destination);
     return entries.get(text) === read.get(text) ? destination : [];
   });
+}
+
+/** The result of a complete comparison. */
+interface SweepSummary {
+  readonly destinations: number;
+  /** Of these, the ones whose own job compares them; absent for 0. */
+  readonly waiting?: number;
+  readonly ownedEdges: number;
+  readonly changes: number;
+  readonly holds: number;
+  /** Names and policies of ours in Consul's ACL; absent if ACL objects are not read. */
+  readonly aclObjects?: number;
+}
+
+interface SummaryDeps extends Pick<ApplyDeps, 'journal' | 'metrics' | 'onSettled'>, StampDeps {
+  readonly world: { readonly mapping: Pick<Mapping, 'owner' | 'revision'> };
+}
+
+/** Records the decision about a comparison, from which others see that it was made. */
+async function reportSweep(summary: SweepSummary, cause: Cause, deps: SummaryDeps): Promise<void> {
+  const { owner } = deps.world.mapping;
+  const decision = plainDecision(
+    {
+      resource: { kind: 'sweep', name: owner },
+      verb: 'completed',
+      subject: `sweep/${owner}`,
+      outcome: 'observed',
+      reason: 'SweepCompleted',
+      cause,
+      after: summary,
+    },
+    stampOf(deps),
+  );
+  await deps.journal.settle(`sweep/${owner}`, [decision]);
+  deps.onSettled();
+  deps.metrics.gauge('scopemesh_owned_edges', summary.ownedEdges);
+  deps.metrics.gauge('scopemesh_sweep_age_seconds', 0);
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { accessLogFormat } from '../../src/cli/doctor/access-log-format.js';
+import { accessLogFormat } from '../../src/cli/doctor/log-findings.js';
 import type { ActorKind } from '../../src/model/actor.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';

@@ -1,9 +1,10 @@
 import { stampOf } from '../../apply/deps.js';
 import { isRefusal, type JournaledRequest, type WriteAnswer } from '../../apply/journaled-write.js';
 import { SyncError } from '../../errors.js';
-import type { AclObject, Stored } from '../../model/acl.js';
+import type { AclObject, AclPolicy, AclSnapshot, Stored } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
 import type { DraftDecision } from '../../model/decision.js';
+import { isOurs } from '../../plan/object-names.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
 import { aclResidual } from '../../plan/residual.js';
 import { type AclChange, aclSubject, digestObject, firstNameIn } from '../plan/acl-change.js';
@@ -12,7 +13,6 @@ import { aclDraft } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
-import { isKnownPolicy, readPolicy } from './known-policies.js';
 
 /** What the requests of one plan have in common. */
 export interface AclContext {
@@ -189,4 +189,29 @@ function forgotten(change: AclChange, context: AclContext): ReadonlyMap<string, 
   const rules = `${aclSubject('acl-binding-rule', change.resource.name ?? '')}/`;
   for (const subject of context.lastApplied.keys()) if (subject.startsWith(rules)) update.set(subject, null);
   return update;
+}
+
+type Deps = Pick<AclDeps, 'consul' | 'world' | 'acl'>;
+
+/** Whether a policy exists as wanted, by the last read or write. Clients share policies, and any job may create one. */
+function isKnownPolicy(policy: AclPolicy, { acl, world }: Pick<Deps, 'world' | 'acl'>): boolean {
+  return isAsDesired(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
+}
+
+/** The same from a fresh read. */
+async function readPolicy(policy: AclPolicy, deps: Deps, signal: AbortSignal): Promise<boolean> {
+  const read = deps.world.beginRead();
+  const snapshot = await deps.consul.acl.readNamed([], [policy.name], signal);
+  deps.acl.cache.put([], [policy.name], snapshot, read);
+  return isAsDesired(policy, snapshot, deps.world.mapping.owner);
+}
+
+function isAsDesired(policy: AclPolicy, { policies }: AclSnapshot, owner: string): boolean {
+  const [found] = policies;
+  return (
+    found !== undefined &&
+    !found.isAltered &&
+    found.object.rules === policy.rules &&
+    isOurs(owner, found.object.name, found.object.description)
+  );
 }

@@ -17,7 +17,9 @@ import { serviceText } from '../../plan/world.js';
 import { planClaims } from '../../state/client-claims.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import { isKnownService } from '../../state/known-services.js';
+import { type CallAnswer, callAt } from '../../trail/call-at.js';
 import type { Cli } from '../cli.js';
+import { findClientId } from '../client-id.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { firstToMend } from '../first-to-mend.js';
 import { hasDecisionLog } from '../has-decision-log.js';
@@ -28,12 +30,13 @@ import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { reportReach } from '../reach-of-plan.js';
 import { readDecisions } from '../read-decision-log.js';
-import { type CallConditions, printExplanation } from '../terminal/explain-text.js';
-import { loginFacts } from '../terminal/login-text.js';
+import { type CallConditions, ORDERS_UNKNOWN, printExplanation } from '../terminal/explain-text.js';
+import { loginFacts, loginVerdict } from '../terminal/login-text.js';
+import { residualTexts } from '../terminal/residual-text.js';
 import { printable } from '../terminal/screen.js';
+import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
-import { explainAt, NOT_ALLOWED } from './explain-at.js';
-import { explainClient } from './explain-client.js';
+import { withTrail } from '../with-trail.js';
 import { explainPerson } from './explain-person.js';
 
 /** The log may be long, and the rest of the answer does not need it. */
@@ -285,4 +288,71 @@ function parsePath(text: string): string {
   if (!text.startsWith('/'))
     throw new InvalidArgumentError('write a path that begins with /, such as /v1/orders.');
   return text;
+}
+
+const NOT_ALLOWED = 4;
+
+/** Whether a call was allowed at a past instant, from the decision log. */
+async function explainAt(
+  call: {
+    readonly source: string;
+    readonly destination: string;
+    readonly method?: string | undefined;
+    readonly path?: string | undefined;
+    readonly at: string;
+    readonly fromTopic?: true;
+    readonly json?: true;
+  },
+  cli: Cli,
+): Promise<void> {
+  const { source, destination, method = 'GET', path, at } = call;
+  const request = path === undefined ? undefined : { method, path };
+  const answer = await withTrail(cli, call, (trail) => callAt(trail, { source, destination, request }, at));
+  if (call.json) cli.screen.json({ allowed: isAllowed(answer.verdict), ...answer });
+  else print(answer, cli);
+  if (!isAllowed(answer.verdict)) cli.exit(NOT_ALLOWED);
+}
+
+const WORDS: Readonly<Record<CallAnswer['verdict'], string>> = {
+  allowed: 'ALLOWED',
+  partly: 'ALLOWED for some requests',
+  'with-token': "ALLOWED with a user's token",
+  denied: 'NOT ALLOWED by scopemesh',
+  unclear: 'UNCLEAR',
+};
+
+function print(answer: CallAnswer, { screen }: Cli): void {
+  const { edge, verdict, source, destination } = answer;
+  screen.line(screen.colors.bold(printable(`${source} -> ${destination}: ${WORDS[verdict]}`)));
+  if (edge === undefined) screen.line('the log has no decision about this pair');
+  else {
+    printEdge(edge, screen);
+    for (const text of residualTexts(edge.residual ?? {})) screen.line(printable(`    remains  ${text}`));
+    screen.line(printable(`    mapping  ${edge.mappingRevision}`));
+  }
+  printLimits(answer, screen);
+}
+
+const CANNOT_LOG_IN = 4;
+
+/** Explains what one client, named as `findClientId` reads it, may do with Consul. */
+function explainClient(sides: CurrentState, text: string, cli: Cli, isJson: boolean): void {
+  const { world, areOrdersKnown } = sides;
+  const id = findClientId(world, text);
+  const name = `${id.provider}/${id.clientId}`;
+  const found = clientLogin(sides, id, systemClock.now());
+  if (found === undefined) return;
+  const view = toLoginView(found, world.mapping);
+  const { mayLogIn, isMade } = loginDocument(view);
+  if (isJson) cli.screen.json({ ...loginDocument(view), areOrdersKnown });
+  else {
+    const { colors } = cli.screen;
+    const verdict = loginVerdict(view.login !== undefined, isMade, cli.screen, view.login?.proof);
+    cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (${view.client.actorKind})`))}`);
+    cli.screen.line();
+    const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
+    for (const [fact, text] of [...loginFacts(view), ...orders])
+      cli.screen.line(`  ${fact.padEnd(10)} ${printable(text)}`);
+  }
+  if (!mayLogIn) cli.exit(CANNOT_LOG_IN);
 }

@@ -1,4 +1,5 @@
 import {
+  BROKEN_MANIFEST,
   type IntentionEntry,
   type IntentionSource,
   type NewSource,
@@ -9,9 +10,9 @@ import type { Intentions } from '../consul.js';
 import { isSameContent } from '../content.js';
 import { toWireSource } from '../source-access.js';
 import { type BrokenFile, toBroken } from './broken-file.js';
-import { toHeldEntry } from './held-entry.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
 import {
+  destinationOfFile,
   INTENTIONS_PREFIX,
   intentionsFile,
   type ManifestPlace,
@@ -232,4 +233,22 @@ function remembered(change: (entry: IntentionEntry) => IntentionEntry) {
     known.set(entry, made);
     return made;
   };
+}
+
+/**
+ * The entry in Consul, or one without sources, which every plan holds for this reason. Undefined if Consul has none and the
+ * file's name does not tell the destination.
+ */
+function toHeldEntry(
+  { name, why }: BrokenFile,
+  inConsul: IntentionEntry | undefined,
+  destination: ServiceName | undefined = destinationOfFile(name),
+): IntentionEntry | undefined {
+  const entry = inConsul ?? (destination && toEmptyEntry(destination));
+  return entry && { ...entry, meta: { ...entry.meta, 'external-source': `${BROKEN_MANIFEST}${why}` } };
+}
+
+function toEmptyEntry(destination: ServiceName): IntentionEntry {
+  const raw = { Kind: 'service-intentions', Name: destination.name, Sources: [] };
+  return { destination, sources: [], meta: {}, modifyIndex: 0, raw };
 }

@@ -2,16 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
-import type { CatalogService, ServiceInstance } from '../../model/catalog.js';
+import type { CatalogService, Protocol, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import type { Consul } from '../consul.js';
 import { incomplete, Reader } from '../reader.js';
-import { readElements, readListedNext } from './answer.js';
+import { readElements, readListed, readListedNext, readRecords } from './answer.js';
 import { instanceLimit, readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
 import { type JsonElement, memberIn, OMITTED } from './json-elements.js';
 import { isAddressable, type Query, toTenancyQuery } from './place.js';
-import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
 import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
@@ -205,4 +204,45 @@ function unreadableOf(services: readonly CatalogService[]): readonly Found[] {
       return { name: name.name, ...(size > 0 ? { size } : { why: 'Consul does not answer in time' }) };
     }),
   );
+}
+
+const operation = 'protocols.read';
+const reader = new Reader(operation);
+
+/** An entry has thousands of fields for upstreams, and these two at its beginning. */
+const MAX_BYTES = 16 * 1024;
+
+/**
+ * The protocols of `service-defaults`, by service name in lower case, as names that differ in case are one to Consul. Nothing else of an entry is read. A name or a protocol that is too long
+ * to be kept is no service's, and no protocol of the http family.
+ */
+async function readProtocols(
+  transport: Transport,
+  query: Query,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Protocol>> {
+  const request = { operation, path: '/v1/config/service-defaults', query } as const;
+  const { list } = await readListed(transport, request, signal, { maxBytes: MAX_BYTES });
+  const entries = list.map(({ raw }) => raw).filter(({ Name }) => Name !== OMITTED);
+  return new Map(
+    entries.map(({ Name, Protocol: protocol }) => [reader.text(Name).toLowerCase(), toProtocol(protocol)]),
+  );
+}
+
+/** The protocol of `proxy-defaults`, of which there is at most one. */
+async function readDefaultProtocol(
+  transport: Transport,
+  query: Query,
+  signal: AbortSignal,
+): Promise<Protocol> {
+  const request = { operation, path: '/v1/config/proxy-defaults', query } as const;
+  const [entry] = await readRecords(transport, request, signal);
+  if (entry === undefined) return 'tcp';
+  return toProtocol(reader.record(entry.Config ?? {}).protocol);
+}
+
+/** Consul treats every protocol outside the http family as tcp, also an empty one. */
+function toProtocol(value: unknown): Protocol {
+  const text = typeof value === 'string' ? value.toLowerCase() : '';
+  return text === 'http' || text === 'http2' || text === 'grpc' ? text : 'tcp';
 }

@@ -1,26 +1,33 @@
+import { connect, type Socket } from 'node:net';
+import type { Clock } from '../../clock.js';
+import { isRecord } from '../../model/is-record.js';
 import type { Runtime } from '../../runtime.js';
-import type { Consul } from '../consul.js';
-import { createAclObjects } from './acl-objects.js';
+import type { AclObjects } from '../acl.js';
+import type { Canary, ClusterId, Consul, LogNote, ProxyDefaults } from '../consul.js';
+import { incomplete, Reader } from '../reader.js';
+import { readNamed } from './acl-named.js';
+import { readSnapshot } from './acl-snapshot.js';
 import { readAclToken } from './acl-token.js';
-import { parseAddress } from './address.js';
+import { deleteTokens, listTokens } from './acl-tokens.js';
+import { deleteAcl, writeAcl } from './acl-write.js';
+import { type Address, parseAddress } from './address.js';
+import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createBreakGlassRecords } from './break-glass.js';
-import { createCanary } from './canary.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
-import { createClusterId } from './cluster-id.js';
-import { connectionsLeft } from './connections-left.js';
-import { createConsulClient } from './consul-client.js';
-import { createIndexGuard } from './index-guard.js';
+import { type ConsulClient, createConsulClient } from './consul-client.js';
+import { createIndexGuard, type IndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
 import { createJwtProviders } from './jwt-providers.js';
+import { putKey, readKey, toValueText } from './kv-key.js';
+import { ownerKey } from './kv-keys.js';
 import { createLeaderLock } from './leader-lock.js';
-import { createLogNote } from './log-note.js';
+import { toTenancyQuery } from './place.js';
 import { readProxies } from './proxies.js';
-import { createProxyDefaults } from './proxy-defaults.js';
 import { createQuarantineRecords } from './quarantines.js';
 import { createReachability } from './reachability.js';
-import { createTransport, type TransportOptions } from './transport.js';
+import { createTransport, type Transport, type TransportOptions } from './transport.js';
 import { UnreadableEntries } from './unreadable-entries.js';
 import { watchTable } from './watch.js';
 
@@ -91,5 +98,131 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     readAclToken: (signal) => readAclToken(transport, signal),
     unreadable: () => unreadable.all,
     close: () => transport.close(),
+  };
+}
+
+/** The KV key `scopemesh/<owner>/canary`. */
+function createCanary(client: ConsulClient, owner: string): Canary {
+  const operation = 'canary.write';
+  return {
+    async write(value, signal) {
+      const { answer } = await putKey(client, ownerKey(owner, 'canary'), value, { operation, signal });
+      parseVerdict(answer, operation);
+    },
+  };
+}
+
+/** At `scopemesh/<owner>/cluster` in KV. */
+function createClusterId(client: ConsulClient, owner: string): ClusterId {
+  const key = ownerKey(owner, 'cluster');
+  const self: ClusterId = {
+    async read(signal) {
+      const pair = await readKey(client, key, { operation: 'cluster.read', signal });
+      return pair && toValueText(pair.Value);
+    },
+    async create(id, signal) {
+      const operation = 'cluster.write';
+      const { answer } = await putKey(client, key, id, { operation, signal, cas: 0 });
+      parseVerdict(answer, operation);
+      const found = await self.read(signal);
+      if (found === undefined) throw incomplete(operation, 'the key was deleted at this moment');
+      return found;
+    },
+  };
+  return self;
+}
+
+/** Consul answers a connection that it refuses at once, before any request. */
+const QUIET_MS = 300;
+const LONGEST_MS = 5_000;
+
+/** How many more connections Consul takes from this address now, up to `most`. They are closed again at once. */
+async function connectionsLeft(
+  { origin, socketPath }: Address,
+  most: number,
+  signal: AbortSignal,
+): Promise<number> {
+  signal.throwIfAborted();
+  const { protocol, hostname, port } = new URL(origin);
+  const place =
+    socketPath === undefined
+      ? { host: hostname.replace(/[[\]]/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) }
+      : { path: socketPath };
+  const sockets = Array.from({ length: most }, () => connect(place));
+  try {
+    const taken = await Promise.all(sockets.map((socket) => isTaken(socket)));
+    return taken.filter(Boolean).length;
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+function isTaken(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    const refuse = () => resolve(false);
+    for (const event of ['data', 'end', 'close', 'error']) socket.on(event, refuse);
+    socket.setTimeout(LONGEST_MS, refuse);
+    socket.on('connect', () => setTimeout(() => resolve(true), QUIET_MS));
+  });
+}
+
+const OPERATION = 'proxy-defaults.read';
+
+function createProxyDefaults(transport: Transport): ProxyDefaults {
+  // The entry exists only in the default namespace of a partition.
+  const query = toTenancyQuery({ partition: transport.tenancy.partition });
+  return {
+    async readAccessLog(signal) {
+      const request = { operation: OPERATION, path: '/v1/config/proxy-defaults/global', query } as const;
+      const answer = await readComplete(transport, request, signal, [200, 404]);
+      if (answer.status === 404) return undefined;
+      const reader = new Reader(OPERATION);
+      const { AccessLogs: logs } = reader.record(parseJson(answer.body, OPERATION));
+      const fields = isRecord(logs) ? logs : {};
+      return {
+        isEnabled: fields.Enabled === true,
+        jsonFormat: reader.optionalText(fields.JSONFormat),
+        textFormat: reader.optionalText(fields.TextFormat),
+      };
+    },
+  };
+}
+
+/** The KV key `scopemesh/<owner>/log`. */
+function createLogNote(client: ConsulClient, owner: string): LogNote {
+  const key = ownerKey(owner, 'log');
+  return {
+    async read(signal) {
+      const pair = await readKey(client, key, { operation: 'log-note.read', signal });
+      return pair && toValueText(pair.Value);
+    },
+    async write(note, signal) {
+      const operation = 'log-note.write';
+      const { answer } = await putKey(client, key, note, { operation, signal });
+      parseVerdict(answer, operation);
+    },
+  };
+}
+
+interface AclObjectsOptions {
+  readonly transport: Transport;
+  readonly guard: IndexGuard;
+  readonly unreadable: UnreadableEntries;
+  readonly clock: Clock;
+  /** For writes of auth methods and binding rules, which make Consul fetch keys; 5 s by default. */
+  readonly keyFetchTimeoutMs?: number | undefined;
+}
+
+export function createAclObjects(options: AclObjectsOptions): AclObjects {
+  const { transport, guard, unreadable, clock, keyFetchTimeoutMs = 5_000 } = options;
+  const writing = { transport, keyFetchTimeoutMs };
+  return {
+    read: (isOurs, signal) => readSnapshot(transport, guard, isOurs, unreadable, signal),
+    readNamed: (names, policies, signal) => readNamed(transport, guard, names, policies, signal),
+    write: (id, object, signal, known) => writeAcl(writing, id, object, signal, known),
+    delete: (kind, id, signal, isOurs) => deleteAcl(transport, kind, id, signal, isOurs),
+    tokens: (by, signal) => listTokens(transport, by, signal),
+    deleteTokens: (accessorIds, signal, perSecond) =>
+      deleteTokens(transport, clock, accessorIds, signal, perSecond),
   };
 }

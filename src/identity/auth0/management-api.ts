@@ -1,10 +1,11 @@
 import { ClientSecretPost } from 'openid-client';
 import type { z } from 'zod';
+import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { parseAddress } from '../address.js';
 import { type ApiOptions, createApiClient, isApiNotFound, type Query } from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
 import { parseShape, textIn } from '../records.js';
-import { parseTenant } from './tenant.js';
 
 /** The Management API v2 of one tenant, read only (auth0.com/docs/api/management/v2). Path segments are encoded here. */
 export type ManagementApi = ReturnType<typeof createManagementApi>;
@@ -99,4 +100,28 @@ export function createManagementApi(options: ManagementApiOptions) {
 /** Auth0 itself says that the object does not exist: only its own 404 has an error code. */
 function isNotFound(answer: HttpAnswer, place: string): boolean {
   return answer.status === 404 && textIn(parseJson(answer, place), 'errorCode') !== undefined;
+}
+
+/**
+ * The tenant of an issuer. If the issuer is a custom domain, the Management API is still at the tenant's own address, which
+ * only the configuration knows (auth0.com/docs/customize/custom-domains). Throws ERR_CONFIG for impossible addresses, and
+ * for plain http to another machine unless `insecure` allows it.
+ */
+function parseTenant(issuer: string, tenant: string | undefined, insecure = false) {
+  const url = parse(issuer, 'issuer', insecure);
+  const own = tenant === undefined ? url : parse(tenant, 'tenant', insecure);
+  return {
+    /** The `iss` of its tokens, with its trailing slash. */
+    issuer: url,
+    /** `https://<tenant>.<region>.auth0.com/api/v2/`: base of the Management API, and its audience. */
+    api: `${own.origin}/api/v2/`,
+  };
+}
+
+function parse(text: string, field: string, insecure: boolean): URL {
+  const url = parseAddress(text, field, insecure);
+  if (url.pathname === '/') return url;
+  throw configError(
+    `${field} must be the address of an Auth0 tenant, for example https://acme.eu.auth0.com/`,
+  );
 }

@@ -1,5 +1,6 @@
 import { ClientUnreadable } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
@@ -9,10 +10,9 @@ import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import type { AdminApiOptions } from './admin-api.js';
 import { readChangingPages } from './changing-pages.js';
-import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
+import { type KeycloakClient, parseClient, secondsOf, toOAuthClient } from './client.js';
 import { createEffectiveClients, type EffectiveClientOptions } from './effective-client.js';
-import { isInternalId } from './json.js';
-import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
+import { isInternalId, type JsonObject } from './json.js';
 import { readKeycloakMembers } from './members.js';
 import { createMissingClients } from './missing-clients.js';
 import { createScopeRestrictions, type ScopeIds } from './scope-restrictions.js';
@@ -285,4 +285,43 @@ function isValid(client: KeycloakClient | InvalidClient): client is KeycloakClie
 
 function isInvalid(client: KeycloakClient | InvalidClient): client is InvalidClient {
   return 'fault' in client;
+}
+
+/** The lifespans of a realm in seconds, as far as the access token may see them. */
+type RealmLifespans = ReturnType<typeof toRealmLifespans>;
+
+export function toRealmLifespans(realm: JsonObject) {
+  return definedFields({
+    access: secondsOf(realm.accessTokenLifespan),
+    implicit: secondsOf(realm.accessTokenLifespanForImplicitFlow),
+    clientSession: secondsOf(realm.clientSessionMaxLifespan),
+    session: secondsOf(realm.ssoSessionMaxLifespan),
+  });
+}
+
+/**
+ * The lifetime of the client's access tokens, the shortest if its flows differ. It is the client's own lifespan or else the
+ * realm's; for the implicit flow always the realm's. It is never longer than the session, which a client's own login has
+ * too. Undefined if a value that counts cannot be read.
+ */
+export function lifetimeOf(client: KeycloakClient, realm: RealmLifespans): number | undefined {
+  const { attributes, grantTypes } = client;
+  const ownSession = secondsOf(attributes['client.session.max.lifespan']);
+  const session = least([ownSession ?? realm.clientSession, realm.session]);
+  // The client's own -1 means the lifespan of the session.
+  const access =
+    attributes['access.token.lifespan'] === '-1'
+      ? session
+      : (secondsOf(attributes['access.token.lifespan']) ?? realm.access);
+  const isImplicit = grantTypes.includes('implicit');
+  const flows = [
+    ...(isImplicit ? [realm.implicit] : []),
+    ...(isImplicit && grantTypes.length === 1 ? [] : [access]),
+  ];
+  return flows.includes(undefined) ? undefined : least([...flows, session]);
+}
+
+function least(seconds: readonly (number | undefined)[]): number | undefined {
+  const known = seconds.filter((each) => each !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }

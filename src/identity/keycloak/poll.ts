@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
 import { NoLog, type RejectedEvent } from '../../errors.js';
@@ -8,12 +9,12 @@ import { wrongShape } from '../read-errors.js';
 import { parseStored, textIn } from '../records.js';
 import type { EventPoll } from '../source.js';
 import { saveEvents } from './access-checks.js';
+import type { AdminApi } from './admin-api.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import type { KeycloakDirectoryOptions } from './directory.js';
 import { endsUnknownSession, toIdentityEvent } from './events.js';
 import { isInternalId } from './json.js';
 import { readPages } from './pages.js';
-import { createPrincipals } from './principals.js';
 
 /**
  * How far the log was read: the time of its newest event in milliseconds (0 if the log was empty), and the IDs of the events
@@ -180,4 +181,34 @@ function isAscending(entries: readonly Entry[]): boolean {
     const before = entries[at - 1];
     return before === undefined || before.time <= entry.time;
   });
+}
+
+/** The administrators of one realm are few. */
+const MAX_KNOWN = 1_000;
+/** User names that one poll may look up. */
+const MAX_LOOKUPS = 10;
+
+/**
+ * Adds user names to events from the log, which has only user IDs. A webhook states the names. Each user is looked up once. A
+ * user of another realm, or one that the token may not see, keeps the ID as name.
+ */
+function createPrincipals(api: AdminApi) {
+  const known = new LRUCache<string, string>({ max: MAX_KNOWN });
+
+  const read = async (id: string, signal: AbortSignal): Promise<string> => {
+    const found = await api.peek(['users'], { search: `id:${id}`, briefRepresentation: true }, signal);
+    const user: unknown = Array.isArray(found) ? found[0] : undefined;
+    return (textIn(user, 'id') === id ? textIn(user, 'username') : undefined) ?? id;
+  };
+  return async (events: readonly KeycloakEvent[], signal: AbortSignal): Promise<readonly KeycloakEvent[]> => {
+    const ids = new Set(events.flatMap(({ userId }) => userId ?? []));
+    const missing = [...ids].filter((id) => !known.has(id) && isInternalId(id)).slice(0, MAX_LOOKUPS);
+    for (const id of missing) known.set(id, await read(id, signal));
+    return events.map((event) => {
+      const name = event.userId === undefined ? undefined : known.get(event.userId);
+      return name === undefined || event.principal === undefined
+        ? event
+        : { ...event, principal: { ...event.principal, id: name } };
+    });
+  };
 }

@@ -1,4 +1,6 @@
+import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { parseAddress } from '../address.js';
 import {
   type ApiOptions,
   type Authorize,
@@ -9,7 +11,6 @@ import {
 import type { HttpAnswer } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { authenticateByKey, type OktaPrivateKey } from './client-authentication.js';
-import { parseOrg } from './org.js';
 
 /** The scopes of Okta's own API (developer.okta.com/docs/api/oauth2). */
 export type OktaScope =
@@ -139,4 +140,22 @@ export function followLink(target: string, from: URL, place: string): URL {
   const next = URL.canParse(target, from.href) ? new URL(target, from.href) : undefined;
   if (next?.origin === from.origin && next.pathname === from.pathname) return next;
   throw incomplete(place, `the link to the next page leads away from ${from.origin}${from.pathname}`, false);
+}
+
+/**
+ * The address of an organization's API, which is also the issuer of the org authorization server: `https://acme.okta.com`.
+ * The configured issuer must be a custom authorization server: only Okta itself can verify the access tokens of the org
+ * authorization server (developer.okta.com/docs/concepts/auth-servers). Throws ERR_CONFIG for impossible addresses, and for
+ * plain http to another machine unless `insecure` allows it.
+ */
+export function parseOrg(issuer: string, org: string | undefined, insecure = false): URL {
+  const server = parseAddress(issuer, 'issuer', insecure);
+  if (!/^\/oauth2\/[A-Za-z0-9_-]+\/?$/.test(server.pathname)) {
+    const form = 'https://acme.okta.com/oauth2/default';
+    throw configError(`issuer must be a custom authorization server of Okta, for example ${form}`);
+  }
+  const address = org === undefined ? new URL(server.origin) : parseAddress(org, 'org', insecure);
+  if (address.pathname !== '/')
+    throw configError('org must be the address of an Okta organization, for example https://acme.okta.com');
+  return address;
 }

@@ -1,6 +1,7 @@
-import type { z } from 'zod';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { z } from 'zod';
 import { ClientUnreadable, SyncError } from '../../errors.js';
-import type { OAuthClient } from '../../model/client.js';
+import type { Grant, OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import { abortable } from '../abortable.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
@@ -21,9 +22,7 @@ import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
 import type { OktaApi } from './api.js';
 import { APP, type OktaApp, toApp, toOAuthClient } from './app.js';
-import { ORG_LIFETIME_SECONDS, readAppGrants } from './app-grants.js';
 import { type AuthorizationServer, readAuthorizationServers } from './authorization-server.js';
-import { joinReads } from './joined-read.js';
 import { readOktaMembers } from './members.js';
 import type { OktaNames } from './names.js';
 import { readList } from './pages.js';
@@ -311,4 +310,53 @@ function isClient(app: OktaApp): app is Client {
 
 function isOrg(name: string, org: URL): boolean {
   return URL.canParse(name) && new URL(name).href === org.href;
+}
+
+const APP_GRANT = z.looseObject({ id: z.string().min(1), status: z.string(), scopeId: z.string().min(1) });
+
+/** Access tokens of the org authorization server are valid for one hour, which cannot be changed. */
+const ORG_LIFETIME_SECONDS = 3600;
+
+/** The Okta API scopes that an administrator granted to an app, as grants of the API `name`. */
+async function readAppGrants(
+  api: OktaApi,
+  name: string,
+  appId: string,
+  signal: AbortSignal,
+): Promise<readonly Grant[]> {
+  const segments = ['api', 'v1', 'apps', appId, 'grants'];
+  const place = `provider ${api.provider}, apps/grants`;
+  const list = { segments, scope: 'okta.appGrants.read', place, entry: APP_GRANT } as const;
+  const found = await readList(api, list, signal);
+  const active = found.filter(({ status }) => status === 'ACTIVE').map(({ scopeId }) => scopeId);
+  return [...new Set(active)].sort().map((scope) => ({ api: name, name: scope }));
+}
+
+/**
+ * One read for all callers of about the same time. A caller that comes during a read waits for the next one, because the
+ * current one may have passed what it asks for. So a thousand events cost two reads, and no caller gets an old answer.
+ */
+function joinReads<T>(read: () => Promise<T>): () => Promise<T> {
+  // A read for an event may join one that a complete read began. It must not share the limits of the complete read.
+  const readAtOnce = AsyncLocalStorage.bind(read);
+  let running: Promise<unknown> | undefined;
+  let waiting: Promise<T> | undefined;
+  const begin = (): Promise<T> => {
+    const answer = readAtOnce();
+    const over = answer
+      .catch(() => undefined)
+      .finally(() => {
+        if (running === over) running = undefined;
+      });
+    running = over;
+    return answer;
+  };
+  return () => {
+    if (running === undefined) return begin();
+    waiting ??= running.then(() => {
+      waiting = undefined;
+      return begin();
+    });
+    return waiting;
+  };
 }

@@ -1,12 +1,13 @@
 import * as oauth from 'openid-client';
+import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { createNotifier } from '../../notifier.js';
 import { createAccessTokenSource } from '../access-token.js';
 import { bearer } from '../api-client.js';
+import type { AccessCheck } from '../directory.js';
 import { createHttpClient } from '../http-client.js';
 import type { EventSource } from '../source.js';
 import type { SignalFeed } from '../with-signals.js';
-import { checkSsfAccess } from './access-check.js';
 import type { SsfCredentials, SsfOptions } from './options.js';
 import { createOwnStream } from './own-stream.js';
 import { createSsfPoll } from './poll.js';
@@ -14,7 +15,7 @@ import { createPushSource } from './push.js';
 import { createSetVerifier } from './set.js';
 import { createSigningKeys } from './signing-keys.js';
 import { createVerificationStates } from './states.js';
-import { createStreamApi } from './stream-api.js';
+import { createStreamApi, type StreamApi } from './stream-api.js';
 import { createSsfSubscription } from './subscription.js';
 import { createTransmitter, secureUrl } from './transmitter.js';
 
@@ -101,5 +102,25 @@ export function createSsf(options: SsfOptions): Ssf {
       http,
       clock,
     });
+  }
+}
+
+/** The scopes of SSF 1.0, if no other scope is configured. That streams can be changed is not tested. */
+const SCOPES = 'ssf.read ssf.manage';
+
+async function checkSsfAccess(
+  api: StreamApi,
+  credentials: SsfCredentials | undefined,
+  signal: AbortSignal,
+): Promise<readonly AccessCheck[]> {
+  const scope = credentials !== undefined && 'scope' in credentials ? credentials.scope : '';
+  const check = { permission: scope === '' ? SCOPES : scope, neededFor: 'the stream of shared signals' };
+  try {
+    await api.list(signal);
+    return [{ ...check, isGranted: true }];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof SyncError)) throw error;
+    return error.code === 'ERR_DIRECTORY_DENIED' ? [{ ...check, isGranted: false }] : [];
   }
 }

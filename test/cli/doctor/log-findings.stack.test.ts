@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { NEEDED_FIELDS } from '../../../src/cli/doctor/access-log-format.js';
-import { logFindings } from '../../../src/cli/doctor/log-findings.js';
+import { logFindings, NEEDED_FIELDS } from '../../../src/cli/doctor/log-findings.js';
 import { systemClock } from '../../../src/clock.js';
 import type { Consul } from '../../../src/consul/consul.js';
 import { createHttpConsul } from '../../../src/consul/http/http-consul.js';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/clock.js';
 import type { AclObjects } from '../../../src/consul/acl.js';
-import { createAclObjects } from '../../../src/consul/http/acl-objects.js';
+import { createAclObjects } from '../../../src/consul/http/http-consul.js';
 import { createIndexGuard } from '../../../src/consul/http/index-guard.js';
 import { createTransport, type Transport } from '../../../src/consul/http/transport.js';
 import { UnreadableEntries } from '../../../src/consul/http/unreadable-entries.js';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
-import { rehearse } from '../../../src/daemon/rehearse.js';
 import { Reloads } from '../../../src/daemon/reload.js';
+import { rehearse } from '../../../src/daemon/standby.js';
 import { formatKey } from '../../../src/model/key.js';
 import { claiming } from '../../plan/scene.js';
 import { depsOf } from '../../reconcile/deps.js';

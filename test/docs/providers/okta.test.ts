@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../config/load.js';
+import { parseOrg } from '../../../src/identity/okta/api.js';
 import { authenticateByKey } from '../../../src/identity/okta/client-authentication.js';
 import { HOOK_TYPES } from '../../../src/identity/okta/event-types.js';
-import { parseOrg } from '../../../src/identity/okta/org.js';
 import { Secret } from '../../../src/model/secret.js';
 
 const run = promisify(execFile);

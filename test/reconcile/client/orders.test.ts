@@ -12,9 +12,9 @@ import {
   takeOrders,
 } from '../../../src/operator/quarantines.js';
 import { planDestination } from '../../../src/plan/plan-destination.js';
-import { blockUnconfirmed } from '../../../src/reconcile/block-unconfirmed.js';
 import { reconcileClient } from '../../../src/reconcile/client.js';
 import type { ReconcilerDeps } from '../../../src/reconcile/deps.js';
+import { blockUnconfirmed } from '../../../src/reconcile/read-client.js';
 import { inputOf } from '../../../src/state/fleet.js';
 import { client, NOW, named } from '../../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from '../deps.js';

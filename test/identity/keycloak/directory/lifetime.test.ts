@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseClient, secondsOf } from '../../../src/identity/keycloak/client.js';
-import { lifetimeOf, toRealmLifespans } from '../../../src/identity/keycloak/lifetime.js';
+import { parseClient, secondsOf } from '../../../../src/identity/keycloak/client.js';
+import { lifetimeOf, toRealmLifespans } from '../../../../src/identity/keycloak/directory.js';
 
 const recorded = JSON.parse(
-  readFileSync(new URL('../../fixtures/keycloak/client-get.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../fixtures/keycloak/client-get.json', import.meta.url), 'utf8'),
 );
 const REALM = {
   accessTokenLifespan: 300,

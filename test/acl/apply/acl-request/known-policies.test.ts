@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { applyAcl } from '../../../src/acl/apply/apply-acl.js';
-import { NEVER } from '../../apply/apply-rig.js';
-import { application, failed, gain, memoryAcl, POLICY, policy, role, WEB } from './memory-acl.js';
+import { applyAcl } from '../../../../src/acl/apply/apply-acl.js';
+import { NEVER } from '../../../apply/apply-rig.js';
+import { application, failed, gain, memoryAcl, POLICY, policy, role, WEB } from '../memory-acl.js';
 
 describe('a policy that clients share', () => {
   const create = () => application([gain.create(policy())]);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { OktaOptions } from '../../../src/identity/okta/okta.js';
-import { silentLogger } from '../../../src/observe.js';
-import { API, type OktaWorld, startOktaWorld } from '../../support/okta/world.js';
+import type { OktaOptions } from '../../../../src/identity/okta/okta.js';
+import { silentLogger } from '../../../../src/observe.js';
+import { API, type OktaWorld, startOktaWorld } from '../../../support/okta/world.js';
 
 const signal = new AbortController().signal;
 let world: OktaWorld;

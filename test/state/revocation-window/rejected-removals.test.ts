@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { isOwnedNow } from '../../src/plan/edge-record.js';
-import { InferredRemovals } from '../../src/state/inferred-removals.js';
-import { LastAppliedCache } from '../../src/state/last-applied-cache.js';
-import { RejectedRemovals } from '../../src/state/rejected-removals.js';
-import { ALLOW, named, ourSource } from '../plan/scene.js';
+import { isOwnedNow } from '../../../src/plan/edge-record.js';
+import { InferredRemovals } from '../../../src/state/inferred-removals.js';
+import { LastAppliedCache } from '../../../src/state/last-applied-cache.js';
+import { RejectedRemovals } from '../../../src/state/revocation-window.js';
+import { ALLOW, named, ourSource } from '../../plan/scene.js';
 
 const NOW = 1_800_000_000_000;
 const WINDOW = 600_000;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createMetrics } from '../../src/cli/metrics.js';
-import { reportClosed } from '../../src/daemon/closed-connections.js';
-import { silentLogger } from '../../src/observe.js';
-import { createMovableClock } from '../support/movable-clock.js';
+import { createMetrics } from '../../../src/cli/metrics.js';
+import { reportClosed } from '../../../src/daemon/listeners.js';
+import { silentLogger } from '../../../src/observe.js';
+import { createMovableClock } from '../../support/movable-clock.js';
 
 describe('a flood of connections', () => {
   it('is counted whole and logged once a minute, with how many were closed since the last line', async () => {

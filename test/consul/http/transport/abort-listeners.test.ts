@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { AbortListeners } from '../../../src/consul/http/abort-listeners.js';
+import { AbortListeners } from '../../../../src/consul/http/transport.js';
 
 test('many requests share one listener of a signal, and each that has not ended learns of its end', () => {
   const aborts = new AbortListeners();

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { addAdoptionApi } from '../../src/daemon/adoption-api.js';
-import { createApiAccess } from '../../src/daemon/api-access.js';
-import { createHttpServer } from '../../src/daemon/http-server.js';
-import { destinationKey, formatKey } from '../../src/model/key.js';
-import { Secret } from '../../src/model/secret.js';
-import { silentLogger } from '../../src/observe.js';
-import { WorldState } from '../../src/state/world-state.js';
-import { mapping, SETTINGS } from '../plan/scene.js';
-import { depsOf, worldWithTwo } from '../reconcile/deps.js';
+import { createApiAccess } from '../../../src/daemon/api-access.js';
+import { createHttpServer } from '../../../src/daemon/http-server.js';
+import { addAdoptionApi } from '../../../src/daemon/routes.js';
+import { destinationKey, formatKey } from '../../../src/model/key.js';
+import { Secret } from '../../../src/model/secret.js';
+import { silentLogger } from '../../../src/observe.js';
+import { WorldState } from '../../../src/state/world-state.js';
+import { mapping, SETTINGS } from '../../plan/scene.js';
+import { depsOf, worldWithTwo } from '../../reconcile/deps.js';
 
 const TOKEN = 'local-token-of-the-state-directory';
 const KEY = formatKey(destinationKey('orders', 'default', 'default'));

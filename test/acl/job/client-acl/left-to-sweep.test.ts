@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { aclBudget } from '../../../src/acl/job/acl-budget.js';
-import { reconcileClientAcl } from '../../../src/acl/job/client-acl.js';
-import { clientsWithAcl } from '../../../src/acl/state/acl-owners.js';
-import { createSelection } from '../../../src/plan/selection.js';
-import { readAllAcl } from '../../../src/read/read-acl.js';
-import { aclRule, READ_CONFIG } from '../plan/acl-scene.js';
-import { aclWorld, ID, jobOf } from './acl-world.js';
-import { long, orphanedWorld } from './orphaned-world.js';
+import { aclBudget } from '../../../../src/acl/job/acl-budget.js';
+import { reconcileClientAcl } from '../../../../src/acl/job/client-acl.js';
+import { clientsWithAcl } from '../../../../src/acl/state/acl-owners.js';
+import { createSelection } from '../../../../src/plan/selection.js';
+import { readAllAcl } from '../../../../src/read/read-acl.js';
+import { aclRule, READ_CONFIG } from '../../plan/acl-scene.js';
+import { aclWorld, ID, jobOf } from '../acl-world.js';
+import { long, orphanedWorld } from '../orphaned-world.js';
 
 const never = new AbortController().signal;
 

@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { RevocationOrder } from '../../src/model/order.js';
-import { blockUnconfirmed } from '../../src/reconcile/block-unconfirmed.js';
-import { method } from '../acl/apply/memory-acl.js';
-import { aclWorld, ID, jobOf, NO_LOSS } from '../acl/job/acl-world.js';
-import { ALLOW, entry, NOW, ourSource } from '../plan/scene.js';
+import type { RevocationOrder } from '../../../src/model/order.js';
+import { blockUnconfirmed } from '../../../src/reconcile/read-client.js';
+import { method } from '../../acl/apply/memory-acl.js';
+import { aclWorld, ID, jobOf, NO_LOSS } from '../../acl/job/acl-world.js';
+import { ALLOW, entry, NOW, ourSource } from '../../plan/scene.js';
 
 const CODE = 'ERR_DIRECTORY_UNREACHABLE';
 
