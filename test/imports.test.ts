@@ -119,6 +119,25 @@ const RULES: Readonly<Record<string, Rule>> = {
   trail: { any: ['model', 'plan', 'acl/plan', 'ground'], types: PORTS },
   config: { any: ['model', 'ground'], types: ['plan'] },
   embedded: { any: ['model', 'ground'] },
+  // What both the daemon and the commands build.
+  app: {
+    any: [
+      'model',
+      'plan',
+      'state',
+      ...ACL,
+      'apply',
+      'intake',
+      'lease',
+      'read',
+      'operator',
+      'reconcile',
+      'trail',
+      'ground',
+      'config',
+      ...PORTS,
+    ],
+  },
   cli: {
     any: [
       'model',
@@ -131,6 +150,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'read',
       'operator',
       'reconcile',
+      'app',
       'trail',
       'proposal',
       'ground',
@@ -156,11 +176,11 @@ const RULES: Readonly<Record<string, Rule>> = {
       'trail',
       'ground',
       'config',
-      'cli',
+      'app',
       ...PORTS,
     ],
   },
-  demo: { any: ['model', 'ground', 'config', 'cli', 'embedded'], types: PORTS },
+  demo: { any: ['model', 'ground', 'config', 'app', 'cli', 'embedded'], types: PORTS },
   workers: {
     any: [
       'model',
@@ -175,6 +195,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'reconcile',
       'ground',
       'config',
+      'app',
       'cli',
       'daemon',
       'wire',

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import type { PrometheusMetrics } from '../src/cli/metrics.js';
-import { checkRelay, type RunOptions } from '../src/cli/run-daemon.js';
+import type { PrometheusMetrics } from '../src/app/metrics.js';
+import { checkRelay, type RunOptions } from '../src/app/run-daemon.js';
 import { describeProcess } from '../src/daemon/describe-process.js';
 import { openListeners } from '../src/daemon/listeners.js';
 import { stuckPart } from '../src/daemon/live-core.js';

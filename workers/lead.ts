@@ -1,5 +1,5 @@
-import { replicaName } from '../src/cli/create-lease.js';
-import type { Role } from '../src/cli/run-daemon.js';
+import { replicaName } from '../src/app/create-lease.js';
+import type { Role } from '../src/app/run-daemon.js';
 import { recordLeaderChange } from '../src/daemon/leader-change.js';
 import type { LiveCore } from '../src/daemon/live-core.js';
 import { MappingAgreement } from '../src/daemon/mapping-agreement.js';

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/config.js';
-import { keptNote } from '../src/cli/kept-note.js';
+import { keptNote } from '../src/app/kept-note.js';
 import type { Consul } from '../src/consul/consul.js';
 import { type RelayDeps, relay } from '../src/decisions/relay.js';
 import { messageOf } from '../src/errors.js';

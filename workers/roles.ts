@@ -1,4 +1,4 @@
-import type { Role } from '../src/cli/run-daemon.js';
+import type { Role } from '../src/app/run-daemon.js';
 import type { LocalReplica } from '../src/daemon/local-replica.js';
 import type { TermCoreParts } from '../src/daemon/term-core.js';
 import { lead } from './lead.js';

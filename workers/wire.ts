@@ -6,8 +6,8 @@ import {
   type DecisionLogSettings,
   type Provider,
   TOPIC_PARTITIONS,
-} from '../src/cli/adapter-factory.js';
-import { indexDirectory } from '../src/cli/has-decision-log.js';
+} from '../src/app/adapter-factory.js';
+import { indexDirectory } from '../src/app/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { LocalTrail } from '../src/daemon/questions.js';
 import type { DecisionLog } from '../src/decisions/log.js';

@@ -1,9 +1,9 @@
 import type { Config } from '../../config/config.js';
 import type { DaemonSettings, LoadOptions } from '../../config/load.js';
+import type { AdapterFactory, DecisionLogSettings } from '../app/adapter-factory.js';
+import type { PrometheusMetrics } from '../app/metrics.js';
+import type { RunDaemon } from '../app/run-daemon.js';
 import type { Runtime } from '../runtime.js';
-import type { AdapterFactory, DecisionLogSettings } from './adapter-factory.js';
-import type { PrometheusMetrics } from './metrics.js';
-import type { RunDaemon } from './run-daemon.js';
 import type { Output, Screen } from './terminal/screen.js';
 
 /** What the process provides. The program itself uses neither signals nor `process`. */

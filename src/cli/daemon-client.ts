@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { DaemonSettings } from '../../config/load.js';
+import { readApiToken } from '../app/api-token.js';
 import { abortAfter } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
-import { readApiToken } from './api-token.js';
 import type { Cli } from './cli.js';
 import { printable } from './terminal/screen.js';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.js';
 import type { AclState } from '../acl/apply/acl-state.js';
+import { createAclState, createJwksUris, createWorld } from '../app/create-core.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
@@ -12,7 +13,6 @@ import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { fromBreakGlassView, parseBreakGlasses } from './break-glass-view.js';
 import type { Cli } from './cli.js';
-import { createAclState, createJwksUris, createWorld } from './create-core.js';
 import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
 import { parseDenies } from './deny-view.js';
 import { parseFreeze } from './freeze-view.js';

@@ -1,4 +1,8 @@
 import type { Config } from '../../config/config.js';
+import type { AdapterFactory } from '../app/adapter-factory.js';
+import { createCore, WRITES } from '../app/create-core.js';
+import { createLeases } from '../app/create-lease.js';
+import { keptNote } from '../app/kept-note.js';
 import { recordEqualEdges } from '../apply/edge-records.js';
 import type { Consul } from '../consul/consul.js';
 import { Checkpoints } from '../decisions/checkpoints.js';
@@ -16,12 +20,8 @@ import { recordOpeningBalance } from '../reconcile/opening-balance.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
-import type { AdapterFactory } from './adapter-factory.js';
 import type { ApplyLimit } from './apply-once.js';
 import type { Cli } from './cli.js';
-import { createCore, WRITES } from './create-core.js';
-import { createLeases } from './create-lease.js';
-import { keptNote } from './kept-note.js';
 import { withProgress } from './terminal/progress.js';
 
 /** The tools of a command that writes instead of the daemon. */

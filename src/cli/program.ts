@@ -1,6 +1,8 @@
 import { CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
 import { readTextFile } from '../../config/read-text-file.js';
+import { createMetrics } from '../app/metrics.js';
+import { readVersion } from '../app/version.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import { definedFields } from '../model/defined-fields.js';
@@ -9,9 +11,7 @@ import type { Cli, CliContext } from './cli.js';
 import { DocumentedCommand } from './documented-command.js';
 import { httpsProxyIn } from './https-proxy.js';
 import { createLogger } from './logger.js';
-import { createMetrics } from './metrics.js';
 import { createScreen, printable, type Screen } from './terminal/screen.js';
-import { readVersion } from './version.js';
 
 /** Resolves with the exit status. */
 export function createProgram(context: CliContext): { run(argv: readonly string[]): Promise<number> } {

@@ -1,4 +1,6 @@
 import { statSync } from 'node:fs';
+import type { DecisionLogSettings } from '../app/adapter-factory.js';
+import { hasDecisionLog } from '../app/has-decision-log.js';
 import { isProven, ProofCheck } from '../decisions/batch-proof.js';
 import { isSigned } from '../decisions/checkpoint.js';
 import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
@@ -8,9 +10,7 @@ import { trustedKeys } from '../decisions/signing-key.js';
 import { inChainOrder, type TrailRecord, toTrailRecord, withPlace } from '../decisions/trail-record.js';
 import { configError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
-import type { DecisionLogSettings } from './adapter-factory.js';
 import type { Cli } from './cli.js';
-import { hasDecisionLog } from './has-decision-log.js';
 import { printable } from './terminal/screen.js';
 
 /** Reads the decision log and closes it. A log that does not exist yet is empty, and is created only to follow it. */

@@ -1,24 +1,13 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.js';
+import { hasDecisionLog } from '../app/has-decision-log.js';
+import type { KnownHold, KnownHolds } from '../app/plan-view.js';
 import { principalText } from '../model/cause.js';
-import { type Decision, HOLD_REASONS, type HoldReason } from '../model/decision.js';
+import { type Decision, HOLD_REASONS } from '../model/decision.js';
 import { holdKey } from '../plan/holds.js';
 import type { Cli } from './cli.js';
 import type { DaemonClient } from './daemon-client.js';
-import { hasDecisionLog } from './has-decision-log.js';
 import { readDecisions } from './read-decision-log.js';
-
-/** A hold under the ID by which `approve` and `reject` name it. */
-export interface KnownHold {
-  readonly reason: HoldReason;
-  readonly decisionId: string;
-  readonly rejectedBy: string | null;
-  readonly since: string;
-  readonly detail?: string | undefined;
-}
-
-/** By `holdKey`. */
-export type KnownHolds = ReadonlyMap<string, KnownHold>;
 
 export interface LoggedHolds {
   /** Those that no later decision of the log ends. */

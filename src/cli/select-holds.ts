@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../../config/config.js';
+import { hasDecisionLog } from '../app/has-decision-log.js';
 import { configError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import { isApprovable } from '../plan/holds.js';
 import type { Cli } from './cli.js';
 import { type DaemonClient, refusal } from './daemon-client.js';
-import { hasDecisionLog } from './has-decision-log.js';
 import { readDecisions } from './read-decision-log.js';
 import { findKnownHolds } from './recorded-holds.js';
 import { confirm } from './terminal/confirm.js';

@@ -1,9 +1,10 @@
+import type { KnownHold, KnownHolds } from '../app/plan-view.js';
 import { systemClock } from '../clock.js';
 import { isRecord } from '../model/is-record.js';
 import type { Change, Hold } from '../plan/plan.js';
 import type { Cli } from './cli.js';
 import type { CurrentState } from './load-current-state.js';
-import { findKnownHolds, type KnownHold, type KnownHolds } from './recorded-holds.js';
+import { findKnownHolds } from './recorded-holds.js';
 
 const RECORDS_UNKNOWN =
   'neither the daemon nor the decision log says which sources scopemesh wrote: every source with its mark counts as owned here';

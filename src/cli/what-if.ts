@@ -4,14 +4,14 @@ import type { Config } from '../../config/config.js';
 import { effectiveConfig } from '../../config/live-settings.js';
 import { loadMapping } from '../../config/load.js';
 import { onlyApiOf } from '../../config/mapping-revision.js';
+import { findClientId } from '../app/client-id.js';
+import { planDocument } from '../app/plan-view.js';
 import { configError } from '../errors.js';
 import type { Grant, OAuthClient } from '../model/client.js';
 import { parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { WorldState } from '../state/world-state.js';
 import type { Cli } from './cli.js';
-import { findClientId } from './client-id.js';
-import { planDocument } from './plan-view.js';
 
 /** One assumption of `plan --what-if`. */
 export type Assumption =

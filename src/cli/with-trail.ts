@@ -1,8 +1,8 @@
+import { hasDecisionLog } from '../app/has-decision-log.js';
 import type { Trail } from '../decisions/trail.js';
 import { configError, messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
 import type { DocumentedCommand } from './documented-command.js';
-import { hasDecisionLog } from './has-decision-log.js';
 import { parsePastInstant } from './instant.js';
 import { printable } from './terminal/screen.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { blastAt, blastNow, type MeshNow } from '../cli/blast-view.js';
+import { blastAt, blastNow, type MeshNow } from '../app/blast-view.js';
 import { isoText } from '../clock.js';
 import { toCloudEvent } from '../decisions/envelope.js';
 import type { Trail } from '../decisions/trail.js';

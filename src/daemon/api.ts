@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { type LoginView, loginDocument } from '../cli/login-view.js';
+import { type LoginView, loginDocument } from '../app/login-view.js';
 import { messageOf } from '../errors.js';
 import { type Rulings, type RulingVerdict, rulingAnswer } from '../operator/rulings.js';
 import type { ClientId } from '../plan/world.js';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
-import { replicaName } from '../cli/create-lease.js';
-import type { Role } from '../cli/run-daemon.js';
-import { readVersion } from '../cli/version.js';
+import { replicaName } from '../app/create-lease.js';
+import type { Role } from '../app/run-daemon.js';
+import { readVersion } from '../app/version.js';
 import { type Clock, isoInstant } from '../clock.js';
 import type { Replica } from '../model/replica.js';
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { PrometheusMetrics } from '../cli/metrics.js';
+import type { PrometheusMetrics } from '../app/metrics.js';
 import { messageOf } from '../errors.js';
 import { type ApiAccess, sendRefusal } from './api-access.js';
 import type { Status } from './status.js';

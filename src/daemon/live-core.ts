@@ -1,4 +1,4 @@
-import type { Core } from '../cli/create-core.js';
+import type { Core } from '../app/create-core.js';
 import type { Clock } from '../clock.js';
 import type { Queue } from '../queue/queue.js';
 import { Progress } from './progress.js';

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.js';
-import { createCore } from '../cli/create-core.js';
-import { createLeases } from '../cli/create-lease.js';
+import { createCore } from '../app/create-core.js';
+import { createLeases } from '../app/create-lease.js';
 import { isoInstant } from '../clock.js';
 import { ChannelActivity } from '../intake/channel-activity.js';
 import { createRejectedEvents } from '../intake/rejected-events.js';

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import type { MeshNow } from '../cli/blast-view.js';
+import type { MeshNow } from '../app/blast-view.js';
 import { configError, messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { IntentionEntry } from '../model/intention.js';

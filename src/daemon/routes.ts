@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { readLogin } from '../cli/login-view.js';
-import type { PrometheusMetrics } from '../cli/metrics.js';
+import { readLogin } from '../app/login-view.js';
+import type { PrometheusMetrics } from '../app/metrics.js';
 import type { Clock } from '../clock.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
-import { apiTokenPath, createApiToken, writeApiToken } from '../cli/api-token.js';
-import type { Role } from '../cli/run-daemon.js';
+import { apiTokenPath, createApiToken, writeApiToken } from '../app/api-token.js';
+import type { Role } from '../app/run-daemon.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { messageOf } from '../errors.js';
 import { isLoopback } from '../model/is-loopback.js';

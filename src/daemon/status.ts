@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
-import type { Provider } from '../cli/adapter-factory.js';
-import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
-import { readWebhookStatus, type WebhookStatus } from '../cli/webhook-status.js';
+import type { Provider } from '../app/adapter-factory.js';
+import { type ProviderHealth, readProviderHealth } from '../app/provider-health.js';
+import { readWebhookStatus, type WebhookStatus } from '../app/webhook-status.js';
 import type { UnreadableEntry } from '../consul/consul.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
 import type { Leading } from '../lease/leadership.js';

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.js';
-import type { Provider } from '../cli/adapter-factory.js';
-import { createCore } from '../cli/create-core.js';
+import type { Provider } from '../app/adapter-factory.js';
+import { createCore } from '../app/create-core.js';
 import type { Consul } from '../consul/consul.js';
 import { guardConsul } from '../lease/guarded-consul.js';
 import type { Term } from '../lease/term.js';

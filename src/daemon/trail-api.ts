@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
-import { meshNow } from '../cli/blast-view.js';
+import { meshNow } from '../app/blast-view.js';
 import type { Clock } from '../clock.js';
 import { codeOf, messageOf } from '../errors.js';
 import { fieldOf } from '../model/field-of.js';

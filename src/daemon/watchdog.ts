@@ -1,4 +1,4 @@
-import type { Supervisor } from '../cli/supervisor.js';
+import type { Supervisor } from '../app/supervisor.js';
 import type { Runtime } from '../runtime.js';
 
 const CHECK_MS = 15_000;

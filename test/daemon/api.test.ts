@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import type { LoginTerms, LoginView } from '../../src/cli/login-view.js';
+import type { LoginTerms, LoginView } from '../../src/app/login-view.js';
 import { addApi } from '../../src/daemon/api.js';
 import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';

@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createMetrics } from '../../src/cli/metrics.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import { createApiAccess } from '../../src/daemon/api-access.js';
 import { addProbes, addStatus, type ProbeDeps, type StatusDeps } from '../../src/daemon/health.js';
 import { Secret } from '../../src/model/secret.js';

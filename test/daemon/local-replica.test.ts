@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { createMetrics } from '../../src/cli/metrics.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import type { LiveCore } from '../../src/daemon/live-core.js';
 import { createLiveSecrets } from '../../src/daemon/live-secrets.js';
 import { createLocalReplica } from '../../src/daemon/local-replica.js';

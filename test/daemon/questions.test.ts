@@ -1,6 +1,6 @@
 import { type TransferListItem, Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { MeshNow } from '../../src/cli/blast-view.js';
+import type { MeshNow } from '../../src/app/blast-view.js';
 import type { Question } from '../../src/daemon/answer-question.js';
 import { type Asked, createQuestions, type Questions } from '../../src/daemon/questions.js';
 import { silentLogger } from '../../src/observe.js';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createCore } from '../../src/cli/create-core.js';
-import { createMetrics } from '../../src/cli/metrics.js';
+import { createCore } from '../../src/app/create-core.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import type { Clock } from '../../src/clock.js';
 import { Standby } from '../../src/daemon/standby.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DecisionLogSettings } from '../../src/cli/adapter-factory.js';
+import type { DecisionLogSettings } from '../../src/app/adapter-factory.js';
 import { systemClock } from '../../src/clock.js';
 import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { COMMANDS, helpOf } from '../../docs/command-help.js';
 import { configurationKeys } from '../../docs/configuration-keys.js';
-import { TOPIC_PARTITIONS } from '../../src/cli/adapter-factory.js';
+import { TOPIC_PARTITIONS } from '../../src/app/adapter-factory.js';
 import { openSigningKey } from '../../src/decisions/signing-key.js';
 import { silentLogger } from '../../src/observe.js';
 import { blocks, codesInProse, filesIn, PAGES, ROOT, textOf } from './manual.js';

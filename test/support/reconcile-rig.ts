@@ -1,5 +1,5 @@
-import { createCore } from '../../src/cli/create-core.js';
-import { createMetrics } from '../../src/cli/metrics.js';
+import { createCore } from '../../src/app/create-core.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { Progress } from '../../src/daemon/progress.js';
 import { queueState } from '../../src/daemon/status.js';

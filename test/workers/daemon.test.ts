@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createMetrics } from '../../src/cli/metrics.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import { systemClock } from '../../src/clock.js';
 import { silentLogger } from '../../src/observe.js';
 import { runDaemon } from '../../workers/daemon.js';

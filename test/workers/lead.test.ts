@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { createMetrics } from '../../src/cli/metrics.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import type { Clock } from '../../src/clock.js';
 import { ChannelActivity } from '../../src/intake/channel-activity.js';
 import { untilAborted } from '../../src/linked-signal.js';

@@ -1,3 +1,5 @@
+import type { KnownHold, KnownHolds } from '../../app/plan-view.js';
+import { planDocument } from '../../app/plan-view.js';
 import { messageOf } from '../../errors.js';
 import { localPerson } from '../../model/cause.js';
 import { ruleOnHold } from '../../operator/approvals.js';
@@ -13,8 +15,6 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
-import { planDocument } from '../plan-view.js';
-import type { KnownHold, KnownHolds } from '../recorded-holds.js';
 import { confirm } from '../terminal/confirm.js';
 import { approveCommand, printPlan } from '../terminal/plan-text.js';
 import { withProgress } from '../terminal/progress.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../../../config/config.js';
+import { hasDecisionLog } from '../../app/has-decision-log.js';
 import { configError, messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { quarantineSubject, type Ruled, type RulingVerdict } from '../../operator/rulings.js';
@@ -7,7 +8,6 @@ import type { ClientId } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, refusal, runningDaemon } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { hasDecisionLog } from '../has-decision-log.js';
 import { readDecisions } from '../read-decision-log.js';
 import { type HoldSelection, selectHolds } from '../select-holds.js';
 import { ruledText } from '../terminal/ruled-text.js';

@@ -1,8 +1,8 @@
+import { type BlastView, blastAt, blastNow, meshNow } from '../../app/blast-view.js';
+import { hasTrail } from '../../app/has-decision-log.js';
 import { systemClock } from '../../clock.js';
-import { type BlastView, blastAt, blastNow, meshNow } from '../blast-view.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { hasTrail } from '../has-decision-log.js';
 import { withCurrentState } from '../load-current-state.js';
 import { accessText } from '../terminal/access-text.js';
 import { countText } from '../terminal/count-text.js';

@@ -1,8 +1,8 @@
+import type { DecisionLogSettings } from '../../app/adapter-factory.js';
 import { parseCheckpointEvent } from '../../decisions/checkpoint.js';
 import { parseJson } from '../../decisions/envelope.js';
 import { proveExtension, proveInclusion } from '../../decisions/proofs.js';
 import { configError, invalidEvent } from '../../errors.js';
-import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { readInput } from '../input-file.js';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
+import type { DecisionLogSettings } from '../../app/adapter-factory.js';
 import { type KeptCheckpoint, openKept } from '../../decisions/checkpoint.js';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
@@ -10,7 +11,6 @@ import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js
 import { type TrailFault, type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
 import { configError, messageOf } from '../../errors.js';
 import { policyOf } from '../../plan/mode.js';
-import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { openInput, readInput } from '../input-file.js';

@@ -1,10 +1,10 @@
+import type { DecisionLogSettings } from '../../app/adapter-factory.js';
+import { hasDecisionLog } from '../../app/has-decision-log.js';
 import { parseJson, toCloudEvent } from '../../decisions/envelope.js';
 import { compareDecisions, type Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
-import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
 import { parseWhole } from '../option-values.js';
 import { readChain, readDecisions } from '../read-decision-log.js';

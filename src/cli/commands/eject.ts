@@ -1,3 +1,4 @@
+import { aclChangeView, changeView } from '../../app/plan-view.js';
 import { configError, messageOf } from '../../errors.js';
 import {
   ejectAcl,
@@ -14,7 +15,6 @@ import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
-import { aclChangeView, changeView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
 import { confirm } from '../terminal/confirm.js';
 import { aclKindText } from '../terminal/plan-text.js';

@@ -1,15 +1,15 @@
 import { rulesOfGroups } from '../../acl/plan/plan-people.js';
 import { knownMembers, plannedPeople } from '../../acl/state/people-acl.js';
+import { loginCommand } from '../../app/login-view.js';
+import { holdView } from '../../app/plan-view.js';
+import { claimText, groupClaim, groupHint, personClaims, type TokenClaim } from '../../app/token-claims.js';
 import { configError } from '../../errors.js';
 import { peopleName, personName } from '../../plan/object-names.js';
 import type { Cli } from '../cli.js';
 import type { CurrentState } from '../load-current-state.js';
-import { loginCommand } from '../login-view.js';
-import { holdView } from '../plan-view.js';
 import { durationText } from '../terminal/duration-text.js';
 import { loginVerdict } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
-import { claimText, groupClaim, groupHint, personClaims, type TokenClaim } from '../token-claims.js';
 
 const CANNOT_LOG_IN = 4;
 

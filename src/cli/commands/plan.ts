@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
+import { planDocument, type Sign, signOf, summaryOf } from '../../app/plan-view.js';
 import { systemClock } from '../../clock.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Mapping } from '../../model/rule.js';
@@ -15,7 +16,6 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
-import { planDocument, type Sign, signOf, summaryOf } from '../plan-view.js';
 import { edgesOfPlan, reportReach, untouchedEdges } from '../reach-of-plan.js';
 import { findKnownHolds } from '../recorded-holds.js';
 import { accessText } from '../terminal/access-text.js';

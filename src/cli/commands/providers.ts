@@ -1,13 +1,13 @@
 import type { Config } from '../../../config/config.js';
+import type { AdapterFactory } from '../../app/adapter-factory.js';
+import { accessNeeded, providersIn } from '../../app/provider-health.js';
 import { messageOf } from '../../errors.js';
 import type { AccessCheck } from '../../identity/directory.js';
 import { silentLogger } from '../../observe.js';
 import type { Runtime } from '../../runtime.js';
-import type { AdapterFactory } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, warnOfRefusal } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { accessNeeded, providersIn } from '../provider-health.js';
 import { type ProviderView, printProviders } from '../terminal/providers-text.js';
 
 export function addProviders(program: DocumentedCommand, cli: Cli): void {

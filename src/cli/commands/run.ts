@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import { ROLES, type Role } from '../../app/run-daemon.js';
+import { createSupervisor } from '../../app/supervisor.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { ROLES, type Role } from '../run-daemon.js';
-import { createSupervisor } from '../supervisor.js';
 
 export function addRun(program: DocumentedCommand, cli: Cli): void {
   program

@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { WEBHOOKS_BODY } from '../../app/webhook-status.js';
 import { systemClock } from '../../clock.js';
 import type { Cli } from '../cli.js';
 import { refusal, runningDaemon, statusOf } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
-import { WEBHOOKS_BODY } from '../webhook-status.js';
 import { addWebhooksTest, webhookOf } from './webhooks-test.js';
 
 interface Options {

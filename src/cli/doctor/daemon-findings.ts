@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Config } from '../../../config/config.js';
 import { configRevision } from '../../../config/mapping-revision.js';
+import type { KnownHolds } from '../../app/plan-view.js';
 import type { HoldReason } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { DaemonClient } from '../daemon-client.js';
-import type { KnownHolds } from '../recorded-holds.js';
 import { durationText } from '../terminal/duration-text.js';
 import { retryCommand } from '../terminal/parked-text.js';
 import { approveCommand } from '../terminal/plan-text.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ROLES } from '../run-daemon.js';
+import { ROLES } from '../../app/run-daemon.js';
 import { durationText } from '../terminal/duration-text.js';
 import { printable } from '../terminal/screen.js';
 import { type Finding, namesText, notice, ok, warning } from './finding.js';

@@ -1,10 +1,10 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../../config/config.js';
+import { type AdapterFactory, TOPIC_PARTITIONS } from '../../app/adapter-factory.js';
 import { MissingTopic } from '../../decisions/log.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Runtime } from '../../runtime.js';
-import { type AdapterFactory, TOPIC_PARTITIONS } from '../adapter-factory.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
 /** Whether the stores of jobs and decisions are reachable, safe and writable. */

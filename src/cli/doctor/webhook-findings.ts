@@ -1,8 +1,8 @@
 import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Config, WebhookSettings } from '../../../config/config.js';
+import { WEBHOOKS_BODY, type WebhookStatus } from '../../app/webhook-status.js';
 import { durationText } from '../terminal/duration-text.js';
-import { WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
 import { type Finding, ok, warning } from './finding.js';
 
 const TIMEOUT_MS = 5_000;

@@ -1,7 +1,7 @@
 import type { Proof } from '../../acl/plan/desired-client.js';
+import { type LoginView, loginCommand } from '../../app/login-view.js';
+import { claimText } from '../../app/token-claims.js';
 import type { Hold } from '../../plan/plan.js';
-import { type LoginView, loginCommand } from '../login-view.js';
-import { claimText } from '../token-claims.js';
 import { durationText } from './duration-text.js';
 import type { Screen } from './screen.js';
 

@@ -1,4 +1,6 @@
 import type { AclChange } from '../../acl/plan/acl-change.js';
+import type { KnownHold, KnownHolds } from '../../app/plan-view.js';
+import { notWrittenText, type PlanSummary, type Sign, signOf, summaryOf } from '../../app/plan-view.js';
 import { compareText } from '../../model/compare-text.js';
 import type { DecidedPerson, WriteVerb } from '../../model/decision.js';
 import { groupBy } from '../../model/group-by.js';
@@ -8,8 +10,6 @@ import { holdKey, isApprovable } from '../../plan/holds.js';
 import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
 import type { JwtProviderChange } from '../../plan/plan-jwt-providers.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
-import { notWrittenText, type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
-import type { KnownHold, KnownHolds } from '../recorded-holds.js';
 import type { WhatIf } from '../what-if.js';
 import { accessText } from './access-text.js';
 import { countText } from './count-text.js';

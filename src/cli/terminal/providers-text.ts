@@ -1,5 +1,5 @@
+import type { ProviderHealth } from '../../app/provider-health.js';
 import type { AccessCheck } from '../../identity/directory.js';
-import type { ProviderHealth } from '../provider-health.js';
 import { printable, type Screen } from './screen.js';
 
 /** One provider as the command shows it. */

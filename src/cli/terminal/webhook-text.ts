@@ -1,4 +1,4 @@
-import type { WebhookStatus } from '../webhook-status.js';
+import type { WebhookStatus } from '../../app/webhook-status.js';
 import { durationText } from './duration-text.js';
 import { bounded, printable, type Screen } from './screen.js';
 

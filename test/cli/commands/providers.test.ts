@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { ProviderHealth } from '../../../src/cli/provider-health.js';
+import { ProviderHealth } from '../../../src/app/provider-health.js';
 import { printProviders } from '../../../src/cli/terminal/providers-text.js';
 import { createScreen } from '../../../src/cli/terminal/screen.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { KnownHolds } from '../../../src/app/plan-view.js';
 import { daemonFindings } from '../../../src/cli/doctor/daemon-findings.js';
-import type { KnownHolds } from '../../../src/cli/recorded-holds.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { createRig, type Rig } from '../../support/daemon.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadMapping } from '../../../config/load.js';
-import { createWorld } from '../../../src/cli/create-core.js';
+import { createWorld } from '../../../src/app/create-core.js';
 import { foreignFindings } from '../../../src/cli/doctor/foreign-findings.js';
 import { mappingFindings } from '../../../src/cli/doctor/mapping-findings.js';
 import type { OAuthClient } from '../../../src/model/client.js';

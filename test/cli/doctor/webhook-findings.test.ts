@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import type { WebhookStatus } from '../../../src/app/webhook-status.js';
 import { webhookFindings } from '../../../src/cli/doctor/webhook-findings.js';
-import type { WebhookStatus } from '../../../src/cli/webhook-status.js';
 import { Secret } from '../../../src/model/secret.js';
 import { secretOf } from '../../support/idp.js';
 import { startWebhookReceiver } from '../../support/webhook-receiver.js';

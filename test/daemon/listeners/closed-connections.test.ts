@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createMetrics } from '../../../src/cli/metrics.js';
+import { createMetrics } from '../../../src/app/metrics.js';
 import { reportClosed } from '../../../src/daemon/listeners.js';
 import { silentLogger } from '../../../src/observe.js';
 import { createMovableClock } from '../../support/movable-clock.js';

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createMetrics } from '../../../src/cli/metrics.js';
+import { createMetrics } from '../../../src/app/metrics.js';
 import { silentLogger } from '../../../src/observe.js';
 import { openStore } from '../../../workers/wire.js';
 import { type AclRig, createAclRig } from '../../support/acl-rig.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { readApiToken } from '../../../src/cli/api-token.js';
+import { readApiToken } from '../../../src/app/api-token.js';
 import { assertNoSecret } from '../../support/assert-no-secret.js';
 import type { Rig } from '../../support/daemon.js';
 import { secretOf } from '../../support/idp.js';

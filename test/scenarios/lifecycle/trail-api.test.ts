@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { readApiToken } from '../../../src/cli/api-token.js';
+import { readApiToken } from '../../../src/app/api-token.js';
 import type { Rig } from '../../support/daemon.js';
 import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 

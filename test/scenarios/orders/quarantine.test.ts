@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createWorld } from '../../../src/cli/create-core.js';
+import { createWorld } from '../../../src/app/create-core.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { createRulings } from '../../../src/operator/rulings.js';
 import type { Daemon, DaemonOptions, Rig } from '../../support/daemon.js';

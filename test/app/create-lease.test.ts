@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Config } from '../../config/config.js';
-import { createLeases } from '../../src/cli/create-lease.js';
+import { createLeases } from '../../src/app/create-lease.js';
 import { systemClock } from '../../src/clock.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { Secret } from '../../src/model/secret.js';

@@ -1,7 +1,7 @@
 import type { AclChange } from '../acl/plan/acl-change.js';
 import { viewOf } from '../apply/decision-drafts.js';
 import { toPlainValue } from '../decisions/plain-value.js';
-import type { WriteVerb } from '../model/decision.js';
+import type { HoldReason, WriteVerb } from '../model/decision.js';
 import type { Mapping } from '../model/rule.js';
 import type { ClaimChange } from '../plan/claim-changes.js';
 import { holdKey } from '../plan/holds.js';
@@ -10,7 +10,18 @@ import { policyOf } from '../plan/mode.js';
 import { type Change, claimFacts, type Hold } from '../plan/plan.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
-import type { KnownHolds } from './recorded-holds.js';
+
+/** A hold under the ID by which `approve` and `reject` name it. */
+export interface KnownHold {
+  readonly reason: HoldReason;
+  readonly decisionId: string;
+  readonly rejectedBy: string | null;
+  readonly since: string;
+  readonly detail?: string | undefined;
+}
+
+/** By `holdKey`. */
+export type KnownHolds = ReadonlyMap<string, KnownHold>;
 
 /** How many edges would open, change and close, and how many changes are held. */
 export function summaryOf(plan: FleetPlan) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keptNote } from '../../src/cli/kept-note.js';
+import { keptNote } from '../../src/app/kept-note.js';
 import { SyncError } from '../../src/errors.js';
 
 function world(code: 'ERR_CONSUL_DENIED' | 'ERR_CONSUL_UNREACHABLE') {

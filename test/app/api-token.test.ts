@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { apiTokenPath, createApiToken, readApiToken, writeApiToken } from '../../src/cli/api-token.js';
+import { apiTokenPath, createApiToken, readApiToken, writeApiToken } from '../../src/app/api-token.js';
 
 let directory: string;
 beforeEach(() => {

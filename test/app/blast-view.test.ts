@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { meshNow } from '../../src/cli/blast-view.js';
+import { meshNow } from '../../src/app/blast-view.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { entry, mapping, NOW, SETTINGS, source } from '../plan/scene.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { toMapping } from '../../config/mapping-revision.js';
 import { desiredPeople } from '../../src/acl/plan/desired-people.js';
-import { claimText, clientClaims, groupClaim, groupHint, personClaims } from '../../src/cli/token-claims.js';
+import { claimText, clientClaims, groupClaim, groupHint, personClaims } from '../../src/app/token-claims.js';
 import { TOKEN_SHAPES } from '../../src/model/login.js';
 import { client, desire, loginProvider, mapping } from '../acl/plan/acl-scene.js';
 import { admits } from '../acl/plan/selector-model.js';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createRandom } from '../../src/cli/random.js';
+import { createRandom } from '../../src/app/random.js';
 
 it('gives every step from 0 to less than 1, also beyond its first bytes', () => {
   const random = createRandom();

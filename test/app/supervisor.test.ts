@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSupervisor } from '../../src/cli/supervisor.js';
+import { createSupervisor } from '../../src/app/supervisor.js';
 import { silentLogger } from '../../src/observe.js';
 import { freePort } from '../stack/ports.js';
 import { createCommandLine } from '../support/command-line.js';

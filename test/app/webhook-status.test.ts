@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readWebhookStatus } from '../../src/cli/webhook-status.js';
+import { readWebhookStatus } from '../../src/app/webhook-status.js';
 import { WebhookStore } from '../../src/decisions/webhook-state.js';
 import { SyncError } from '../../src/errors.js';
 import { createFacts } from '../support/worker-facts.js';
