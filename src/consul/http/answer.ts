@@ -26,9 +26,19 @@ export async function readComplete(
   expected: readonly number[] = [200],
 ): Promise<CompleteAnswer> {
   const answer = await transport.send({ ...request, method: 'GET' }, signal, expected);
+  return completeIn(answer, transport, request.operation, signal);
+}
+
+/** The complete read in an answer that is there. */
+export async function completeIn(
+  answer: HttpAnswer,
+  transport: Transport,
+  operation: Operation,
+  signal: AbortSignal,
+): Promise<CompleteAnswer> {
   // Consul sends no filtered-results header to requests without a token.
   if (!transport.hasAclToken) await requireAclsOff(transport, signal);
-  return requireComplete(answer, request.operation);
+  return requireComplete(answer, operation);
 }
 
 /** The JSON of an answer. A truncated document must not count as a whole one. */

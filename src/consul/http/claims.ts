@@ -1,15 +1,15 @@
 import type { ClaimRecord } from '../../model/catalog.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
 import { Reader } from '../reader.js';
-import type { ConsulClient } from './consul-client.js';
 import { type KvPair, listFolder } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { type KvOperation, recordWriter } from './kv-write.js';
+import type { Transport } from './transport.js';
 import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
 export function createClaimRecords(
-  client: ConsulClient,
+  transport: Transport,
   owner: string,
   unreadable: UnreadableEntries,
 ): ClaimRecords {
@@ -17,7 +17,7 @@ export function createClaimRecords(
   return {
     async list(signal) {
       const found: Found[] = [];
-      const pairs = await listFolder(client, 'claims.list', folder, signal);
+      const pairs = await listFolder(transport, 'claims.list', folder, signal);
       const records = pairs.flatMap((pair) => {
         const record = parseClaim(pair, folder);
         if (record === undefined || record.unreadableKey !== undefined)
@@ -27,7 +27,7 @@ export function createClaimRecords(
       unreadable.put('kv', 'claims.list', found);
       return records;
     },
-    write: recordWriter(client, 'claims.write', (write) => toOperations(write, folder)),
+    write: recordWriter(transport, 'claims.write', (write) => toOperations(write, folder)),
   };
 }
 

@@ -5,14 +5,14 @@ import { backoffMs } from '../../repeat.js';
 import type { Runtime } from '../../runtime.js';
 
 /** In the order in which requests get a connection. */
-const USES = ['lease', 'change', 'read', 'watch'] as const;
+const USES = ['change', 'read', 'watch'] as const;
 export type Use = (typeof USES)[number];
 
 /**
  * So many free connections are kept open, and a use leaves so many of them to the ones before it: a blocking query holds its
  * connection for half a minute, and many reads at once must not keep a revocation waiting.
  */
-const SPARE = { lease: 0, change: 0, read: 4, watch: 4 } as const;
+const SPARE = { change: 0, read: 4, watch: 4 } as const;
 /** Reads and changes at once. Together with the blocking queries below the 200 that Consul allows per client. */
 const MOST = 128;
 /** Connections that are being opened at once. */
@@ -59,7 +59,6 @@ export interface ConnectionOptions extends Pick<Runtime, 'clock' | 'metrics' | '
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #waiting: Record<Use, Set<Waiting>> = {
-    lease: new Set(),
     change: new Set(),
     read: new Set(),
     watch: new Set(),
@@ -168,8 +167,8 @@ export class Connections {
   #grow(): void {
     if (this.#isClosed) return;
     const isFull = this.#short >= MOST;
-    const { lease, change, read, watch } = this.#waiting;
-    const waiting = lease.size + watch.size + (isFull ? 0 : change.size + read.size);
+    const { change, read, watch } = this.#waiting;
+    const waiting = watch.size + (isFull ? 0 : change.size + read.size);
     if (waiting + this.#open.size === 0) return;
     if (this.#open.size + this.#opening === 0 && this.#isPaused()) this.#failWaiting(USES, this.#pauseCause);
     let missing = waiting + (this.#areKept ? SPARE.watch : 0) - this.#free.length - this.#opening;

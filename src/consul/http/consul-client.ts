@@ -1,14 +1,17 @@
 import { EventEmitter } from 'node:events';
+import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { Writable } from 'node:stream';
 import Consul from 'consul';
 import type { HttpAnswer } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
-import { incomplete } from '../reader.js';
-import { readComplete } from './answer.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { parseAddress } from './address.js';
+import { toTenancyQuery } from './place.js';
+import { failureOf, refusalOf, type Sent, timeoutOf, tooLongOf } from './refusal.js';
 import type { Operation } from './request.js';
-import type { Transport } from './transport.js';
+import { MAX_HEADER_BYTES, type TransportOptions, toTlsOptions } from './transport.js';
 
-/** The part of the npm package `consul` that scopemesh uses. Its own types lack options, and trust what Consul answers. */
+/** The part of the npm package `consul` that scopemesh uses. Its own types lack options. */
 export interface ConsulApi {
   readonly session: {
     create(options: object): Promise<unknown>;
@@ -19,175 +22,170 @@ export interface ConsulApi {
     get(options: object): Promise<unknown>;
     set(options: object): Promise<unknown>;
   };
-  readonly transaction: {
-    create(operations: readonly object[], options: object): Promise<unknown>;
-  };
 }
 
 export interface CallOptions {
   readonly operation: Operation;
   readonly signal: AbortSignal;
+  readonly timeoutMs: number;
   /** 200 alone by default. */
   readonly expected?: readonly number[];
-  /** By default the timeout of the transport. */
-  readonly timeoutMs?: number | undefined;
 }
 
-type Answer = Pick<HttpAnswer, 'status' | 'body'>;
-
-export interface CallResult {
-  readonly answer: Answer;
-  /** What the package read in the answer; undefined for an expected status that is not a success. */
-  readonly value: unknown;
-}
-
-/** Sessions, KV and transactions of Consul. */
+/** The sessions and the key of the lease. */
 export interface ConsulClient {
-  readonly tenancy: Tenancy;
-  /** For lists, of which the package keeps the whole answer. */
-  readonly transport: Transport;
   /**
-   * One call of the package's API, with the options that `ask` gets and must pass on. Throws as `Transport.send` does, for
-   * a read as `readComplete`, and ERR_CONSUL_INCOMPLETE if the package cannot read the answer.
+   * One call of the package's API, with the options that `ask` gets and must pass on. Resolves and throws as `Transport.send`
+   * does; the answer is whole and unparsed.
    */
   call(
     options: CallOptions,
-    ask: (api: ConsulApi, options: { readonly ctx: EventEmitter }) => Promise<unknown>,
-  ): Promise<CallResult>;
+    ask: (
+      api: ConsulApi,
+      options: { readonly ctx: EventEmitter; readonly timeout: number },
+    ) => Promise<unknown>,
+  ): Promise<HttpAnswer>;
+  close(): void;
 }
+
+export type ConsulClientOptions = Omit<TransportOptions, 'requestTimeoutMs' | 'mayWrite' | 'logger'>;
 
 /**
- * The package builds each request and reads its answer; the transport of all other calls sends it. The package's own (papi)
- * has no limit for an answer, waits for the rest of one that was cut off until its timeout, keeps the ACL token in its errors,
- * and ends the process on a list of keys with a null in it.
+ * The package sends its requests itself, on kept-alive connections that nothing else uses: reads and writes of entries cannot
+ * keep the lease waiting. The body goes to a stream of ours, because the package has no limit for an answer, and waits until
+ * its timeout for the rest of one that was cut off.
  */
-export function createConsulClient(transport: Transport): ConsulClient {
-  const client = new Consul();
-  sendBy(client, (sent, options) => exchange(transport, sent, options));
-  const api: ConsulApi = client;
+export function createConsulClient(options: ConsulClientOptions): ConsulClient {
+  const { clock, metrics, datacenter, token } = options;
+  const client = new Consul(toSettings(options));
+  const aclToken = token === undefined || token.isEmpty ? undefined : token;
+  beforeEach(client, ({ query, headers }) => {
+    Object.assign(query, toTenancyQuery(options), definedFields({ dc: datacenter }));
+    if (aclToken !== undefined) headers['x-consul-token'] = aclToken.reveal();
+  });
   return {
-    tenancy: transport.tenancy,
-    transport,
-    async call(options, ask) {
-      const call = new Call(options);
-      const value = await Promise.race([ask(api, { ctx: call }), call.failed]).catch((error: unknown) => {
+    async call({ operation, signal, timeoutMs, expected = [200] }, ask) {
+      signal.throwIfAborted();
+      const call = new Call(options.maxBytes);
+      const stop = () => call.stop();
+      signal.addEventListener('abort', stop, { once: true });
+      const startedAt = clock.now();
+      let result = '';
+      try {
         // The package throws for each status that is not a success.
-        if (call.isFailed || call.answer === undefined) throw error;
-        if (call.answer.status < 300) throw unreadable(options.operation);
-      });
-      if (call.answer === undefined) throw unreadable(options.operation);
-      return { answer: call.answer, value };
+        const error = await ask(client, { ctx: call, timeout: timeoutMs }).then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        signal.throwIfAborted();
+        const { answer, status } = call;
+        const sent: Sent = { operation, method: call.method };
+        if (answer !== undefined && expected.includes(answer.status)) {
+          result = String(status);
+          return answer;
+        }
+        const failure =
+          answer !== undefined
+            ? refusalOf(sent, answer.status, answer.body, aclToken)
+            : call.isTooLong
+              ? tooLongOf(operation, options.maxBytes)
+              : isTimeout(error)
+                ? timeoutOf(sent, timeoutMs)
+                : failureOf(sent, options.address, status, error);
+        result = failure.code;
+        throw failure;
+      } finally {
+        signal.removeEventListener('abort', stop);
+        if (result !== '') metrics.count('scopemesh_consul_requests_total', { operation, result });
+        metrics.time('scopemesh_consul_request_seconds', (clock.now() - startedAt) / 1000, { operation });
+      }
     },
+    close: () => client.destroy(),
   };
 }
 
-interface Sent {
-  readonly method: 'GET' | 'PUT';
-  /** With its query. */
-  readonly path: string;
-  readonly body: string | undefined;
-}
-
-async function exchange(
-  transport: Transport,
-  { method, path, body }: Sent,
-  { operation, signal, expected, timeoutMs }: CallOptions,
-): Promise<Answer> {
-  const [encoded = '', search] = path.split('?');
-  // In a transaction each operation has its place.
-  const place = encoded === '/v1/txn' ? {} : toTenancyQuery(transport.tenancy);
-  const request = {
-    operation,
-    // A proxy may refuse an encoded slash, as the package writes those of a key.
-    path: encoded.startsWith('/v1/kv/') ? encoded.replaceAll('%2F', '/') : encoded,
-    query: { ...place, ...Object.fromEntries(new URLSearchParams(search)) },
-    ...definedFields({ body, timeoutMs }),
+function toSettings({ address, tls }: ConsulClientOptions) {
+  const { origin, prefix, socketPath } = parseAddress(address);
+  const { protocol, hostname } = new URL(origin);
+  // The package takes the brackets of an IPv6 address for a part of the name.
+  const host = socketPath === undefined ? hostname.replace(/[[\]]/g, '') : undefined;
+  const connecting = { keepAlive: true, ...definedFields({ host }), ...toTlsOptions(tls) };
+  return {
+    baseUrl: `${origin}${prefix}/v1`,
+    agent: protocol === 'https:' ? new HttpsAgent(connecting) : new HttpAgent(connecting),
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headers: { accept: 'application/json', 'user-agent': null },
+    ...definedFields({ socketPath }),
   };
-  return method === 'GET'
-    ? readComplete(transport, request, signal, expected)
-    : transport.send({ ...request, method }, signal, expected);
 }
 
-/** One call, in the place of the emitter by which papi cancels a request. */
-class Call extends EventEmitter {
-  readonly options: CallOptions;
-  answer: Answer | undefined;
-  isFailed = false;
-  /** Only rejects. */
-  readonly failed: Promise<never>;
-  #reject: (reason: unknown) => void = () => {};
-
-  constructor(options: CallOptions) {
-    super();
-    this.options = options;
-    this.failed = new Promise((_, reject) => {
-      this.#reject = reject;
-    });
-  }
-
-  /** Past papi, which rewrites the message of an error. */
-  fail(reason: unknown): void {
-    this.isFailed = true;
-    this.#reject(reason);
-  }
+interface Prepared {
+  readonly method: Sent['method'];
+  readonly query: Record<string, string>;
+  readonly headers: Record<string, string>;
+  pipe?: Writable;
 }
 
-type Send = (sent: Sent, options: CallOptions) => Promise<Answer>;
-
-/** Papi calls an extension before each request; `transport` is where it would have put `node:http`. */
-function sendBy(client: Consul, send: Send): void {
+/** The package has no option for a namespace, and would keep a token of its options where an error may show it. */
+function beforeEach(client: Consul, prepare: (request: Prepared) => void): void {
   if (!('_ext' in client) || typeof client._ext !== 'function')
     throw new Error('the package consul has no extensions');
-  client._ext('onRequest', (request: { readonly ctx?: unknown; transport: unknown }, next: () => void) => {
-    const call = request.ctx;
-    if (!(call instanceof Call)) throw new Error('a call of the package consul without its options');
-    request.transport = {
-      request: ({ method, path }: Omit<Sent, 'body'>) =>
-        new CarriedRequest(call, (body) => send({ method, path, body }, call.options)),
-    };
+  client._ext('onCreate', ({ ctx, opts }: { readonly ctx?: unknown; opts: Prepared }, next: () => void) => {
+    if (!(ctx instanceof Call)) throw new Error('a call of the package consul without its options');
+    ctx.method = opts.method;
+    opts.pipe = ctx.body;
+    prepare(opts);
     next();
   });
 }
 
-/** What papi needs of an `http.ClientRequest`. */
-class CarriedRequest extends EventEmitter {
-  readonly #call: Call;
-  readonly #send: (body: string | undefined) => Promise<Answer>;
+/** One call. The package ends its request on the event `cancel`. */
+class Call extends EventEmitter {
+  method: Sent['method'] = 'GET';
+  isTooLong = false;
+  readonly body: Writable;
+  readonly #chunks: Buffer[] = [];
+  #response: IncomingMessage | undefined;
 
-  constructor(call: Call, send: (body: string | undefined) => Promise<Answer>) {
+  constructor(maxBytes: number) {
     super();
-    this.#call = call;
-    this.#send = send;
-  }
-
-  /** No header comes from papi. */
-  getHeader(): string {
-    return '';
-  }
-
-  end(body: Buffer | undefined): void {
-    void this.#carry(body?.toString('utf8')).catch((error: unknown) => this.#call.fail(error));
-  }
-
-  async #carry(body: string | undefined): Promise<void> {
-    const call = this.#call;
-    const answer = await this.#send(body);
-    call.answer = answer;
-    const response = Object.assign(new EventEmitter(), {
-      statusCode: answer.status,
-      headers: { 'content-type': 'application/json' },
+    let size = 0;
+    this.body = new Writable({
+      write: (chunk: Buffer, _, done) => {
+        size += chunk.byteLength;
+        if (size > maxBytes) {
+          this.isTooLong = true;
+          this.stop();
+        } else this.#chunks.push(chunk);
+        done();
+      },
     });
-    try {
-      this.emit('response', response);
-      response.emit('data', Buffer.from(answer.body));
-      response.emit('end');
-    } catch {
-      // The package reads some answers without a check of their shape.
-      throw unreadable(call.options.operation);
-    }
+    this.body.once('pipe', (response: IncomingMessage) => {
+      this.#response = response;
+      response.once('close', () => response.complete || this.stop());
+    });
+  }
+
+  /** Undefined until it is whole. */
+  get answer(): HttpAnswer | undefined {
+    const response = this.#response;
+    if (response?.complete !== true || this.isTooLong) return undefined;
+    const headers = Object.fromEntries(
+      Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
+    );
+    return { status: response.statusCode ?? 0, headers, body: new Uint8Array(Buffer.concat(this.#chunks)) };
+  }
+
+  /** Set when the answer begins. */
+  get status(): number | undefined {
+    return this.#response?.statusCode;
+  }
+
+  stop(): void {
+    this.emit('cancel');
   }
 }
 
-function unreadable(operation: Operation) {
-  return incomplete(operation, 'the answer cannot be read');
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && 'isTimeout' in error;
 }

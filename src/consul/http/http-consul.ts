@@ -11,16 +11,16 @@ import { readAclToken } from './acl-token.js';
 import { deleteTokens, listTokens } from './acl-tokens.js';
 import { deleteAcl, writeAcl } from './acl-write.js';
 import { type Address, parseAddress } from './address.js';
-import { parseJson, parseVerdict, readComplete } from './answer.js';
+import { parseJson, readComplete } from './answer.js';
 import { createBreakGlassRecords } from './break-glass.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
-import { type ConsulClient, createConsulClient } from './consul-client.js';
+import { createConsulClient } from './consul-client.js';
 import { createIndexGuard, type IndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
 import { createJwtProviders } from './jwt-providers.js';
-import { putKey, readKey, toValueText } from './kv-key.js';
+import { putKey, readKey } from './kv-key.js';
 import { ownerKey } from './kv-keys.js';
 import { createLeaderLock } from './leader-lock.js';
 import { toTenancyQuery } from './place.js';
@@ -57,17 +57,15 @@ const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
 /**
  * Consul over its HTTP API, version 1.14 or newer.
  *
- * Sessions, KV and transactions go through the npm package `consul`, which knows no config entries. One transport sends these and
- * all other requests, with the same timeouts, size limits and errors.
+ * The lease goes through the npm package `consul`, which knows no config entries, on connections of its own. One transport sends
+ * all other requests.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
   const { owner, logger, clock, datacenter } = options;
-  const transport = createTransport({
-    ...options,
-    requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
-    maxBytes: options.maxBytes ?? MAX_ENTRY_BYTES,
-  });
-  const client = createConsulClient(transport);
+  const maxBytes = options.maxBytes ?? MAX_ENTRY_BYTES;
+  const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
+  const transport = createTransport({ ...options, requestTimeoutMs, maxBytes });
+  const client = createConsulClient({ ...options, maxBytes });
   const guard = createIndexGuard(clock, logger);
   const unreadable = new UnreadableEntries(options);
   const watching = {
@@ -79,13 +77,13 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   };
   return {
     intentions: createIntentions(transport, guard, unreadable),
-    claims: createClaimRecords(client, owner, unreadable),
-    quarantines: createQuarantineRecords(client, owner),
-    breakGlass: createBreakGlassRecords(client, owner),
-    lock: createLeaderLock(client, owner),
-    clusterId: createClusterId(client, owner),
-    canary: createCanary(client, owner),
-    logNote: createLogNote(client, owner),
+    claims: createClaimRecords(transport, owner, unreadable),
+    quarantines: createQuarantineRecords(transport, owner),
+    breakGlass: createBreakGlassRecords(transport, owner),
+    lock: createLeaderLock(client, transport, owner),
+    clusterId: createClusterId(transport, owner),
+    canary: createCanary(transport, owner),
+    logNote: createLogNote(transport, owner),
     acl: createAclObjects({ ...options, transport, guard, unreadable }),
     jwtProviders: createJwtProviders(transport, guard, logger, unreadable),
     reachability: createReachability(transport),
@@ -97,33 +95,32 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     readProxies: (services, signal) => readProxies(transport, services, signal),
     readAclToken: (signal) => readAclToken(transport, signal),
     unreadable: () => unreadable.all,
-    close: () => transport.close(),
+    async close() {
+      client.close();
+      await transport.close();
+    },
   };
 }
 
 /** The KV key `scopemesh/<owner>/canary`. */
-function createCanary(client: ConsulClient, owner: string): Canary {
-  const operation = 'canary.write';
+function createCanary(transport: Transport, owner: string): Canary {
   return {
     async write(value, signal) {
-      const { answer } = await putKey(client, ownerKey(owner, 'canary'), value, { operation, signal });
-      parseVerdict(answer, operation);
+      await putKey(transport, ownerKey(owner, 'canary'), value, { operation: 'canary.write', signal });
     },
   };
 }
 
 /** At `scopemesh/<owner>/cluster` in KV. */
-function createClusterId(client: ConsulClient, owner: string): ClusterId {
+function createClusterId(transport: Transport, owner: string): ClusterId {
   const key = ownerKey(owner, 'cluster');
   const self: ClusterId = {
     async read(signal) {
-      const pair = await readKey(client, key, { operation: 'cluster.read', signal });
-      return pair && toValueText(pair.Value);
+      return (await readKey(transport, key, 'cluster.read', signal))?.text;
     },
     async create(id, signal) {
       const operation = 'cluster.write';
-      const { answer } = await putKey(client, key, id, { operation, signal, cas: 0 });
-      parseVerdict(answer, operation);
+      await putKey(transport, key, id, { operation, signal, cas: 0 });
       const found = await self.read(signal);
       if (found === undefined) throw incomplete(operation, 'the key was deleted at this moment');
       return found;
@@ -189,17 +186,14 @@ function createProxyDefaults(transport: Transport): ProxyDefaults {
 }
 
 /** The KV key `scopemesh/<owner>/log`. */
-function createLogNote(client: ConsulClient, owner: string): LogNote {
+function createLogNote(transport: Transport, owner: string): LogNote {
   const key = ownerKey(owner, 'log');
   return {
     async read(signal) {
-      const pair = await readKey(client, key, { operation: 'log-note.read', signal });
-      return pair && toValueText(pair.Value);
+      return (await readKey(transport, key, 'log-note.read', signal))?.text;
     },
     async write(note, signal) {
-      const operation = 'log-note.write';
-      const { answer } = await putKey(client, key, note, { operation, signal });
-      parseVerdict(answer, operation);
+      await putKey(transport, key, note, { operation: 'log-note.write', signal });
     },
   };
 }

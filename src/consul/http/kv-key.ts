@@ -1,22 +1,40 @@
-import { definedFields } from '../../model/defined-fields.js';
-import { incomplete, type Raw, Reader } from '../reader.js';
-import { readListed } from './answer.js';
-import type { CallOptions, CallResult, ConsulClient } from './consul-client.js';
+import { incomplete, Reader } from '../reader.js';
+import { type CompleteAnswer, parseJson, parseVerdict, readComplete, readListed } from './answer.js';
 import { toKvPath } from './kv-keys.js';
 import { toTenancyQuery } from './place.js';
+import type { Operation } from './request.js';
+import type { Transport } from './transport.js';
 
-/** One key, read with `?consistent`; undefined if it does not exist. `Value` is its text. */
+/** A key as it is; `text` is its value, and empty without one. */
+interface KvKey {
+  readonly text: string;
+  /** The session that holds its lock. */
+  readonly session: string | undefined;
+}
+
+/** One key, read with `?consistent`; undefined if it does not exist. */
 export async function readKey(
-  client: ConsulClient,
+  transport: Transport,
   key: string,
-  options: Omit<CallOptions, 'expected'>,
-): Promise<Raw | undefined> {
-  const { answer, value } = await client.call({ ...options, expected: [200, 404] }, (api, given) =>
-    api.kv.get({ key, consistent: true, ...given }),
-  );
-  if (answer.status === 404) return undefined;
-  if (value === undefined) throw incomplete(options.operation, 'the answer has no key');
-  return new Reader(options.operation).record(value);
+  operation: Operation,
+  signal: AbortSignal,
+): Promise<KvKey | undefined> {
+  const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
+  const request = { operation, path: toKvPath(key), query };
+  return keyIn(await readComplete(transport, request, signal, [200, 404]), operation);
+}
+
+export function keyIn({ status, body }: CompleteAnswer, operation: Operation): KvKey | undefined {
+  if (status === 404) return undefined;
+  const reader = new Reader(operation);
+  const [pair] = reader.list(parseJson(body, operation));
+  if (pair === undefined) throw incomplete(operation, 'the answer has no key');
+  const { Key, Value, Session } = reader.record(pair);
+  reader.text(Key);
+  return {
+    text: toText(Value),
+    session: typeof Session === 'string' && Session !== '' ? Session : undefined,
+  };
 }
 
 /** A key and its value. */
@@ -31,8 +49,8 @@ export interface KvPair {
 
 /** Every key below a folder, without folders. Throws if the list is filtered or incomplete in another way. */
 export async function listFolder(
-  { transport }: Pick<ConsulClient, 'transport'>,
-  operation: CallOptions['operation'],
+  transport: Transport,
+  operation: Operation,
   folder: string,
   signal: AbortSignal,
 ): Promise<readonly KvPair[]> {
@@ -47,25 +65,34 @@ export async function listFolder(
     const key = reader.text(raw.Key);
     // A key that ends in a slash is a folder that somebody created in Consul's UI.
     if (key.endsWith('/')) return [];
-    const text = typeof raw.Value === 'string' ? Buffer.from(raw.Value, 'base64').toString() : '';
     return [
-      { key, text, modifyIndex: reader.index(raw.ModifyIndex), ...(size === undefined ? {} : { size }) },
+      {
+        key,
+        text: toText(raw.Value),
+        modifyIndex: reader.index(raw.ModifyIndex),
+        ...(size === undefined ? {} : { size }),
+      },
     ];
   });
 }
 
-/** `cas`: the index that the key must have. `acquire`: the session that takes its lock. */
-export function putKey(
-  client: ConsulClient,
+/** Resolves with Consul's verdict. `cas`: the index that the key must have. */
+export async function putKey(
+  transport: Transport,
   key: string,
   value: string,
-  { cas, acquire, ...options }: CallOptions & { readonly cas?: number; readonly acquire?: string },
-): Promise<CallResult> {
-  const checks = definedFields({ cas, acquire });
-  return client.call(options, (api, given) => api.kv.set({ key, value, ...checks, ...given }));
+  {
+    operation,
+    signal,
+    cas,
+  }: { readonly operation: Operation; readonly signal: AbortSignal; readonly cas?: number },
+): Promise<boolean> {
+  const query = { ...toTenancyQuery(transport.tenancy), ...(cas === undefined ? {} : { cas: String(cas) }) };
+  const request = { operation, method: 'PUT', path: toKvPath(key), query, body: value } as const;
+  return parseVerdict(await transport.send(request, signal), operation);
 }
 
-/** The text of a value, which the package has decoded; empty for a key without one. */
-export function toValueText(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+/** The text of a value, which Consul encodes; empty for a key without one. */
+function toText(value: unknown): string {
+  return typeof value === 'string' ? Buffer.from(value, 'base64').toString() : '';
 }

@@ -5,9 +5,9 @@ import { definedFields } from '../../model/defined-fields.js';
 import type { RecordResult } from '../consul.js';
 import { Reader } from '../reader.js';
 import { parseJson } from './answer.js';
-import type { ConsulClient } from './consul-client.js';
 import { toRefusalText } from './refusal.js';
 import type { Operation } from './request.js';
+import type { Transport } from './transport.js';
 
 /** Consul accepts 128 operations in a transaction; older versions accept 64. */
 const MAX_OPERATIONS = 64;
@@ -34,11 +34,11 @@ interface Prepared {
  * others are sent again.
  */
 export function recordWriter<W>(
-  client: ConsulClient,
+  transport: Transport,
   operation: Operation,
   toOperations: (write: W) => readonly KvOperation[],
 ): (writes: readonly W[], signal: AbortSignal) => Promise<readonly RecordResult[]> {
-  const { namespace: Namespace, partition: Partition } = client.tenancy;
+  const { namespace: Namespace, partition: Partition } = transport.tenancy;
   const place = definedFields({ Namespace, Partition });
   const toWire = ({ verb, key, value, index }: KvOperation) => {
     const Value = value === undefined ? undefined : Buffer.from(value).toString('base64');
@@ -55,7 +55,7 @@ export function recordWriter<W>(
     for (const chunk of inParts(prepared, MAX_OPERATIONS, ({ operations }) => operations.length)) {
       let left: readonly Prepared[] = chunk;
       while (left.length > 0) {
-        const answers = await send(client, operation, left, signal);
+        const answers = await send(transport, operation, left, signal);
         for (const [{ index }, result] of answers) results[index] = result;
         left = answers.size === left.length ? [] : left.filter((each) => !answers.has(each));
       }
@@ -79,16 +79,15 @@ function prepare(toOperations: () => readonly object[]): readonly object[] | str
 
 /** The results of all writes if they were applied, or else of those that made the transaction fail. */
 async function send(
-  client: ConsulClient,
+  transport: Transport,
   operation: Operation,
   writes: readonly Prepared[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<Prepared, RecordResult>> {
   const owners = writes.flatMap((write) => write.operations.map(() => write));
   const operations = writes.flatMap((write) => write.operations);
-  const { answer } = await client.call({ operation, signal, expected: [200, 409] }, (api, given) =>
-    api.transaction.create(operations, given),
-  );
+  const request = { operation, method: 'PUT', path: '/v1/txn', body: JSON.stringify(operations) } as const;
+  const answer = await transport.send(request, signal, [200, 409]);
   const reader = new Reader(operation);
   const answered = reader.record(parseJson(answer.body, operation));
   if (answer.status === 200) {

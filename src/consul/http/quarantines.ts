@@ -3,21 +3,21 @@ import { isRecord } from '../../model/is-record.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
-import type { ConsulClient } from './consul-client.js';
 import { listFolder } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { type KvOperation, recordWriter } from './kv-write.js';
+import type { Transport } from './transport.js';
 
 /** KV records at `scopemesh/<owner>/quarantine/<provider>/<client id>`, each part percent-encoded. */
-export function createQuarantineRecords(client: ConsulClient, owner: string): QuarantineRecords {
+export function createQuarantineRecords(transport: Transport, owner: string): QuarantineRecords {
   const folder = recordFolder(owner, 'quarantine');
   return {
     async list(signal) {
       const operation = 'quarantines.list';
-      const pairs = await listFolder(client, operation, folder, signal);
+      const pairs = await listFolder(transport, operation, folder, signal);
       return pairs.flatMap(({ key, text }) => parseQuarantine(key, text, folder) ?? []);
     },
-    write: recordWriter(client, 'quarantines.write', (write) => [toOperation(write, folder)]),
+    write: recordWriter(transport, 'quarantines.write', (write) => [toOperation(write, folder)]),
   };
 }
 

@@ -1,6 +1,9 @@
 import { codeOf, IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { ConsulRequest } from './request.js';
+import type { ConsulRequest, Operation } from './request.js';
+
+/** What an error says of a request. */
+export type Sent = Pick<ConsulRequest, 'operation' | 'method'>;
 
 /** The maximum length of Consul's text in errors and decisions. */
 const TEXT_LIMIT = 300;
@@ -17,12 +20,7 @@ const KEYS_UNFETCHED =
   /^(Invalid Auth Method: error checking \w+|auth method validator for "[^"]*" could not be initialized): /;
 
 /** The error for an unexpected status. An answer that repeats the token is not quoted. */
-export function refusalOf(
-  request: ConsulRequest,
-  status: number,
-  body: Uint8Array,
-  aclToken?: Secret,
-): SyncError {
+export function refusalOf(request: Sent, status: number, body: Uint8Array, aclToken?: Secret): SyncError {
   const answer = new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT));
   const said = aclToken?.isShownIn(answer) === true ? 'the answer repeats the ACL token' : toLine(answer);
   const place = `Consul ${request.operation}`;
@@ -45,14 +43,19 @@ export function refusalOf(
   });
 }
 
-export function timeoutOf(request: ConsulRequest, timeoutMs: number): SyncError {
+export function timeoutOf(request: Sent, timeoutMs: number): SyncError {
   const message = `Consul ${request.operation}: no complete answer within ${timeoutMs} ms`;
   return new SyncError('ERR_TIMEOUT', message, { retriable: true });
 }
 
+export function tooLongOf(operation: Operation, maxBytes: number): IncompleteRead {
+  const message = `Consul ${operation}: the answer is longer than ${maxBytes} bytes; find in Consul what takes the room (tags, meta, sources) and remove it`;
+  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
+}
+
 /** The error for a connection that failed before or during an answer. */
 export function failureOf(
-  request: ConsulRequest,
+  request: Sent,
   origin: string,
   status: number | undefined,
   cause: unknown,

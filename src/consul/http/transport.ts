@@ -1,4 +1,4 @@
-import { IncompleteRead, SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import { type HttpAnswer, HttpExchange } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime.js';
 import { parseAddress } from './address.js';
 import { Connections, type Use } from './connections.js';
 import type { Tenancy } from './place.js';
-import { failureOf, refusalOf, timeoutOf } from './refusal.js';
+import { failureOf, refusalOf, timeoutOf, tooLongOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
 
 export interface Transport {
@@ -36,7 +36,7 @@ export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metr
   readonly datacenter?: string | undefined;
   readonly tls?: TlsFiles | undefined;
   readonly requestTimeoutMs: number;
-  /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
+  /** Asked in the turn in which a request is written that changes anything but the cluster's ID. False: it is not sent, and ERR_TIMEOUT. */
   readonly mayWrite?: (() => boolean) | undefined;
   /** The longest entry of a list that is read, and the longest answer that is no list. */
   readonly maxBytes: number;
@@ -57,6 +57,7 @@ const KEEP_ALIVE_MS = 600_000;
 const LIST_PATIENCE = 3;
 /** A list that arrives slowly may take so many of these as a whole. */
 const MAX_LIST_TIMEOUTS = 30;
+export const MAX_HEADER_BYTES = 32 * 1024;
 
 /** Kept-alive connections, with one policy for timeouts, sizes and errors. */
 export function createTransport(options: TransportOptions): Transport {
@@ -68,7 +69,7 @@ export function createTransport(options: TransportOptions): Transport {
     bodyTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: 32 * 1024,
+    maxHeaderSize: MAX_HEADER_BYTES,
     connect: {
       timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs),
       ...definedFields({ socketPath }),
@@ -95,7 +96,7 @@ export function createTransport(options: TransportOptions): Transport {
       signal.throwIfAborted();
       const { operation } = request;
       const timeoutMs = request.timeoutMs ?? (request.isList === true ? LIST_PATIENCE : 1) * requestTimeoutMs;
-      const isGuarded = request.method !== 'GET' && !/^(lock|cluster)\./.test(operation);
+      const isGuarded = request.method !== 'GET' && !operation.startsWith('cluster.');
       const refusal = () => (isGuarded && options.mayWrite?.() === false ? unsent(operation) : undefined);
       const latest = performance.now() + MAX_LIST_TIMEOUTS * timeoutMs;
       const sink =
@@ -152,19 +153,13 @@ function unsent(operation: Operation): SyncError {
   return new SyncError('ERR_TIMEOUT', message, { retriable: true });
 }
 
-function tooLongOf(operation: Operation, maxBytes: number): IncompleteRead {
-  const message = `Consul ${operation}: the answer is longer than ${maxBytes} bytes; find in Consul what takes the room (tags, meta, sources) and remove it`;
-  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
-}
-
 /** Of one object, or of all of a kind. */
 function useOf(operation: Operation): Use {
-  if (operation.startsWith('lock.')) return 'lease';
   if (/^watch(\.look)?$/.test(operation)) return 'watch';
   return /^intentions\.read$|\.(write|delete)$/.test(operation) ? 'change' : 'read';
 }
 
-function toTlsOptions(tls: TlsFiles | undefined) {
+export function toTlsOptions(tls: TlsFiles | undefined) {
   if (tls === undefined) return {};
   return {
     ...definedFields({ ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.serverName }),

@@ -33,7 +33,10 @@ export interface FaultServer {
 export const CONSUL_HEADERS = { 'X-Consul-Index': '10', 'X-Consul-KnownLeader': 'true' } as const;
 
 /** An HTTP server that answers as a test wants it to, sick answers above all. */
-export async function startFaultServer(answer: (exchange: Exchange) => void): Promise<FaultServer> {
+export async function startFaultServer(
+  answer: (exchange: Exchange) => void,
+  place: { readonly host?: string; readonly path?: string } = { host: '127.0.0.1' },
+): Promise<FaultServer> {
   const seen: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
@@ -66,11 +69,16 @@ export async function startFaultServer(answer: (exchange: Exchange) => void): Pr
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) =>
+    server.listen(place.path === undefined ? { port: 0, ...place } : place, resolve),
+  );
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
   return {
-    address: `http://127.0.0.1:${port}`,
+    address:
+      place.path === undefined
+        ? `http://${place.host?.includes(':') === true ? `[${place.host}]` : place.host}:${port}`
+        : `unix://${place.path}`,
     seen,
     close: () =>
       new Promise((resolve) => {

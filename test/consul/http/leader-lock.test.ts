@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Consul } from '../../../src/consul/consul.js';
-import { createConsulClient } from '../../../src/consul/http/consul-client.js';
+import type { ConsulClient } from '../../../src/consul/http/consul-client.js';
 import { createLeaderLock } from '../../../src/consul/http/leader-lock.js';
 import type { Transport } from '../../../src/consul/http/transport.js';
-import { ACL_TOKEN, against, type Exchange, failureOf } from './fault-server.js';
+import { ACL_TOKEN, against, connect, type Exchange, failureOf, startFaultServer } from './fault-server.js';
 
 const never = new AbortController().signal;
 const ID = 'adf4238a-882b-9ddc-4a9d-5b6758e4159e';
@@ -39,11 +41,11 @@ describe('the requests of the lock', () => {
     await consul.canary.write('sign', never);
     const place = 'partition=p%201&ns=n';
     expect(seen).toEqual([
-      `GET /v1/kv/scopemesh/a%252Fb/leader?${place}&consistent=1&dc=dc1`,
+      `GET /v1/kv/scopemesh/a%252Fb/leader?consistent=1&${place}&dc=dc1`,
       `PUT /v1/session/create?${place}&dc=dc1`,
       `PUT /v1/session/renew/${ID}?${place}&dc=dc1`,
       `PUT /v1/session/destroy/${ID}?${place}&dc=dc1`,
-      `PUT /v1/kv/scopemesh/a%252Fb/leader?${place}&acquire=${ID}&dc=dc1`,
+      `PUT /v1/kv/scopemesh/a%252Fb/leader?acquire=${ID}&${place}&dc=dc1`,
       `PUT /v1/kv/scopemesh/a%252Fb/canary?${place}&dc=dc1`,
     ]);
     expect(sent.map((body) => (body.startsWith('{') ? JSON.parse(body) : body))).toEqual([
@@ -54,6 +56,28 @@ describe('the requests of the lock', () => {
       'text',
       'sign',
     ]);
+  });
+
+  it.each([{ host: '::1' }, { path: join(tmpdir(), `scopemesh-lock-${process.pid}.sock`) }])(
+    'reach Consul at %o',
+    async (place) => {
+      const server = await startFaultServer(wellAnswered, place);
+      onTestFinished(server.close);
+      const consul = connect(server.address);
+      onTestFinished(() => consul.close());
+      for (const [, use] of uses) await use(consul, never);
+      expect(server.seen).toHaveLength(uses.length);
+    },
+  );
+
+  it('share one connection, which stays open', async () => {
+    const ports = new Set<number | undefined>();
+    const { consul } = await against((exchange) => {
+      ports.add(exchange.response.socket?.remotePort);
+      wellAnswered(exchange);
+    });
+    for (const [, use] of uses) await use(consul, never);
+    expect(ports.size).toBe(1);
   });
 
   it('cannot be led elsewhere by the ID of a session, which anybody may write into the key', async () => {
@@ -80,22 +104,22 @@ describe('the requests of the lock', () => {
 
   it('have 3 s each, which is less than the lease lasts', async () => {
     const sent: unknown[] = [];
-    const transport: Transport = {
-      async send({ timeoutMs }) {
+    const client: ConsulClient = {
+      async call({ timeoutMs }) {
         sent.push(timeoutMs);
-        return {
-          status: 200,
-          headers: { 'x-consul-index': '1' },
-          body: new TextEncoder().encode('[{"ID":"x"}]'),
-        };
+        throw new Error('not sent');
       },
+      close: () => {},
+    };
+    const transport: Transport = {
+      send: () => Promise.reject(new Error('not sent')),
       failures: () => 0,
       tenancy: {},
       hasAclToken: true,
       maxBytes: 1_000,
       close: async () => {},
     };
-    const lock = createLeaderLock(createConsulClient(transport), 'payments');
+    const lock = createLeaderLock(client, transport, 'payments');
     for (const [, use] of uses) await use({ lock }, never).catch(() => {});
     expect(sent).toEqual(uses.map(() => 3_000));
   });
