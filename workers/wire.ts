@@ -208,7 +208,7 @@ export function startQuestionThread({ decisions, state, owner }: DecisionLogSett
   return new Worker(code, { ...options, eval: true });
 }
 
-export async function verifyTrail(
+async function verifyTrail(
   config: DecisionLogSettings,
   verifiers: readonly NoteVerifier[],
   topic?: TopicContent,

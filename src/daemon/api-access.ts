@@ -34,7 +34,7 @@ export interface ApiAccessSettings {
 }
 
 /** Proves by the realm that the answer comes from scopemesh and not from another program. */
-export const REALM = 'scopemesh';
+const REALM = 'scopemesh';
 
 /**
  * Names of headers that proxies add, by their parts: there are many, and each product has its own. A proxy that adds none

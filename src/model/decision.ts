@@ -72,7 +72,7 @@ export const HOLD_REASONS = [
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
 /** Reasons of decisions that neither change nor hold anything: a refused event, an interrupted write, a summary. */
-export const OTHER_REASONS = [
+const OTHER_REASONS = [
   'SignatureInvalid',
   'EventInvalid',
   'EventStale',

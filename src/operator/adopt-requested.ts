@@ -29,7 +29,7 @@ export async function adoptRequested(key: Key, deps: AdoptionDeps, signal: Abort
 }
 
 /** Adopts at one key what is among `subjects` and still equals the desired state. Resolves with the number of marks. */
-export async function adoptAt(
+async function adoptAt(
   key: Key,
   subjects: ReadonlySet<string>,
   cause: Cause,

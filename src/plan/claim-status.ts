@@ -10,7 +10,6 @@ import {
   findClient,
   isUnreadable,
   mayOnlyLose,
-  parseServiceText,
   serviceText,
   type World,
 } from './world.js';
@@ -77,30 +76,6 @@ export function isSourceName(name: string): boolean {
 
 const NO_SUCH_CLIENT =
   'the identity provider has no such client; correct the claim in Consul, or create the client';
-
-/** The claim status of every service in the catalog or the claim memory, by `serviceText`. */
-export function claimStatuses(
-  world: World,
-  mapping: Mapping,
-  settings: ClaimSettings,
-): ReadonlyMap<string, ClaimStatus> {
-  const result = new Map<string, ClaimStatus>();
-  for (const catalogService of world.catalog?.services ?? []) {
-    const key = serviceText(catalogService.name);
-    result.set(key, claimStatusOf(catalogService.name, catalogService, world, mapping, settings));
-  }
-  for (const [key, { provider, clientId }] of world.remembered) {
-    if (result.has(key)) continue;
-    const serviceName = parseServiceText(key);
-    result.set(
-      key,
-      world.catalog === undefined
-        ? { kind: 'unknown', service: serviceName, client: { provider, clientId } }
-        : claimStatusOf(serviceName, undefined, world, mapping, settings),
-    );
-  }
-  return result;
-}
 
 export type StatedClaim =
   | { readonly kind: 'client'; readonly client: ClientId }

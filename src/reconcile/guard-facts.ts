@@ -64,7 +64,7 @@ async function doubtFacts(
 }
 
 /** Counts in advance what `fleetBudget` needs. */
-export async function countFleetAhead(deps: Pick<GuardDeps, 'world' | 'acl' | 'clock'>): Promise<void> {
+async function countFleetAhead(deps: Pick<GuardDeps, 'world' | 'acl' | 'clock'>): Promise<void> {
   await countInSlices((now) => countInferred(deps.world, now, SLICE), deps);
   await countAhead(deps);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CatalogService } from '../../src/model/catalog.js';
-import { type ClaimStatus, claimStatuses, statedClaim } from '../../src/plan/claim-status.js';
+import { type ClaimStatus, statedClaim } from '../../src/plan/claim-status.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import {
   claiming,
@@ -14,6 +14,7 @@ import {
   scene,
   worldOf,
 } from './scene.js';
+import { claimStatuses } from './whole-world.js';
 
 function standingOf(changes: Partial<Scene>, service = 'web'): ClaimStatus | undefined {
   const it = scene(changes);

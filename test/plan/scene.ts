@@ -6,10 +6,8 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { Mapping, Rule } from '../../src/model/rule.js';
 import type { Deny } from '../../src/model/ruling.js';
 import type { Evidence } from '../../src/model/trigger.js';
-import { claimStatuses } from '../../src/plan/claim-status.js';
 import type { DestinationInput } from '../../src/plan/destination-input.js';
 import { NO_USER_TOKEN_FACTS, type UserTokenFacts } from '../../src/plan/destination-input.js';
-import { sourcesByDestination } from '../../src/plan/destination-sources.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
 import type { Change, Plan } from '../../src/plan/plan.js';
@@ -22,6 +20,7 @@ import {
   serviceText,
   type World,
 } from '../../src/plan/world.js';
+import { claimStatuses, sourcesByDestination } from './whole-world.js';
 
 /** Everything a plan can see, in the form that is easiest to write down in a test. */
 export interface Scene {

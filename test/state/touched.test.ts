@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
-import { claimStatuses } from '../../src/plan/claim-status.js';
 import type { UserTokenFacts } from '../../src/plan/destination-input.js';
-import { sourcesByDestination } from '../../src/plan/destination-sources.js';
 import { openingsOf } from '../../src/plan/openings.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { namedIn, providersNamedBy, providersWrittenBy } from '../../src/plan/plan-jwt-providers.js';
@@ -23,6 +21,7 @@ import {
   rule,
   SETTINGS,
 } from '../plan/scene.js';
+import { claimStatuses, sourcesByDestination } from '../plan/whole-world.js';
 import { someScene } from '../plan/worlds.js';
 import { runsOf } from '../support/soak.js';
 

@@ -99,7 +99,7 @@ const INCOMPLETE =
   'a list made with -n, --since, --subject or another filter lacks decisions; check the log itself (scopemesh decisions verify) or the output of scopemesh decisions export';
 
 /** What a person must know before they trust a log without a fault. */
-export function* doubtsOf({ decisions }: TrailReport): Iterable<string> {
+function* doubtsOf({ decisions }: TrailReport): Iterable<string> {
   if (decisions === 0) yield 'nothing was verified: there are no decisions';
 }
 

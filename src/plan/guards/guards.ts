@@ -24,7 +24,7 @@ import { storeSpace } from './store-space.js';
 import { unrecorded } from './unrecorded.js';
 
 /** The guards in their order. After a loss is held, the rest is planned again before single changes are checked. */
-export const GUARDS: {
+const GUARDS: {
   readonly losses: readonly LossGuard[];
   readonly changes: readonly ChangeGuard[];
 } = {

@@ -22,7 +22,7 @@ export function queueName(epoch: number | undefined): string {
 }
 
 /** A queue to look at or to delete: opening it writes nothing. */
-export function openQueue({ commands, prefix }: RedisLink, name: string): JobQueue {
+function openQueue({ commands, prefix }: RedisLink, name: string): JobQueue {
   const queue = new JobQueue(name, {
     connection: commands,
     prefix,

@@ -60,7 +60,7 @@ export class WriteAheadLog {
 }
 
 /** Makes the names of the files in it durable. */
-export function syncDirectory(directory: string): void {
+function syncDirectory(directory: string): void {
   const fd = openSync(directory, 'r');
   try {
     fsyncSync(fd);

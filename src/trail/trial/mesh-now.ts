@@ -40,7 +40,7 @@ export function effectiveNow(mesh: MeshNow, source: ServiceName, destination: Se
 }
 
 /** What would decide without an intention of exactly this pair. */
-export function effectiveWithout(mesh: MeshNow, source: ServiceName, destination: ServiceName): Effective {
+function effectiveWithout(mesh: MeshNow, source: ServiceName, destination: ServiceName): Effective {
   const [entry, wildcard] = [destination, { ...destination, name: '*' }].map((name) =>
     mesh.entries.get(serviceText(name)),
   );
