@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../src/clock.js';
 import { answerQuestion, isBadQuestion } from '../src/daemon/answer-question.js';
 import type { FromThread, LocalTrail, ToThread } from '../src/daemon/questions.js';
+import { openEmbeddedTrail } from '../src/decisions/embedded/embedded-trail.js';
 import { messageOf } from '../src/errors.js';
 import type { IntentionEntry } from '../src/model/intention.js';
 import { noMetrics, silentLogger } from '../src/observe.js';
@@ -20,19 +21,9 @@ try {
 } catch {
   // Elsewhere it has that of the process.
 }
-const { directory, isIndex }: LocalTrail = workerData;
+const trail: LocalTrail = workerData;
 // Without what else `wire` loads, which takes ten times as long.
-const openTrail = openOnce(async () => {
-  if (isIndex)
-    return (await import('../src/decisions/embedded/index-trail.js')).openIndexTrail({
-      ...runtime,
-      directory,
-    });
-  return (await import('../src/decisions/embedded/embedded-trail.js')).openEmbeddedTrail({
-    ...runtime,
-    directory,
-  });
-});
+const openTrail = openOnce(() => openEmbeddedTrail({ ...runtime, ...trail }));
 let entries: (readonly [string, IntentionEntry])[] = [];
 
 parentPort?.on('message', (message: ToThread) => {

@@ -14,8 +14,8 @@ import type { DecisionLog } from '../src/decisions/log.js';
 import type { NoteSigner, NoteVerifier } from '../src/decisions/signed-note.js';
 import { openSigningKey, trustedKeys, trustedProofs } from '../src/decisions/signing-key.js';
 import type { TopicContent } from '../src/decisions/topic-content.js';
-import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
+import type { TopicIndex } from '../src/decisions/update-topic-index.js';
 import type { TrailFault } from '../src/decisions/verify-trail.js';
 import type { WebhookSender } from '../src/decisions/webhook.js';
 import { withBackoff } from '../src/identity/backoff.js';
@@ -176,13 +176,9 @@ export async function openTrail(
   runtime: Runtime,
   { fromTopic, signal }: { readonly fromTopic: boolean; readonly signal: AbortSignal },
 ): Promise<Trail> {
-  if (config.decisions.kind === 'embedded') {
+  if (config.decisions.kind === 'embedded' || !fromTopic) {
     const { openEmbeddedTrail } = await import('../src/decisions/embedded/embedded-trail.js');
-    return openEmbeddedTrail({ ...runtime, directory: config.state.directory });
-  }
-  if (!fromTopic) {
-    const { openIndexTrail } = await import('../src/decisions/embedded/index-trail.js');
-    return openIndexTrail({ ...runtime, directory: indexDirectory(config) });
+    return openEmbeddedTrail({ ...runtime, ...localTrail(config) });
   }
   const { copyTopic } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
@@ -195,11 +191,8 @@ export async function openTrail(
 }
 
 /** The thread that answers questions to the local trail. Its memory is its own, and bounded. */
-export function startQuestionThread({ decisions, state, owner }: DecisionLogSettings): Worker {
-  const isIndex = decisions.kind !== 'embedded';
-  const directory = isIndex ? indexDirectory({ state, owner }) : state.directory;
-  const workerData: LocalTrail = { directory, isIndex };
-  const options = { workerData, resourceLimits: { maxOldGenerationSizeMb: 256 } };
+export function startQuestionThread(config: DecisionLogSettings): Worker {
+  const options = { workerData: localTrail(config), resourceLimits: { maxOldGenerationSizeMb: 256 } };
   const { url } = import.meta;
   if (url.endsWith('.js')) return new Worker(new URL('./question-thread.js', url), options);
   // From the sources, in tests: a thread does not inherit what loads them.
@@ -214,8 +207,12 @@ async function verifyTrail(
   topic?: TopicContent,
 ): Promise<TrailFault | undefined> {
   const { verifyIndex } = await import('../src/decisions/embedded/verify-index.js');
+  return verifyIndex(localTrail(config).directory, verifiers, topic);
+}
+
+function localTrail(config: DecisionLogSettings): LocalTrail {
   const isIndex = config.decisions.kind === 'kafka';
-  return verifyIndex(isIndex ? indexDirectory(config) : config.state.directory, verifiers, topic);
+  return { directory: isIndex ? indexDirectory(config) : config.state.directory, isIndex };
 }
 
 /** A standby has not signed yet, and its public key is written with the key. */

@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/clock.js';
 import { openEmbeddedTrail } from '../../src/decisions/embedded/embedded-trail.js';
 import type { Trail } from '../../src/decisions/trail.js';
 import { silentLogger } from '../../src/observe.js';
@@ -41,7 +42,7 @@ export async function askTrail(
       const service = serviceName(Math.floor(Math.random() * services));
       const at = instantOf(Math.floor(Math.random() * decisions));
       const [begun, cpu] = [performance.now(), process.cpuUsage()];
-      const opened = await openEmbeddedTrail({ directory, logger: silentLogger });
+      const opened = await openEmbeddedTrail({ directory, logger: silentLogger, clock: systemClock });
       await ask(opened, service, at);
       await opened.close();
       const { user, system } = process.cpuUsage(cpu);

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { openTopicCopy } from '../../src/decisions/embedded/topic-copy.js';
-import { silentLogger } from '../../src/observe.js';
+import { systemClock } from '../../src/clock.js';
+import { copyTopic } from '../../src/decisions/embedded/topic-copy.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import { verifier } from '../support/signed-log.js';
 import { trailOf } from '../support/trail-history.js';
 import { createIndexRig, partsOf } from '../support/trail-index.js';
@@ -18,11 +19,11 @@ function scratch(): string {
 describeTrail('of the embedded log', (decisions) => trailOf(scratch(), decisions));
 
 describeTrail('of a copy of a topic', (decisions) =>
-  openTopicCopy(partsOf(decisions.toReversed()), {
-    directory: join(scratch(), 'copy'),
-    logger: silentLogger,
-    verifiers: [verifier],
-  }),
+  copyTopic(
+    { check: async () => {}, readParts: async () => partsOf(decisions.toReversed()) },
+    { logger: silentLogger, metrics: noMetrics, clock: systemClock, verifiers: [verifier] },
+    new AbortController().signal,
+  ),
 );
 
 describeTrail('of the index of a topic', async (decisions) => {

@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
 import type { Clock } from '../../src/clock.js';
 import { type LogParts, MissingTopic, ReplacedLog } from '../../src/decisions/log.js';
-import type { TopicIndex } from '../../src/decisions/topic-index.js';
-import { type TopicIndexDeps, updateTopicIndex } from '../../src/decisions/update-topic-index.js';
+import {
+  type TopicIndex,
+  type TopicIndexDeps,
+  updateTopicIndex,
+} from '../../src/decisions/update-topic-index.js';
 import { SyncError } from '../../src/errors.js';
 
 const parts: LogParts = { cut: [], events: (async function* () {})(), position: () => 'read' };

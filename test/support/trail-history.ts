@@ -60,7 +60,7 @@ export async function trailOf(directory: string, decisions: readonly Decision[])
   const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: createMovableClock() });
   await log.append(decisions);
   await log.close();
-  return openEmbeddedTrail({ directory, logger: silentLogger });
+  return openEmbeddedTrail({ directory, logger: silentLogger, clock: createMovableClock() });
 }
 
 interface Step {

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { toStoredText } from '../../src/decisions/chain.js';
 import { EmbeddedTopicIndex } from '../../src/decisions/embedded/embedded-topic-index.js';
-import { openIndexTrail } from '../../src/decisions/embedded/index-trail.js';
+import { openEmbeddedTrail } from '../../src/decisions/embedded/embedded-trail.js';
 import type { LogParts } from '../../src/decisions/log.js';
 import type { NoteVerifier } from '../../src/decisions/signed-note.js';
 import type { Trail } from '../../src/decisions/trail.js';
@@ -69,7 +69,7 @@ export function createIndexRig(directory: string, keepDays = 3_650): IndexRig {
     });
   let index = open();
   onTestFinished(() => index.close());
-  const trail = () => openIndexTrail({ directory, logger: silentLogger, clock });
+  const trail = () => openEmbeddedTrail({ directory, logger: silentLogger, clock, isIndex: true });
   return {
     clock,
     faults,

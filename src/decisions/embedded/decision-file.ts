@@ -6,7 +6,8 @@ import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeStateDirectory } from '../../make-directory.js';
 import { Queries, type Row } from '../../sqlite.js';
-import { CARRY, createSubjectIndex, FORGET } from './subject-index.js';
+import { CARRY, FORGET, SUBJECTS } from './subject-index.js';
+import { FOLLOWER } from './topic-index-state.js';
 
 /** One stored decision. */
 export interface StoredDecision {
@@ -216,10 +217,9 @@ export class DecisionFile {
   }
 }
 
-/** Makes what is missing. */
+/** Makes what is missing: the same tables in each log. */
 export function createTables(database: Database.Database): void {
-  database.exec(SCHEMA);
-  createSubjectIndex(database);
+  database.exec(SCHEMA + SUBJECTS + FOLLOWER);
 }
 
 async function inTransaction(writer: AsyncDatabase, work: () => void | Promise<void>): Promise<void> {

@@ -7,10 +7,9 @@ import { isProven, ProofCheck } from '../batch-proof.js';
 import { isOwnedBy, parseCloudEvent } from '../envelope.js';
 import type { LogParts } from '../log.js';
 import type { NoteVerifier } from '../signed-note.js';
-import type { TopicIndex } from '../topic-index.js';
 import { toTrailRecord } from '../trail-record.js';
+import type { TopicIndex } from '../update-topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
-import { copyStartOf } from './topic-copy.js';
 import {
   type Judgement,
   judge,
@@ -20,24 +19,21 @@ import {
   withGap,
   withoutHole,
 } from './topic-index-judge.js';
-import {
-  createIndexTables,
-  readIndexState,
-  type TopicIndexState,
-  writeIndexState,
-} from './topic-index-state.js';
+import { readIndexState, type TopicIndexState } from './topic-index-state.js';
 
 export interface EmbeddedTopicIndexOptions extends Runtime {
   /** Where the index is; created if it is missing. */
   readonly directory: string;
-  /** A topic may hold the decisions of other owners. */
-  readonly owner: string;
+  /** A topic may hold the decisions of other owners; absent: they are wanted too. */
+  readonly owner?: string;
   /** The keys whose decisions count. What none of them signed is left out and counted. */
   readonly verifiers: readonly NoteVerifier[];
-  /** How long a decision is kept. */
-  readonly keepMs: number;
+  /** How long a decision is kept; absent: for ever. */
+  readonly keepMs?: number;
+  /** It takes one read and never another: it waits for nothing, rests for nobody and is complete up to no instant. */
+  readonly isOnce?: boolean;
   /** Called once nothing writes any more. */
-  readonly onClosed: () => void;
+  readonly onClosed?: () => void;
 }
 
 /** Rows per transaction: each takes a few milliseconds of the event loop. */
@@ -77,10 +73,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const path = join(options.directory, 'decisions.db');
     const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
     database.pragma('synchronous = NORMAL');
-    createIndexTables(database);
     this.#database = database;
     this.#queries = new Queries(database);
-    const state = readIndexState(database);
+    const state = readIndexState(this.#queries);
     const keys = options.verifiers.map(({ key }) => key).toSorted();
     // What another key signed was left out so far.
     const isNewTrust = state.keys !== undefined && keys.some((key) => !state.keys?.includes(key));
@@ -119,15 +114,15 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const firsts = await this.#stage(parts);
     if (signal.aborted) return;
     if (this.#state.begin === undefined) {
-      const begin = copyStartOf(parts.cut, firsts);
-      this.#state = { ...this.#state, begin: begin === 'end' ? readAt : begin };
+      const begin = beginOf(parts.cut, firsts);
+      this.#state = { ...this.#state, begin: begin === 'end' && !this.#options.isOnce ? readAt : begin };
     } else if (since !== '' && parts.cut.length > 0) {
       this.#fault('gap', {}, 'Kafka deleted decisions before the index read them: answers from it say so');
       this.#state = withGap(this.#state, { after: this.#state.until ?? readAt, until: readAt });
     }
     this.#save({ ...this.#state, position: parts.position() });
     await this.#release(signal);
-    if (signal.aborted) return;
+    if (signal.aborted || this.#options.isOnce) return;
     const gaps = this.#state.gaps.filter(({ until }) => until >= this.#cutoff());
     this.#save({ ...this.#state, gaps, until: readAt });
     await this.#deleteOld();
@@ -136,7 +131,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
   async close(): Promise<void> {
     await this.#file.close();
     if (this.#database.open) this.#queries.close();
-    this.#options.onClosed();
+    this.#options.onClosed?.();
   }
 
   /**
@@ -148,6 +143,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const left = { unproven: 0, repeated: 0 };
     const bound = this.#bound();
     const isResumable = this.#state.begin !== undefined;
+    const { owner } = this.#options;
     let batch: Staged[] = [];
     let begun = this.#options.clock.now();
     const store = async () => {
@@ -166,7 +162,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
     for await (const { part, event } of events) {
       const record = toTrailRecord(event);
       if (record.kind === 'checkpoint') continue;
-      if (record.kind === 'decision' && !isOwnedBy(this.#options.owner, record.source)) continue;
+      if (record.kind === 'decision' && owner !== undefined && !isOwnedBy(owner, record.source)) continue;
       if (!isProven(record, this.#proofs)) {
         left.unproven++;
         continue;
@@ -253,7 +249,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   #judge(state: TopicIndexState, row: Staged): Omit<Judgement, 'fault'> {
     if (this.#isKnown(state, row)) return { verdict: 'drop', state };
-    const judged = judge(state, row, this.#options.clock.now(), () => this.#held(row.log));
+    const { clock, isOnce = false } = this.#options;
+    const judged = judge(state, row, { now: clock.now(), held: () => this.#held(row.log), isOnce });
     if (judged.fault !== undefined) this.#fault(judged.fault, { id: row.id }, FAULTS[judged.fault]);
     return judged;
   }
@@ -265,7 +262,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   /** As long as the work took: this process reconciles too. */
   async #rest(begun: number): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, isOnce } = this.#options;
+    if (isOnce) return;
     const tookMs = Math.min(clock.now() - begun, MAX_PAUSE_MS);
     await clock.sleep(Math.max(tookMs, 0));
   }
@@ -284,11 +282,23 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   #cutoff(): string {
-    return new Date(this.#options.clock.now() - this.#options.keepMs).toISOString();
+    const { clock, keepMs } = this.#options;
+    return keepMs === undefined ? '' : new Date(clock.now() - keepMs).toISOString();
   }
 
   #save(state: TopicIndexState): void {
-    writeIndexState(this.#database, state);
+    const write = 'INSERT OR REPLACE INTO topic_index VALUES (1, ?)';
+    this.#database.prepare<unknown[]>(write).run(JSON.stringify(state));
     this.#state = state;
   }
+}
+
+/**
+ * Where what is read begins: at an instant, at its `end` if a part has nothing left, or `whole`. Kafka deletes in each partition by
+ * itself: answers are right from where all of them are whole. `firsts` has the time of the first decision of each part.
+ */
+function beginOf(cut: LogParts['cut'], firsts: ReadonlyMap<string, string>): string {
+  const begins = cut.map((part) => firsts.get(part) ?? 'end');
+  if (begins.includes('end')) return 'end';
+  return begins.toSorted().at(-1) ?? 'whole';
 }

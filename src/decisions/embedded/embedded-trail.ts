@@ -1,20 +1,25 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
-import { messageOf, SyncError } from '../../errors.js';
+import type { Clock } from '../../clock.js';
+import { configError, messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import { Queries } from '../../sqlite.js';
 import { parseStored } from '../log.js';
 import type { HistoryOptions, Trail, TrailExtent, TrailParty } from '../trail.js';
 import { DecisionFile, type PlacedRow, toPlaced } from './decision-file.js';
+import { readIndexState, type TopicIndexState } from './topic-index-state.js';
 
 export interface EmbeddedTrailOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   readonly logger: Logger;
-  /** What of the log's extent holds for the answers; all of it by default. */
-  readonly toExtent?: (extent: TrailExtent) => TrailExtent;
+  readonly clock: Pick<Clock, 'now'>;
+  /** The index of a topic, which its follower made: never an empty log that nobody wrote. */
+  readonly isIndex?: boolean;
   /** Called once it is closed. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -26,12 +31,26 @@ const FEW = 4;
 /** Sorts after every text that begins with the prefix before it: no subject has a noncharacter. */
 const HIGHEST = '\u{10FFFF}';
 const NEVER = Number.MAX_SAFE_INTEGER;
+/** An index that reads the topic every few seconds is not further behind than this, even if Kafka or the machine is slow. */
+const BEHIND_MS = 60_000;
 
-/** Answers from the embedded log by its index of subjects. */
+/**
+ * Answers from the embedded log by its index of subjects, which another process may write at the same time. Throws SyncError
+ * ERR_CONFIG if it has to be the index of a topic, and there is none or it was never complete.
+ */
 export async function openEmbeddedTrail(options: EmbeddedTrailOptions): Promise<Trail> {
-  // Creates the index in a log of an earlier version.
-  await new DecisionFile(options.directory).close();
-  return new EmbeddedTrail(options);
+  const { directory, isIndex = false } = options;
+  if (isIndex && !existsSync(join(directory, 'decisions.db'))) throw noIndex(directory);
+  // Makes a log that has no decision yet.
+  if (!isIndex) await new DecisionFile(directory).close();
+  const trail = new EmbeddedTrail(options);
+  try {
+    await trail.extent();
+    return trail;
+  } catch (error) {
+    await trail.close();
+    throw error;
+  }
 }
 
 class EmbeddedTrail implements Trail {
@@ -57,7 +76,10 @@ class EmbeddedTrail implements Trail {
     );
     // Positions count from 1.
     const extent = { first: first?.event, last: last?.event, isCut: (first?.seq ?? 1) > 1 };
-    return this.#options.toExtent?.(extent) ?? extent;
+    const state = readIndexState(this.#queries);
+    const { clock, directory, isIndex = false } = this.#options;
+    if (isIndex && state.until === undefined) throw noIndex(directory);
+    return extentOf(extent, state, clock.now());
   }
 
   async *subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string> {
@@ -262,4 +284,39 @@ class EmbeddedTrail implements Trail {
 
 function justBefore(at: string): string {
   return new Date(Date.parse(at) - 1).toISOString();
+}
+
+/** What follows a topic does not reach further than what it has of the topic. */
+function extentOf(extent: TrailExtent, state: TopicIndexState, now: number): TrailExtent {
+  const { until, begin = 'whole', gaps, holes, broken } = state;
+  const cut = begin === 'whole' ? extent : cutExtent(extent, begin);
+  if (until === undefined) return cut;
+  // What a log waits for may still come; until then it is missing.
+  const waiting = Object.values(holes)
+    .map(({ time }) => time)
+    .toSorted()
+    .slice(0, 1)
+    .map((after) => ({ after, until }));
+  return {
+    ...cut,
+    index: {
+      until,
+      // The clock may have been set back.
+      isBehind: Math.abs(Date.parse(until) - now) > BEHIND_MS,
+      gaps: [...gaps, ...waiting],
+      ...definedFields({ broken }),
+    },
+  };
+}
+
+function cutExtent(extent: TrailExtent, begin: string): TrailExtent {
+  const [, latest = begin] = [begin, extent.first ?? begin].toSorted();
+  return { ...extent, first: begin === 'end' ? extent.last : latest, isCut: true, isForgetful: true };
+}
+
+function noIndex(directory: string): SyncError {
+  return configError(
+    `there is no complete index of the topic in ${directory}: scopemesh run makes it with decisions.index: on (the default); ` +
+      'wait until its first read of the topic ends, run this where it runs, or add --from-topic',
+  );
 }

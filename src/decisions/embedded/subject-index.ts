@@ -1,4 +1,3 @@
-import type Database from 'libsql';
 import { SEEN_REASONS } from '../../model/decision.js';
 
 /** Where a decision names what it is about. */
@@ -25,8 +24,9 @@ const CHANGED = `(${OUTCOME} = 'applied' OR ${OUTCOME} = 'observed' AND json_ext
  * Not `INSERT OR IGNORE` in the trigger: there the conflict clause of the outer statement would count.
  * Answers "which decisions are about this, up to then" with a few seeks. `about` has one row for each name and subject, so it
  * grows with the fleet and not with the log. `carried` has the decision that last changed each subject before the log begins.
+ * `falls` has each decision that is earlier than the one before it: the clock was set back. Between falls times rise.
  */
-const SCHEMA = `
+export const SUBJECTS = `
   CREATE INDEX IF NOT EXISTS subjects ON decisions (subject);
   CREATE TABLE IF NOT EXISTS about (
     kind TEXT NOT NULL,
@@ -47,34 +47,12 @@ const SCHEMA = `
       SELECT 1 FROM about WHERE kind = named.kind AND name = named.name AND subject = NEW.subject
     );
   END;
-`;
-
-/** `falls` has each decision that is earlier than the one before it: the clock was set back. Between falls times rise. */
-const FALLS = `
   CREATE TABLE IF NOT EXISTS falls (seq INTEGER PRIMARY KEY, time TEXT NOT NULL) STRICT;
-  INSERT OR IGNORE INTO falls SELECT seq, time FROM
-    (SELECT seq, time, lag(time) OVER (ORDER BY seq) AS previous FROM decisions) WHERE time < previous;
   CREATE TRIGGER IF NOT EXISTS note_fall AFTER INSERT ON decisions
     WHEN NEW.time < (SELECT time FROM decisions WHERE seq < NEW.seq ORDER BY seq DESC LIMIT 1) BEGIN
     INSERT INTO falls VALUES (NEW.seq, NEW.time);
   END;
 `;
-
-/** Creates the index, and fills it from a log that an earlier version wrote. */
-export function createSubjectIndex(database: Database.Database): void {
-  const isMissing = (trigger: string) =>
-    database.prepare<unknown[]>('SELECT 1 FROM sqlite_master WHERE name = ?').get(trigger) === undefined;
-  if (isMissing('note_about'))
-    database.exec(
-      `BEGIN IMMEDIATE; ${SCHEMA} ${NAMES.map(([kind, path]) => fill(kind, path)).join(' ')} COMMIT;`,
-    );
-  if (isMissing('note_fall')) database.exec(`BEGIN IMMEDIATE; ${FALLS} COMMIT;`);
-}
-
-function fill(kind: string, path: string): string {
-  return `INSERT OR IGNORE INTO about SELECT DISTINCT '${kind}', json_extract(event, '${path}'), subject
-    FROM decisions WHERE ${isAbout('subject')} AND json_extract(event, '${path}') IS NOT NULL;`;
-}
 
 /** Keeps what the decisions up to a position say of each subject. Run it in the transaction that deletes them. */
 export const CARRY = `

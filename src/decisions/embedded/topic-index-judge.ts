@@ -29,11 +29,20 @@ export const HOLE_PATIENCE_MS = 60_000;
 export const MAX_HELD = 1_000;
 const MAX_GAPS = 20;
 
+/** How long a hole is waited for. */
+export interface Patience {
+  readonly now: number;
+  /** How many decisions of the log wait, this one included. */
+  readonly held: () => number;
+  /** The topic is read once: nothing comes later. */
+  readonly isOnce: boolean;
+}
+
 /**
  * Judges the next decision of a log, which is signed. A hole holds back only its log, and not for long; and a log begins with
- * its first decision. `held`: how many decisions of the log wait, this one included.
+ * its first decision.
  */
-export function judge(state: TopicIndexState, row: Staged, now: number, held: () => number): Judgement {
+export function judge(state: TopicIndexState, row: Staged, { now, held, isOnce }: Patience): Judgement {
   const { chains } = state;
   const last = chains[row.log];
   const { previousHash = '', hash = '' } = linkOf(parseJson(row.event)) ?? {};
@@ -42,8 +51,9 @@ export function judge(state: TopicIndexState, row: Staged, now: number, held: ()
   const after = last?.sequence ?? 0;
   const isNext = row.sequence === after + 1;
   if (isNext && last !== undefined && previousHash !== last.hash) return broken(state, row);
-  const isGap = !isNext && !isDeleted(state, row, last);
-  if (isGap) {
+  const isGap = !isNext && !isDeleted(state, row, last, isOnce);
+  if (isGap && isOnce && last === undefined) return broken(state, row);
+  if (isGap && !isOnce) {
     const hole = state.holes[row.log];
     const isSame = hole?.after === after;
     if (!isSame) {
@@ -106,10 +116,15 @@ function late(state: TopicIndexState, row: Staged, { missing }: Link): Judgement
 type Link = TopicIndexState['chains'][string];
 
 /** Kafka had deleted what is missing before this decision when the index began. */
-function isDeleted({ begin }: TopicIndexState, { time }: Staged, last: Link | undefined): boolean {
-  return (
-    begin !== undefined && begin !== 'whole' && time <= begin && (last === undefined || last.time <= begin)
-  );
+function isDeleted(
+  { begin = 'whole' }: TopicIndexState,
+  { time }: Staged,
+  last: Link | undefined,
+  isOnce: boolean,
+): boolean {
+  if (begin === 'whole' || (last !== undefined && last.time > begin)) return false;
+  // A copy has several owners, and one may have decided nothing for long after another's beginning.
+  return isOnce || time <= begin;
 }
 
 /**

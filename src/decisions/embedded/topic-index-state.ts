@@ -1,6 +1,6 @@
-import type Database from 'libsql';
 import { z } from 'zod';
 import { messageOf, SyncError } from '../../errors.js';
+import type { Queries } from '../../sqlite.js';
 import { parseJson } from '../envelope.js';
 
 const INSTANT = z.string();
@@ -11,9 +11,9 @@ export type Gap = Readonly<z.output<typeof GAP>>;
 const STATE = z.object({
   /** Behind what was read of the topic; empty: the beginning. */
   position: z.string(),
-  /** The index has what was in the topic at this instant; absent: it was never complete. */
+  /** The index has what was in the topic at this instant; absent: it was never complete, or follows nothing. */
   until: INSTANT.optional(),
-  /** Where the topic began at the first read: an instant, or `whole`. */
+  /** Where the topic began at the first read: an instant, `whole`, or of a copy `end`, if nothing is left of a part. */
   begin: z.string().optional(),
   /** The last decision of each log that is in the index, and from which to which number some before it are missing. */
   chains: z.record(
@@ -40,7 +40,8 @@ const STATE = z.object({
 /** What the index knows of the topic that it follows. */
 export type TopicIndexState = z.output<typeof STATE>;
 
-const SCHEMA = `
+/** The tables of what follows a topic, beside those of the decisions. An embedded log of its own leaves them empty. */
+export const FOLLOWER = `
   CREATE TABLE IF NOT EXISTS topic_index (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS staged (
     log TEXT NOT NULL,
@@ -53,19 +54,13 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-const ROW = z.object({ state: z.string() });
 const EMPTY: TopicIndexState = { position: '', chains: {}, holes: {}, gaps: [] };
 
-/** Creates the tables of an index beside those of the decisions. */
-export function createIndexTables(database: Database.Database): void {
-  database.exec(SCHEMA);
-}
-
 /** Throws SyncError ERR_DECISIONS_UNREACHABLE, also for a state of another form. */
-export function readIndexState(database: Database.Database): TopicIndexState {
+export function readIndexState(queries: Queries): TopicIndexState {
   try {
-    const row: unknown = database.prepare<unknown[]>('SELECT state FROM topic_index').get();
-    return row === undefined ? EMPTY : STATE.parse(parseJson(ROW.parse(row).state));
+    const [row] = queries.all('SELECT state FROM topic_index');
+    return row === undefined ? EMPTY : STATE.parse(parseJson(row.text('state')));
   } catch (error) {
     throw new SyncError(
       'ERR_DECISIONS_UNREACHABLE',
@@ -73,8 +68,4 @@ export function readIndexState(database: Database.Database): TopicIndexState {
       { retriable: true, cause: error },
     );
   }
-}
-
-export function writeIndexState(database: Database.Database, state: TopicIndexState): void {
-  database.prepare<unknown[]>('INSERT OR REPLACE INTO topic_index VALUES (1, ?)').run(JSON.stringify(state));
 }

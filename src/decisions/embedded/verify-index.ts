@@ -9,7 +9,7 @@ import { toTrailRecord } from '../trail-record.js';
 import type { TrailFault } from '../verify-trail.js';
 import { createTables, unreachable } from './decision-file.js';
 import { isAbout, NAMES } from './subject-index.js';
-import { createIndexTables, readIndexState } from './topic-index-state.js';
+import { readIndexState } from './topic-index-state.js';
 import { RowCheck } from './verify-rows.js';
 
 const column = (name: string) => `json_extract(event, '$.${name}')`;
@@ -87,9 +87,11 @@ export function verifyIndex(
       const [row] = queries.all(query);
       if (row !== undefined) return fault(detail, row.integer('seq'), row.text('id'));
     }
+    if (topic === undefined && queries.all('SELECT one FROM topic_index').length > 0)
+      return fault('the log says that it follows a topic', 0);
     if (verifiers.length === 0) return undefined;
     const proofs = new ProofCheck(verifiers);
-    const check = topic && new RowCheck(readIndexState(database), topic);
+    const check = topic && new RowCheck(readIndexState(queries), topic);
     for (const table of check === undefined ? ['carried'] : ['carried', 'decisions'])
       for (let after = Number.MIN_SAFE_INTEGER; ; ) {
         const page = queries.all(
@@ -121,7 +123,6 @@ function otherSchema(queries: Queries): string | undefined {
   const expected = new Queries(memory);
   try {
     createTables(memory);
-    createIndexTables(memory);
     const objects = (of: Queries) =>
       new Map(
         of
@@ -131,12 +132,9 @@ function otherSchema(queries: Queries): string | undefined {
     const own = objects(expected);
     return (
       [...objects(queries)].find(([name, sql]) => own.get(name) !== sql)?.[0] ??
-      [...own.keys()].find((name) => !NOT_EVERYWHERE.has(name) && !objects(queries).has(name))
+      [...own.keys()].find((name) => !objects(queries).has(name))
     );
   } finally {
     expected.close();
   }
 }
-
-/** Only the index of a topic has them. */
-const NOT_EVERYWHERE: ReadonlySet<string> = new Set(['topic_index', 'staged']);

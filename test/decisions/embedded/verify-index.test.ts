@@ -64,6 +64,10 @@ describe('what answers are made from', () => {
       'what a deleted decision left, under another subject',
       "INSERT INTO carried SELECT 'intention/x', 0, event FROM decisions WHERE seq = 1",
     ],
+    [
+      'a log that is said to lack what it has',
+      `INSERT INTO topic_index VALUES (1, '{"position":"","begin":"end","chains":{},"holes":{},"gaps":[]}')`,
+    ],
     ['a trigger that is gone', 'DROP TRIGGER note_about'],
     ['a trigger of somebody else', 'CREATE TRIGGER x AFTER INSERT ON decisions BEGIN DELETE FROM falls; END'],
     [
