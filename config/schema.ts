@@ -208,9 +208,6 @@ const DECISIONS = z.discriminatedUnion('kind', [
       .string()
       .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a topic name; use letters, digits, ".", "_" and "-"')
       .prefault('scopemesh.decisions'),
-    stateTopic: toggle()
-      .prefault(false)
-      .describe('Whether the topic `<topic>.state` holds the present state of each edge.'),
     index: toggle()
       .prefault(true)
       .describe('Whether the relay keeps an index of the topic in `state.directory`, for questions.'),

@@ -153,8 +153,6 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'decisions.keep': 'How long the embedded log, or with Kafka the local index, keeps a decision.',
   'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',
-  'decisions.stateTopic':
-    'Whether the compacted topic `<topic>.state` holds [the present state of each edge](../how-to/publish-to-kafka.md#publish-the-present-state-too).',
   'decisions.index':
     'Whether each process with the part `relay` keeps [an index of the topic](../how-to/ask-the-trail.md#with-kafka) in `state.directory`, from which questions are answered.',
   'decisions.tls': '`on` for TLS with the system’s CAs, or a map with the files.',

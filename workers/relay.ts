@@ -26,7 +26,7 @@ export async function runRelay(
   const stop = lost === undefined ? signal : AbortSignal.any([signal, lost]);
   // Each webhook listens to it several times.
   setMaxListeners(0, stop);
-  const log = await openDecisionLog(config, runtime, { mayCreateTopic: true, stop });
+  const log = await openDecisionLog(config, runtime, { mayCreateTopic: true });
   try {
     const signer = openSigner(config, runtime);
     const kept = keptNote(config, consul.logNote, runtime);

@@ -141,7 +141,7 @@ export async function openStore(config: Config, runtime: Runtime): Promise<Store
 export async function openDecisionLog(
   config: DecisionLogSettings,
   runtime: Runtime,
-  { mayCreateTopic, stop }: Parameters<AdapterFactory['openDecisionLog']>[2] = { mayCreateTopic: false },
+  { mayCreateTopic }: Parameters<AdapterFactory['openDecisionLog']>[2] = { mayCreateTopic: false },
 ): Promise<DecisionLog> {
   const { decisions } = config;
   if (decisions.kind === 'embedded') {
@@ -163,9 +163,6 @@ export async function openDecisionLog(
     transactionalId: `scopemesh-${config.owner}`,
     // Those that may create the topic are those that write.
     ...(mayCreateTopic ? { createTopic: { partitions: TOPIC_PARTITIONS, replicationFactor: -1 } } : {}),
-    ...(mayCreateTopic && decisions.stateTopic
-      ? { state: { topic: `${decisions.topic}.state`, owner: config.owner, ...definedFields({ stop }) } }
-      : {}),
     timeoutMs: 10_000,
     proofs: trustedProofs(config.state.directory, decisions.trustedKeys),
   });

@@ -1,7 +1,6 @@
 """Who may call whom, from scopemesh's topic of decisions.
 
-Prints one JSON object and ends. With --states it begins with the topic of states, so that it need not read every
-decision since the beginning. With --follow it goes on, and prints a line for each change.
+Prints one JSON object and ends. With --follow it goes on, and prints a line for each change.
 """
 
 import argparse
@@ -19,8 +18,6 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 CHECKPOINT = "dev.scopemesh.checkpoint.signed"
-STATE = "dev.scopemesh.edge.state"
-CURSOR = "dev.scopemesh.edge.cursor"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -102,28 +99,6 @@ class AccessTable:
     def __init__(self):
         self.edges = {}
         self._places = {}
-        # By hash chain, the number up to which the states contain every decision.
-        self._contained = {}
-        # By owner, the offsets before which the states contain every decision.
-        self._begin = {}
-
-    def begin_with(self, cursor):
-        self._begin[cursor["owner"]] = cursor["offsets"]
-        if "log" in cursor:
-            self._contained[cursor["log"]] = cursor["sequence"]
-        else:
-            print(f"the states of {cursor['owner']} may have edges that ended: decisions were deleted", file=sys.stderr)
-
-    def set_state(self, subject, state):
-        self.edges[subject] = _edge(state, state["access"], state)
-
-    def contains(self, event, partition, offset):
-        """Whether the states of the owner of a decision contain it."""
-        begin = self._begin.get("".join(event["source"].split("/")[1:2]), {})
-        return offset < int(begin.get(str(partition), 0))
-
-    def end(self, subject):
-        self.edges.pop(subject, None)
 
     def apply(self, event):
         """Takes a decision; returns whether it changed the table."""
@@ -135,17 +110,16 @@ class AccessTable:
             return False
         self._places[subject] = event
         if data["after"] is None and (is_made or data["before"] is None):
-            self.end(subject)
+            self.edges.pop(subject, None)
         elif is_made:
             self.edges[subject] = _edge(data["resource"], data["after"])
         else:
-            self.edges[subject] = _edge(data["resource"], data["before"], {"possible": data["after"]})
+            # A crash left unknown whether a write was made: perhaps `after` is the access.
+            self.edges[subject] = {**_edge(data["resource"], data["before"]), "possible": data["after"]}
         return True
 
     def _is_old(self, event):
         chain = event["data"].get("chain", {})
-        if chain.get("sequence", 1) <= self._contained.get(chain.get("log"), 0):
-            return True
         known = self._places.get(event["subject"])
         if known is None:
             return False
@@ -156,10 +130,8 @@ class AccessTable:
         return event["time"] < known["time"]
 
 
-def _edge(names, access, state=None):
-    edge = {"source": names["source"], "destination": names["destination"], "access": access}
-    # A crash left unknown whether a write was made: perhaps this is the access.
-    return {**edge, "possible": state["possible"]} if state and "possible" in state else edge
+def _edge(names, access):
+    return {"source": names["source"], "destination": names["destination"], "access": access}
 
 
 def parse_or_print(message, schemas, keys):
@@ -179,22 +151,18 @@ def parse(message, schemas, keys):
     event_type = event.get_type()
     if event_type == CHECKPOINT:
         return None
-    kind = {STATE: "edge-state", CURSOR: "edge-cursor"}.get(event_type) or event_type.split(".")[2]
     plain = json.loads(message.value())
-    schemas.check(kind, plain)
-    # The topic of states has no signatures: give the right to write to it to scopemesh alone.
-    if event_type not in (STATE, CURSOR):
-        keys.check(message.value(), plain)
+    schemas.check(event_type.split(".")[2], plain)
+    keys.check(message.value(), plain)
     return plain
 
 
-def read(consumer, topic, offsets=None, follow=False):
-    """The messages of a topic, from the offsets or its beginning to its end, or without an end."""
+def read(consumer, topic, follow=False):
+    """The messages of a topic, from its beginning to its end, or without an end."""
     partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
     if not partitions:
         raise SystemExit(f"there is no topic {topic}")
-    start = {partition: (offsets or {}).get(str(partition), OFFSET_BEGINNING) for partition in partitions}
-    consumer.assign([TopicPartition(topic, partition, int(offset)) for partition, offset in start.items()])
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
     at_end = set()
     while len(at_end) < len(partitions):
         message = consumer.poll(1.0)
@@ -208,34 +176,11 @@ def read(consumer, topic, offsets=None, follow=False):
             at_end.add(message.partition())
 
 
-def read_states(consumer, topic, table, schemas, keys):
-    """Fills the table; returns the offsets of the decisions that come after it."""
-    cursors = {}
-    for message in read(consumer, f"{topic}.state"):
-        if message.value() is None:
-            table.end(message.key().decode())
-            continue
-        event = parse_or_print(message, schemas, keys)
-        if event is None:
-            continue
-        if event["type"] == STATE:
-            table.set_state(event["subject"], event["data"])
-        elif event["type"] == CURSOR:
-            cursors[event["subject"]] = event["data"]
-    offsets = {}
-    for cursor in cursors.values():
-        table.begin_with(cursor)
-        for partition, offset in cursor["offsets"].items():
-            offsets[partition] = min(int(offset), offsets.get(partition, int(offset)))
-    return offsets
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", required=True, help="host:port, several with commas")
     parser.add_argument("--topic", default="scopemesh.decisions")
     parser.add_argument("--key", type=Path, action="append", required=True, help="a public key that you trust (trail-key.pub)")
-    parser.add_argument("--states", action="store_true", help="begin with the topic of states")
     parser.add_argument("--follow", action="store_true", help="go on, and print each change")
     parser.add_argument("--docs", type=Path, default=DOCS, help="the folder with the schemas")
     options = parser.parse_args()
@@ -254,12 +199,9 @@ def main():
         }
     )
     try:
-        offsets = read_states(consumer, options.topic, table, schemas, keys) if options.states else None
-        for message in read(consumer, options.topic, offsets, options.follow):
+        for message in read(consumer, options.topic, options.follow):
             event = parse_or_print(message, schemas, keys)
-            if event is None or table.contains(event, message.partition(), message.offset()):
-                continue
-            if table.apply(event) and options.follow:
+            if event is not None and table.apply(event) and options.follow:
                 print(event["subject"], json.dumps(table.edges.get(event["subject"])), flush=True)
         json.dump(table.edges, sys.stdout, indent=2, sort_keys=True)
         print()

@@ -31,14 +31,11 @@ export interface AdapterFactory {
     runtime: Runtime,
   ): Promise<Provider>;
   openStore(config: Config, runtime: Runtime): Promise<Store>;
-  /**
-   * Unless `mayCreateTopic` is true, a missing topic is an error of `check`, and no topic of states is written. `stop` ends
-   * the reading of what that topic lacks.
-   */
+  /** Unless `mayCreateTopic` is true, a missing topic is an error of `check`. */
   openDecisionLog(
     settings: DecisionLogSettings,
     runtime: Runtime,
-    options?: { readonly mayCreateTopic: boolean; readonly stop?: AbortSignal },
+    options?: { readonly mayCreateTopic: boolean },
   ): Promise<DecisionLog>;
   /**
    * Opens the decisions for questions: of a topic its local index, or with `fromTopic` a temporary one that is made first.

@@ -8,6 +8,7 @@ import { accessDiff } from '../trail/access-diff.js';
 import { nowIn } from '../trail/answer.js';
 import { callAt } from '../trail/call-at.js';
 import { historyOf } from '../trail/history.js';
+import { presentEdges } from '../trail/present-edges.js';
 import { whatCan } from '../trail/what-can.js';
 import { whoCanCall } from '../trail/who-can-call.js';
 
@@ -58,7 +59,7 @@ function kind<T extends z.ZodType>(
 const when = async (trail: Trail, at: string | undefined, { now }: Question) =>
   at ?? nowIn(trail, isoText(now));
 
-/** The questions of the command line, with the same answers as its `--json`. */
+/** The questions of the command line, with the same answers as its `--json`; and `edges`, the present for a consumer. */
 export const QUESTIONS = {
   history: kind(HISTORY, async (trail, { name: about, since, until, limit }) => {
     const answer = await historyOf(trail, about, { from: since, to: until, limit });
@@ -77,6 +78,7 @@ export const QUESTIONS = {
   'access-diff': kind(DIFF, async (trail, { from, to }, question) =>
     accessDiff(trail, from, await when(trail, to, question)),
   ),
+  edges: kind(z.strictObject({}), presentEdges),
   'blast-radius': kind(NAMED, async (trail, { name: about, at }, { mesh, now, protectedServices }) => {
     if (at !== undefined) return blastAt(about, protectedServices, trail, at);
     if (mesh !== undefined) return blastNow(mesh, trail, now);

@@ -28,8 +28,8 @@ const HEARTBEAT_MS = 15_000;
 const ID = z.string().regex(/^[\x21-\x7e]{1,128}$/);
 
 /**
- * `GET /api/decisions/stream`: the events of the log as server-sent events, first those after `Last-Event-ID` (or all, with
- * `?from=start`), then new ones. Reads from the log only as fast as the consumer takes them.
+ * `GET /api/decisions/stream`: the events of the log as server-sent events, first those after `Last-Event-ID` or `?after=` (or
+ * all, with `?from=start`), then new ones. Reads from the log only as fast as the consumer takes them.
  */
 export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamDeps): void {
   const { access, logger, metrics } = deps;
@@ -75,18 +75,22 @@ async function optionsOf(
 ): Promise<ReadOptions | { readonly status: 400 | 410; readonly error: string }> {
   const from = fieldOf(request.query, 'from') ?? 'end';
   if (from !== 'start' && from !== 'end')
-    return { status: 400, error: 'from is start or end; to go on after an event, send Last-Event-ID' };
-  const last = request.headers['last-event-id'];
+    return {
+      status: 400,
+      error: 'from is start or end; to go on after an event, send after=ID or Last-Event-ID',
+    };
+  // A browser connects again with the same address, and the header is newer.
+  const last = request.headers['last-event-id'] ?? fieldOf(request.query, 'after');
   if (last === undefined) {
     const newest = from === 'end' ? await log.newestId?.() : undefined;
     return { from: 'start', follow: true, ...(newest === undefined ? {} : { after: newest }) };
   }
   const id = safeParse(ID, last).data;
-  if (id === undefined) return { status: 400, error: 'Last-Event-ID is not the ID of an event' };
+  if (id === undefined) return { status: 400, error: 'Last-Event-ID, or after, is not the ID of an event' };
   if (!(await log.contains([id], '')).has(id))
     return {
       status: 410,
-      error: 'the log has no event with this Last-Event-ID; it may be older than decisions.keep',
+      error: 'the log has no event with this ID; it may be older than decisions.keep',
     };
   return { from: 'start', after: id, follow: true };
 }

@@ -24,7 +24,7 @@ export interface TrailApiDeps {
 /** The status by the code of the error; 503 for every other one. */
 const STATUS: Readonly<Record<string, number>> = { ERR_CONFIG: 400, ERR_BUSY: 429 };
 
-/** `GET /api/trail/*`: the questions of the command line, with the same answers as its `--json`. */
+/** `GET /api/trail/*`: the questions of the command line, with the same answers as its `--json`; and `GET /api/edges`. */
 export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   const { access, clock, logger, questions } = deps;
   const meshOf = (kind: QuestionKind, query: unknown) => {
@@ -32,25 +32,29 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     return { mesh: () => meshNow(String(fieldOf(query, 'name')), deps.world(), clock.now()) };
   };
   for (const kind of kinds(QUESTIONS))
-    server.get(`/api/trail/${kind}`, { preHandler: onlyCallers(access) }, async (request, reply) => {
-      const { query } = request;
-      const parsed = safeParse(QUESTIONS[kind].shape, query);
-      if (!parsed.success) return reply.code(400).send({ error: faultOf(parsed.error) });
-      const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
-      try {
-        const { protectedServices } = deps.world().mapping;
-        const question = { kind, query, now: clock.now(), protectedServices, ...meshOf(kind, query) };
-        const answer = await questions.ask(principalOf(access, request), question, gone.signal);
-        return await reply.type('application/json; charset=utf-8').send(answer);
-      } catch (error) {
-        const status = STATUS[codeOf(error)] ?? 503;
-        if (status === 503 && !gone.signal.aborted)
-          logger.warn({ path: kind, error: messageOf(error) }, 'reading the decision log failed');
-        if (status !== 400) reply.header('retry-after', '1');
-        return reply.code(status).send({ error: messageOf(error) });
-      }
-    });
+    server.get(
+      kind === 'edges' ? '/api/edges' : `/api/trail/${kind}`,
+      { preHandler: onlyCallers(access) },
+      async (request, reply) => {
+        const { query } = request;
+        const parsed = safeParse(QUESTIONS[kind].shape, query);
+        if (!parsed.success) return reply.code(400).send({ error: faultOf(parsed.error) });
+        const gone = new AbortController();
+        reply.raw.once('close', () => gone.abort());
+        try {
+          const { protectedServices } = deps.world().mapping;
+          const question = { kind, query, now: clock.now(), protectedServices, ...meshOf(kind, query) };
+          const answer = await questions.ask(principalOf(access, request), question, gone.signal);
+          return await reply.type('application/json; charset=utf-8').send(answer);
+        } catch (error) {
+          const status = STATUS[codeOf(error)] ?? 503;
+          if (status === 503 && !gone.signal.aborted)
+            logger.warn({ path: kind, error: messageOf(error) }, 'reading the decision log failed');
+          if (status !== 400) reply.header('retry-after', '1');
+          return reply.code(status).send({ error: messageOf(error) });
+        }
+      },
+    );
 }
 
 function kinds(table: typeof QUESTIONS): readonly QuestionKind[] {

@@ -31,6 +31,9 @@ export interface IndexReach {
   readonly broken?: { readonly id: string; readonly time: string };
 }
 
+/** An instant, ISO 8601; or a decision of the trail, by its ID, and everything before it. */
+export type TrailEnd = string | { readonly id: string };
+
 export interface HistoryOptions {
   /** ISO 8601; both ends included. */
   readonly from?: string | undefined;
@@ -45,10 +48,10 @@ export interface Trail {
   extent(): Promise<TrailExtent>;
   /** Each subject that ever concerned this, or every subject that begins with a text; sorted. */
   subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string>;
-  /** The decisions of one subject up to an instant, newest first. The oldest may be one that was kept when others were deleted. */
-  newestFirst(subject: string, at: string): AsyncIterable<Decision>;
-  /** The first decision of a subject after an instant. */
-  next(subject: string, at: string): Promise<Decision | undefined>;
+  /** The decisions of one subject up to an end, newest first. The oldest may be one that was kept when others were deleted. */
+  newestFirst(subject: string, at: TrailEnd): AsyncIterable<Decision>;
+  /** The first decision of a subject after an end. */
+  next(subject: string, at: TrailEnd): Promise<Decision | undefined>;
   /** Decisions, newest first: of one subject, of one name, or all. */
   history(
     of: TrailParty | { readonly subject: string } | 'all',

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { RESOURCE_KINDS, type ResourceKind, VERBS } from '../model/decision.js';
 import { CHECKPOINT_EVENT } from './checkpoint.js';
 import { EDGE_ACCESS } from './edge-access.js';
-import { EDGE_CURSOR_EVENT, EDGE_STATE_EVENT } from './edge-state.js';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -31,8 +30,7 @@ const ABOUT: Readonly<Record<ResourceKind, string>> = {
 
 /**
  * The JSON Schemas (2020-12) of the events on the topic by their name: one for the decisions about each kind of resource,
- * which refers to `decision.schema.json`, one for checkpoints, and those of the topic of states. `docs/schemas/` is this, written
- * down.
+ * which refers to `decision.schema.json`, and one for checkpoints. `docs/schemas/` is this, written down.
  */
 export function typeSchemas(): ReadonlyMap<string, JsonSchema> {
   return new Map<string, JsonSchema>([
@@ -41,14 +39,6 @@ export function typeSchemas(): ReadonlyMap<string, JsonSchema> {
       'checkpoint',
       ofEvent(CHECKPOINT_EVENT, 'The signed end of the hash chain. Consumers of decisions skip it.'),
     ],
-    [
-      'edge-state',
-      ofEvent(
-        EDGE_STATE_EVENT,
-        'The present state of an edge, on the topic of states. An edge that ended has no value.',
-      ),
-    ],
-    ['edge-cursor', ofEvent(EDGE_CURSOR_EVENT, 'Which decisions the topic of states contains.')],
   ]);
 }
 

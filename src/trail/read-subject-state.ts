@@ -1,4 +1,4 @@
-import type { Trail, TrailParty } from '../decisions/trail.js';
+import type { Trail, TrailEnd, TrailParty } from '../decisions/trail.js';
 import type { Decision } from '../model/decision.js';
 import { type TrailEdge, toEdge } from './edge.js';
 import { isBeginning, type SubjectState, toSubjectState } from './subject-state.js';
@@ -6,11 +6,11 @@ import { isBeginning, type SubjectState, toSubjectState } from './subject-state.
 /** A subject changed more often than this since it was opened is older than what is read. */
 const MAX_DECISIONS = 1_000;
 
-/** What one subject was at an instant; undefined if the trail does not say. */
+/** What one subject was at an end; undefined if the trail does not say. */
 export async function readSubjectState(
   trail: Trail,
   subject: string,
-  at: string,
+  at: TrailEnd,
 ): Promise<SubjectState | undefined> {
   const newestFirst: Decision[] = [];
   for await (const decision of trail.newestFirst(subject, at)) {
@@ -22,11 +22,11 @@ export async function readSubjectState(
   return toSubjectState([], await trail.next(subject, at));
 }
 
-/** What each subject of a kind was at an instant, in the order of the subjects. */
+/** What each subject of a kind was at an end, in the order of the subjects. */
 export async function* readSubjectStates(
   trail: Trail,
   of: TrailParty | { readonly prefix: string },
-  at: string,
+  at: TrailEnd,
 ): AsyncIterable<SubjectState> {
   for await (const subject of trail.subjects(of)) {
     const state = await readSubjectState(trail, subject, at);
@@ -34,11 +34,11 @@ export async function* readSubjectStates(
   }
 }
 
-/** The edges at an instant, closed ones too, in the order of the subjects. */
+/** The edges at an end, closed ones too, in the order of the subjects. */
 export async function* readEdges(
   trail: Trail,
   of: TrailParty | { readonly prefix: string },
-  at: string,
+  at: TrailEnd,
 ): AsyncIterable<TrailEdge> {
   for await (const state of readSubjectStates(trail, of, at)) {
     const edge = toEdge(state);

@@ -84,6 +84,7 @@ describe('questions to the decision log over HTTP', () => {
     ['explain?source=web&destination=orders&at=2026-02-01T00:00:00Z', { verdict: 'denied' }],
     ['history?name=orders', { decisions: [{ id: 'first' }] }],
     ['access-diff?from=2026-02-01T00:00:00Z', { edges: [{ kind: 'came', source: 'web' }] }],
+    ['../edges', { asOf: { id: 'first' }, edges: [{ source: 'web', decision: 'first' }] }],
     ['blast-radius?name=web&at=2026-04-01T00:00:00%2B02:00', { reached: [{ service: 'orders', hops: 1 }] }],
   ])('answer %s as the command line does', async (query, expected) => {
     expect(await ask(`/api/trail/${query}`)).toMatchObject({ status: 200, body: expected });

@@ -29,13 +29,11 @@ class Consumer:
     def close(self): pass
 
 given = json.loads(sys.stdin.read())
-def read(consumer, topic, offsets=None, follow=False):
+def read(consumer, topic, follow=False):
     return [Message(at, value) for at, value in enumerate(given["decisions"])]
-def read_states(consumer, topic, table, schemas, keys):
-    for cursor in given["cursors"]: table.begin_with(cursor)
-example.Consumer, example.read, example.read_states = Consumer, read, read_states
+example.Consumer, example.read = Consumer, read
 import tempfile
-sys.argv = ["access_table.py", "--brokers", "none", "--states"]
+sys.argv = ["access_table.py", "--brokers", "none"]
 files = []
 for key in given["keys"]:
     file = tempfile.NamedTemporaryFile("w", suffix=".pub")
@@ -46,11 +44,10 @@ for key in given["keys"]:
 example.main()
 `;
 
-async function tableOf(decisions: readonly (Decision | string)[], cursors: readonly unknown[] = []) {
+async function tableOf(decisions: readonly (Decision | string)[]) {
   const texts = decisions.map((each) => (typeof each === 'string' ? each : toStoredText(each)));
   const input = JSON.stringify({
     decisions: texts,
-    cursors,
     keys: [billing.verifierKey, signer.verifierKey],
   });
   const { stdout, stderr } = spawnSync(await installed('python'), ['-c', PROGRAM], {
@@ -99,22 +96,4 @@ it('the example in Python accepts each decision of a batch, however many were si
     const { table, stderr } = await tableOf(chained(all));
     expect([Object.keys(table).length, stderr]).toEqual([size, '']);
   }
-});
-
-it('the example in Python skips what the states of its owner contain', async () => {
-  const of = (owner: string, after: unknown) =>
-    chained(
-      [decision({ subject: `${SUBJECT}-${owner}`, source: `scopemesh/${owner}/r`, before: null, after })],
-      'log',
-      owner === 'billing' ? billing : signer,
-    );
-  const cursor = { log: 'log', sequence: 1 };
-  const { table } = await tableOf(
-    [...of('billing', ALLOW), ...of('payments', ALLOW)],
-    [
-      { owner: 'billing', offsets: { 0: '0' }, ...cursor, sequence: 0 },
-      { owner: 'payments', offsets: { 0: '2' }, ...cursor, log: 'other' },
-    ],
-  );
-  expect(Object.keys(table)).toEqual([`${SUBJECT}-billing`]);
 });

@@ -41,7 +41,7 @@ beforeAll(async () => {
     file: {
       scopes: SCOPES,
       consul: { address: consul.httpAddress, token: consul.managementToken },
-      decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC, stateTopic: true },
+      decisions: { kind: 'kafka', brokers: [kafka.broker], topic: TOPIC },
     },
     prepare: register,
   });
@@ -102,7 +102,7 @@ interface Row {
   readonly access: unknown;
 }
 
-async function tableOfPython(...options: string[]): Promise<Table> {
+async function tableOfPython(): Promise<Table> {
   const args = [
     'examples/python/access_table.py',
     '--brokers',
@@ -111,7 +111,6 @@ async function tableOfPython(...options: string[]): Promise<Table> {
     TOPIC,
     '--key',
     keyFile(),
-    ...options,
   ];
   const { stdout } = await promisify(execFile)(await installed('python'), args, {
     cwd: ROOT,
@@ -177,7 +176,6 @@ it(
     const table = await tableOfConsul();
     expect(Object.keys(table).length).toBeGreaterThan(2);
     expect(await tableOfPython()).toEqual(table);
-    expect(await tableOfPython('--states')).toEqual(table);
     await expectOfNode(table);
     await daemon.stop();
   },

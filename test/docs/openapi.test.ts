@@ -1,9 +1,11 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { addRoutes, type RouteParts } from '../../src/daemon/routes.js';
 import { Secret } from '../../src/model/secret.js';
+import { PRESENT_EDGES } from '../../src/trail/present-edges.js';
 import { freePort } from '../stack/ports.js';
 import { createCommandLine } from '../support/command-line.js';
 import { until } from '../support/until.js';
@@ -54,6 +56,11 @@ it('openapi.yaml refers only to what it has, and uses all of it', () => {
     kind === 'securitySchemes' ? [] : Object.keys(all).map((name) => `${kind}/${name}`),
   );
   expect([...new Set(references)].toSorted()).toEqual(defined.toSorted());
+});
+
+it('openapi.yaml describes the present edges as their schema does', () => {
+  const { $schema: _, ...schema } = z.toJSONSchema(PRESENT_EDGES);
+  expect(description.components.schemas['PresentEdges']).toEqual(schema);
 });
 
 it('a running daemon answers /statusz and a refusal as openapi.yaml says', async () => {

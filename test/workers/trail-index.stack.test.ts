@@ -50,7 +50,6 @@ function settingsOf(topic: string, directory: string): Pick<Config, 'owner' | 'd
       kind: 'kafka',
       brokers: [kafka().broker],
       topic,
-      stateTopic: false,
       index: true,
       keepMs: 3_650 * 86_400_000,
       webhooks: [],

@@ -9,7 +9,7 @@ import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import { Queries } from '../../sqlite.js';
 import { parseStored } from '../log.js';
-import type { HistoryOptions, Trail, TrailExtent, TrailParty } from '../trail.js';
+import type { HistoryOptions, Trail, TrailEnd, TrailExtent, TrailParty } from '../trail.js';
 import { DecisionFile, type PlacedRow, toPlaced } from './decision-file.js';
 import { readIndexState, type TopicIndexState } from './topic-index-state.js';
 
@@ -94,7 +94,7 @@ class EmbeddedTrail implements Trail {
     }
   }
 
-  async *newestFirst(subject: string, at: string): AsyncIterable<Decision> {
+  async *newestFirst(subject: string, at: TrailEnd): AsyncIterable<Decision> {
     const end = this.#endOf(at);
     yield* this.#pages((before) =>
       this.#all(
@@ -105,10 +105,10 @@ class EmbeddedTrail implements Trail {
     );
     const [carried] = this.#all('SELECT seq, event FROM carried WHERE subject = ?', subject);
     const decision = carried && this.#parse(carried);
-    if (decision !== undefined && decision.time <= at) yield decision;
+    if (decision !== undefined && (typeof at !== 'string' || decision.time <= at)) yield decision;
   }
 
-  async next(subject: string, at: string): Promise<Decision | undefined> {
+  async next(subject: string, at: TrailEnd): Promise<Decision | undefined> {
     const [row] = this.#all(
       'SELECT seq, event FROM decisions WHERE subject = ? AND seq > ? ORDER BY seq LIMIT 1',
       subject,
@@ -201,11 +201,20 @@ class EmbeddedTrail implements Trail {
    * The position of the last decision at or before an instant. Times rise with positions, but where the clock was set back:
    * the search is in the last part of rising times that begins at or before the instant.
    */
-  #endOf(at: string): number {
+  #endOf(at: TrailEnd): number {
+    if (typeof at !== 'string') return this.#placeOf(at.id);
     const [low, high] = [this.#edge('ASC')?.seq ?? 0, this.#edge('DESC')?.seq ?? 0];
     const key = `${low} ${high} ${at}`;
     if (this.#found.key !== key) this.#found = { key, end: this.#search(at, low, high) };
     return this.#found.end;
+  }
+
+  #placeOf(id: string): number {
+    const [row] = this.#all("SELECT seq, '' AS event FROM decisions WHERE id = ?", id);
+    if (row !== undefined) return row.seq;
+    throw new SyncError('ERR_DECISIONS_UNREACHABLE', `the decision ${id} was deleted meanwhile; ask again.`, {
+      retriable: true,
+    });
   }
 
   #search(at: string, lowest: number, highest: number): number {

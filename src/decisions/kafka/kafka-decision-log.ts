@@ -18,7 +18,6 @@ import {
   readDecisions,
 } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
-import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
 import {
   formatPosition,
@@ -38,8 +37,6 @@ export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOp
   readonly metrics: Metrics;
   /** The keys whose decisions count: anybody who may write to the topic can leave others there. Absent: all count. */
   readonly proofs?: () => ProofCheck;
-  /** The topic with the present state of each edge, which is written with the decisions. */
-  readonly state?: StateTopicOptions;
 }
 
 /**
@@ -50,7 +47,7 @@ export function createKafkaDecisionLog(options: KafkaDecisionLogOptions): Decisi
   return new KafkaDecisionLog(options);
 }
 
-type ReadRange = Pick<TopicReaderOptions, 'start'> & { readonly topic?: string };
+type ReadRange = Pick<TopicReaderOptions, 'start'>;
 
 /** A read of what follows a position. */
 interface PartsRead {
@@ -75,7 +72,6 @@ class KafkaDecisionLog implements DecisionLog {
   readonly #options: KafkaDecisionLogOptions;
   readonly #topic: KafkaTopic;
   readonly #writer: TransactionalWriter;
-  readonly #state: StateTopic | undefined;
   readonly #closing = new AbortController();
   readonly #isProven = (event: string) => this.#options.proofs?.().isProvenEvent(event) ?? true;
   /** The reader of the last `readParts`, and the position that it is at. */
@@ -86,21 +82,11 @@ class KafkaDecisionLog implements DecisionLog {
     const connect = () => createKafka(options);
     this.#topic = new KafkaTopic(connect, options);
     this.#writer = new TransactionalWriter(connect, options);
-    const read = (topic: string, start: Offsets, end: Offsets) =>
-      this.#read({ topic, start, end }, this.#closing.signal);
-    this.#state =
-      options.state &&
-      new StateTopic(
-        connect,
-        { ...options, ...options.state },
-        { writer: this.#writer, read, isProven: this.#isProven },
-      );
   }
 
   async check(): Promise<void> {
     this.#refuseIfClosed();
     await this.#topic.check();
-    await this.#state?.check();
   }
 
   async position(): Promise<string> {
@@ -112,15 +98,8 @@ class KafkaDecisionLog implements DecisionLog {
 
   async append(decisions: readonly Decision[]): Promise<void> {
     this.#refuseIfClosed();
-    await this.#state?.catchUp(this.#options.topic, () => this.#bounds());
-    this.#refuseIfClosed(); // the reading may be incomplete
     const begun = this.#options.clock.now();
-    try {
-      await this.#writer.write(decisions.map(toMessage), this.#state?.of(decisions));
-    } catch (error) {
-      this.#state?.doubt();
-      throw error;
-    }
+    await this.#writer.write(decisions.map(toMessage));
     this.#options.metrics.time('scopemesh_publish_seconds', (this.#options.clock.now() - begun) / 1000);
   }
 
@@ -284,12 +263,7 @@ class KafkaDecisionLog implements DecisionLog {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all([
-      this.#writer.close(),
-      this.#topic.close(),
-      this.#state?.close(),
-      this.#reading?.reader.close(),
-    ]);
+    await Promise.all([this.#writer.close(), this.#topic.close(), this.#reading?.reader.close()]);
   }
 
   async *#read(

@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import type { SyncError } from '../../errors.js';
 import { MissingTopic } from '../log.js';
 import { isDenied, isLeaderless, isUnknownTopic, toSyncError, within } from './kafka-error.js';
 
@@ -11,16 +11,10 @@ export interface TopicOptions {
   readonly topic: string;
   /** Present if the topic may be created; a replication factor of -1 leaves it to the brokers. */
   readonly createTopic?: { readonly partitions: number; readonly replicationFactor: number };
-  /** Created with compaction: only the newest message of each key is kept. */
-  readonly isCompacted?: true;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
-const CLEANUP = 'cleanup.policy';
-const COMPACTED = [{ name: CLEANUP, value: 'compact' }];
-/** `ConfigResourceTypes.TOPIC` of kafkajs, which is loaded late. */
-const TOPIC_RESOURCE = 2;
 const LEADER_WAIT_MS = 100;
 
 /** The topic through the admin API: whether it exists, and where it begins and ends. */
@@ -37,26 +31,16 @@ export class KafkaTopic {
 
   /** Creates the topic if it is missing and may be created; otherwise throws an error that says how to create it. */
   async check(): Promise<void> {
-    const { topic, createTopic, isCompacted } = this.#options;
+    const { topic, createTopic } = this.#options;
     await this.#use('looking for the topic', async (admin) => {
       // A request for a topic's metadata can create it with the broker's defaults; the list does not.
-      if ((await admin.listTopics()).includes(topic)) {
-        if (isCompacted) await this.#checkCompaction(admin);
-        return;
-      }
+      if ((await admin.listTopics()).includes(topic)) return;
       if (createTopic === undefined)
         throw missingTopic(this.#options, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
       try {
         const request = {
-          topics: [
-            {
-              topic,
-              numPartitions: partitions,
-              replicationFactor,
-              ...(isCompacted ? { configEntries: COMPACTED } : {}),
-            },
-          ],
+          topics: [{ topic, numPartitions: partitions, replicationFactor }],
           waitForLeaders: true,
           timeout: this.#options.timeoutMs,
         };
@@ -69,25 +53,6 @@ export class KafkaTopic {
         throw missingTopic(this.#options, remedy, error);
       }
     });
-  }
-
-  /** A topic that was there before may delete by age or size, and with it the states of edges that never change. */
-  async #checkCompaction(admin: Admin): Promise<void> {
-    const { topic } = this.#options;
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: [CLEANUP] }],
-    });
-    const entries = resources.flatMap(({ configEntries }) => configEntries);
-    const policy = entries.find(({ configName }) => configName === CLEANUP)?.configValue;
-    if (policy === 'compact') return;
-    throw new SyncError(
-      'ERR_DECISIONS_UNREACHABLE',
-      `The topic ${topic} has ${CLEANUP}=${policy ?? 'unknown'}, with which Kafka deletes the states of edges; set it to ` +
-        `compact (kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${CLEANUP}=compact). ` +
-        'If states were deleted already, delete the topic, and scopemesh makes it again.',
-      { retriable: false },
-    );
   }
 
   /** Where each partition begins, and where its committed messages end now. */
@@ -176,12 +141,11 @@ export function startingAt(position: Offsets, low: Offsets, end: Offsets): Offse
   return start;
 }
 
-function missingTopic({ topic, isCompacted }: TopicOptions, remedy: string, cause?: unknown): SyncError {
-  const policy = isCompacted ? ' --config cleanup.policy=compact' : '';
+function missingTopic({ topic }: TopicOptions, remedy: string, cause?: unknown): SyncError {
   return new MissingTopic(
     'ERR_DECISIONS_UNREACHABLE',
     `Kafka has no topic ${topic} that this user can see, and scopemesh has no permission to create it; create it ` +
-      `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3${policy}), ${remedy}.`,
+      `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3), ${remedy}.`,
     { retriable: false, cause },
   );
 }

@@ -13,12 +13,6 @@ export interface WriterOptions {
   readonly clock: Clock;
 }
 
-/** Messages to another topic in the same transaction, made once the offsets of the others are known. */
-export interface DependentMessages {
-  readonly topic: string;
-  messages(written: Offsets): readonly Message[];
-}
-
 /** How long the broker keeps a transaction open after its writer is gone. */
 export const TRANSACTION_TIMEOUT_MS = 30_000;
 /** The largest batch of a partition in one request; brokers accept 1 MiB by default. */
@@ -50,19 +44,14 @@ export class TransactionalWriter {
   }
 
   /** All or none. After an error it is unknown whether they are in. */
-  async write(messages: readonly Message[], dependent?: DependentMessages): Promise<void> {
-    if (messages.length === 0 && dependent === undefined) return;
+  async write(messages: readonly Message[]): Promise<void> {
+    if (messages.length === 0) return;
     await this.#exclusive('writing decisions', async (attempt) => {
       const transaction = await this.#begin(attempt);
       const written = new Map<number, bigint>();
-      const { topic } = this.#options;
       for (const part of inParts(messages, MAX_BYTES_A_REQUEST, bytesOf)) {
-        for (const [partition, first] of await this.#send(transaction, topic, part))
+        for (const [partition, first] of await this.#send(transaction, part))
           written.set(partition, first + 1n);
-      }
-      if (dependent !== undefined) {
-        for (const part of inParts(dependent.messages(written), MAX_BYTES_A_REQUEST, bytesOf))
-          await this.#send(transaction, dependent.topic, part);
       }
       await transaction.commit();
       for (const [partition, end] of written) this.#written.set(partition, end);
@@ -86,7 +75,7 @@ export class TransactionalWriter {
     return this.#exclusive('finding the end of the topic', async (attempt) => {
       const transaction = await this.#begin(attempt);
       const messages = partitions.map((partition) => ({ partition, key: null, value: null }));
-      const ends = await this.#send(transaction, this.#options.topic, messages);
+      const ends = await this.#send(transaction, messages);
       await transaction.abort();
       return ends;
     });
@@ -98,11 +87,11 @@ export class TransactionalWriter {
   }
 
   /** Resolves with the offset of the first message in each partition. */
-  async #send(transaction: Transaction, topic: string, messages: readonly Message[]): Promise<Offsets> {
+  async #send(transaction: Transaction, messages: readonly Message[]): Promise<Offsets> {
     const { CompressionTypes } = await import('kafkajs');
     const large = messages.some((message) => bytesOf(message) > LARGE_BYTES);
     const sent = await transaction.send({
-      topic,
+      topic: this.#options.topic,
       acks: -1,
       timeout: this.#options.timeoutMs,
       messages: [...messages],

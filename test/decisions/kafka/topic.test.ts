@@ -56,50 +56,6 @@ describe('a topic that is missing', () => {
     expect(created).toEqual([]);
   });
 
-  it('of states is created with compaction, and the line to create it has that too', async () => {
-    const asked: unknown[] = [];
-    const states = {
-      topic: 'decisions.state',
-      isCompacted: true,
-      timeoutMs: 5_000,
-      clock: systemClock,
-    } as const;
-    const kafka = clusterThat(async (options) => {
-      asked.push(options);
-      return true;
-    });
-    const createTopic = { partitions: 6, replicationFactor: -1 };
-    await new KafkaTopic(async () => kafka, { ...states, createTopic }).check();
-    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
-    expect(asked).toMatchObject([{ topics: [{ topic: 'decisions.state', configEntries }] }]);
-    const missing = new KafkaTopic(async () => kafka, states).check();
-    await expect(missing).rejects.toThrow('--config cleanup.policy=compact');
-  });
-
-  it.each(['delete', 'compact,delete', undefined])(
-    'of states that is there with the policy %s is refused',
-    async (policy) => {
-      const configEntries =
-        policy === undefined ? [] : [{ configName: 'cleanup.policy', configValue: policy }];
-      const kafka = clusterThat(async () => true, {
-        listTopics: async () => ['decisions.state'],
-        describeConfigs: async () => ({ resources: [{ configEntries }] }),
-      });
-      const states = {
-        topic: 'decisions.state',
-        isCompacted: true,
-        timeoutMs: 5_000,
-        clock: systemClock,
-      } as const;
-      await expect(new KafkaTopic(async () => kafka, states).check()).rejects.toMatchObject({
-        retriable: false,
-        message: expect.stringMatching(
-          /kafka-configs\.sh --alter .*decisions\.state .*cleanup\.policy=compact/,
-        ),
-      });
-    },
-  );
-
   it('may be created by another process at the same moment', async () => {
     const asked: unknown[] = [];
     const kafka = clusterThat(async (options) => {
