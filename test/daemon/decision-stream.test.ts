@@ -104,6 +104,11 @@ describe('the stream of decisions', () => {
     await log.append(all.slice(4));
     const again = await take(await ask({ 'last-event-id': all[3]?.id ?? '' }), 2);
     expect(again.map(([id]) => id)).toEqual(all.slice(4).map(({ id }) => id));
+    // A browser connects again with the address that it had first, and the header of the last event.
+    const connected = await ask({ 'last-event-id': all[4]?.id ?? '' }, `?after=${all[0]?.id}`);
+    expect((await take(connected, 1)).map(([id]) => id)).toEqual([all[5]?.id]);
+    const joined = await take(await ask({}, `?after=${all[2]?.id}`), 2);
+    expect(joined.map(([id]) => id)).toEqual(all.slice(3, 5).map(({ id }) => id));
   });
 
   it('begins with new decisions unless the start is asked for', async () => {
@@ -120,6 +125,7 @@ describe('the stream of decisions', () => {
 
   it.each([
     [410, { 'last-event-id': '01J0000000000000000000GONE' }, '', 'older than decisions.keep'],
+    [410, {}, '?after=01J0000000000000000000GONE', 'older than decisions.keep'],
     [400, { 'last-event-id': 'ä' }, '', 'not the ID of an event'],
     [400, {}, '?from=yesterday', 'start or end'],
     [401, { authorization: 'Bearer wrong' }, '', 'not one of http.tokens'],

@@ -60,7 +60,7 @@ it('openapi.yaml refers only to what it has, and uses all of it', () => {
 
 it('openapi.yaml describes the present edges as their schema does', () => {
   const { $schema: _, ...schema } = z.toJSONSchema(PRESENT_EDGES);
-  expect(description.components.schemas['PresentEdges']).toEqual(schema);
+  expect(description.components.schemas.PresentEdges).toEqual(schema);
 });
 
 it('a running daemon answers /statusz and a refusal as openapi.yaml says', async () => {
