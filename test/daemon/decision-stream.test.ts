@@ -108,7 +108,7 @@ describe('the stream of decisions', () => {
     const connected = await ask({ 'last-event-id': all[4]?.id ?? '' }, `?after=${all[0]?.id}`);
     expect((await take(connected, 1)).map(([id]) => id)).toEqual([all[5]?.id]);
     const joined = await take(await ask({}, `?after=${all[2]?.id}`), 2);
-    expect(joined.map(([id]) => id)).toEqual(all.slice(3, 5).map(({ id }) => id));
+    expect(joined.slice(0, 2).map(([id]) => id)).toEqual(all.slice(3, 5).map(({ id }) => id));
   });
 
   it('begins with new decisions unless the start is asked for', async () => {
