@@ -27,7 +27,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'scopemesh-present-'));
   log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: createMovableClock() });
   await log.check();
-  trail = await openEmbeddedTrail({ directory, logger: silentLogger });
+  trail = await openEmbeddedTrail({ directory, logger: silentLogger, clock: createMovableClock() });
 });
 afterEach(async () => {
   await Promise.all([trail.close(), log.close()]);
