@@ -1,12 +1,11 @@
 import { type Clock, systemClock } from '../clock.js';
-import { messageOf, SyncError } from '../errors.js';
+import { invalidEvent, messageOf, SyncError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import type { Secret } from '../model/secret.js';
 import { type Logger, silentLogger } from '../observe.js';
 import { backoffMs } from '../repeat.js';
 import { ChainCheck } from './chain-check.js';
 import { parseLogEvent } from './log.js';
-import { parseServerSentEvents, type ServerSentEvent } from './server-sent-events.js';
 import { toTrailRecord } from './trail-record.js';
 
 export interface StreamOptions {
@@ -120,4 +119,40 @@ async function* alive<T>(
     // Also after a consumer that took long.
     seenAt = clock.now();
   }
+}
+
+interface ServerSentEvent {
+  readonly id: string | undefined;
+  readonly event: string;
+  readonly data: string;
+}
+
+/** Larger than any decision. */
+const LONGEST_EVENT = 8 * 1024 * 1024;
+
+/**
+ * The messages of an event stream (HTML standard, section 9.2.6), as scopemesh sends them: lines end with a line feed. A
+ * message without data is a sign of life, and is given too. Throws SyncError ERR_EVENT_INVALID for one that is too long.
+ */
+async function* parseServerSentEvents(chunks: AsyncIterable<Uint8Array>): AsyncIterable<ServerSentEvent> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of chunks) {
+    const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
+    rest = blocks.pop() ?? '';
+    if (rest.length > LONGEST_EVENT) throw invalidEvent('An event of the stream is too long.');
+    for (const block of blocks) yield parseBlock(block);
+  }
+}
+
+function parseBlock(block: string): ServerSentEvent {
+  const fields = new Map<string, string>();
+  for (const line of block.split('\n')) {
+    const at = line.indexOf(':');
+    if (at <= 0) continue;
+    const [name, value] = [line.slice(0, at), line.slice(at + 1).replace(/^ /, '')];
+    const before = fields.get(name);
+    fields.set(name, name === 'data' && before !== undefined ? `${before}\n${value}` : value);
+  }
+  return { id: fields.get('id'), event: fields.get('event') ?? 'message', data: fields.get('data') ?? '' };
 }

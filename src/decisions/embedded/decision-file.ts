@@ -51,6 +51,8 @@ const NOTES_IN_ONE_TURN = 250;
 const IN_ONE_TURN = 100;
 /** Sorts after every instant. */
 const END_OF_TIME = '9999';
+/** How often old decisions are deleted. */
+const DELETE_EVERY_MS = 3_600_000;
 /** How long a statement waits for another process, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -66,6 +68,7 @@ export class DecisionFile {
   /** Appends off the event loop, which therefore waits for no lock, no index and no disk. */
   #writer: AsyncDatabase | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #deletedAt = Number.NEGATIVE_INFINITY;
 
   /** With `synchronous` NORMAL, the last appends may be lost when the machine fails. */
   constructor(directory: string, synchronous: 'FULL' | 'NORMAL' = 'FULL') {
@@ -119,12 +122,15 @@ export class DecisionFile {
   }
 
   /**
-   * Deletes the oldest decisions up to the first that is not older than `time` (ISO 8601). A log with checkpoints keeps the
-   * last checkpoint older than that and what follows it, so that the rest can be verified. The newest decision stays, because
-   * its position tells where the log ends. Resolves with the number of deleted rows.
+   * Once an hour deletes the oldest decisions up to the first that is not older than `before` (ISO 8601). A log with checkpoints
+   * keeps the last checkpoint older than that and what follows it, so that the rest can be verified. The newest decision stays,
+   * because its position tells where the log ends. Resolves with the number of deleted rows.
    */
-  deleteBefore(time: string): Promise<number> {
-    return this.#inTurn((writer) => this.#deleteBefore(writer, time));
+  async deleteOld(now: number, before: string): Promise<number> {
+    // The clock may have been set back.
+    if (Math.abs(now - this.#deletedAt) < DELETE_EVERY_MS) return 0;
+    this.#deletedAt = now;
+    return this.#inTurn((writer) => this.#deleteBefore(writer, before));
   }
 
   /** Waits for running appends. */

@@ -31,8 +31,6 @@ export interface EmbeddedDecisionLogOptions {
 const PAGE = 500;
 /** How often a follower looks for what another process appended. */
 const POLL_MS = 100;
-/** How often old decisions are deleted. */
-const DELETE_EVERY_MS = 3_600_000;
 
 /**
  * The decision log in one SQLite file, for an installation without Kafka. One daemon appends, and any number of processes
@@ -46,7 +44,6 @@ class EmbeddedDecisionLog implements DecisionLog {
   readonly #options: EmbeddedDecisionLogOptions;
   readonly #closing = new AbortController();
   #file: DecisionFile | undefined;
-  #deletedAt = Number.NEGATIVE_INFINITY;
   /** Wakes followers of this process, so that they need not poll for what it appends. */
   readonly #appended = createNotifier();
 
@@ -175,11 +172,10 @@ class EmbeddedDecisionLog implements DecisionLog {
   async #deleteOld(): Promise<void> {
     const { clock, keepMs, logger } = this.#options;
     const now = clock.now();
-    if (keepMs === undefined || Math.abs(now - this.#deletedAt) < DELETE_EVERY_MS) return;
-    this.#deletedAt = now;
+    if (keepMs === undefined) return;
     const before = new Date(now - keepMs).toISOString();
     try {
-      const deleted = await this.#open().deleteBefore(before);
+      const deleted = await this.#open().deleteOld(now, before);
       if (deleted > 0) logger.info({ deleted, before }, 'decisions older than decisions.keep are deleted');
     } catch (error) {
       logger.warn(

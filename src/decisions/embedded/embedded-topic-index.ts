@@ -39,7 +39,6 @@ export interface EmbeddedTopicIndexOptions extends Runtime {
 /** Rows per transaction: each takes a few milliseconds of the event loop. */
 const BATCH = 100;
 const MAX_PAUSE_MS = 1_000;
-const DELETE_EVERY_MS = 3_600_000;
 /** Only this process writes, and readers keep no writer waiting. */
 const BUSY_TIMEOUT_MS = 1_000;
 
@@ -48,7 +47,7 @@ const FAULTS = {
     'the topic has messages that no key signed which this replica trusts: they are left out. If another replica signed them, give both the same decisions.signingKeyFile; after a change of the key, add the other trail-key.pub to decisions.trustedKeys',
   repeated:
     'the topic has decisions of a log that ended before what the index has: they are left out, because they would come after what is newer. Somebody wrote them again, or their key is trusted only now. For the second, stop the daemon, delete the index and start the daemon',
-  gap: 'decisions before this one are missing in the topic: answers from the index say so',
+  gap: 'decisions before this one are missing in the topic: answers may lack what they changed',
   broken: 'a decision of the topic does not continue the chain: run scopemesh decisions verify',
 } as const;
 
@@ -63,7 +62,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
   readonly #database: Database.Database;
   readonly #queries: Queries;
   #state: TopicIndexState;
-  #deletedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: EmbeddedTopicIndexOptions) {
     this.#options = options;
@@ -125,7 +123,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
     if (signal.aborted || this.#options.isOnce) return;
     const gaps = this.#state.gaps.filter(({ until }) => until >= this.#cutoff());
     this.#save({ ...this.#state, gaps, until: readAt });
-    await this.#deleteOld();
+    await this.#file.deleteOld(this.#options.clock.now(), this.#cutoff());
   }
 
   async close(): Promise<void> {
@@ -272,13 +270,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const { logger, metrics } = this.#options;
     metrics.count('scopemesh_trail_index_faults_total', { kind }, count);
     logger.error(fields, message);
-  }
-
-  async #deleteOld(): Promise<void> {
-    const now = this.#options.clock.now();
-    if (Math.abs(now - this.#deletedAt) < DELETE_EVERY_MS) return;
-    this.#deletedAt = now;
-    await this.#file.deleteBefore(this.#cutoff());
   }
 
   #cutoff(): string {

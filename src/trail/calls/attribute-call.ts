@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Trail, TrailExtent } from '../../decisions/trail.js';
 import type { HttpPermission } from '../../model/intention.js';
 import type { Mapping, Rule } from '../../model/rule.js';
@@ -6,9 +7,9 @@ import { admitsKind } from '../../plan/actor.js';
 import { type Verdict, verdictOnRequest } from '../../plan/explain.js';
 import { accessOf, destinationsOfScope } from '../../plan/openings.js';
 import { intentionSubject } from '../../plan/plan.js';
-import type { TrailEdge } from '../edge.js';
+import { type TrailEdge, toEdge } from '../edge.js';
 import { judgeAccess, verdictOn } from '../judge-edge.js';
-import { createEdgeTimes } from './edge-times.js';
+import { readSubjectState } from '../read-subject-state.js';
 import type { LoggedCall, MeshIdentity } from './logged-call.js';
 
 /** Who made a call, by the decisions of that instant. Null: not known, for a reason that `unknown` names. */
@@ -235,4 +236,42 @@ function createRevisions(trail: Trail): (at: string, horizon: string) => Promise
     if (minute !== last.minute) return newest(at);
     return last.isSame ? last.revision : newest(at);
   };
+}
+
+/** What the trail says of an edge at an instant; undefined if nothing. `horizon`: up to when the trail is complete. */
+type EdgeAt = (subject: string, at: string, horizon: string) => Promise<TrailEdge | undefined>;
+
+interface Known {
+  readonly from: string;
+  /** Up to here nothing changed, this instant included. */
+  until: string;
+  readonly edge: TrailEdge | undefined;
+}
+
+/** Pairs that are kept. Each holds one decision. */
+const MAX_SUBJECTS = 10_000;
+
+/** Remembers what it read: the lines of a log are about few pairs, and nearly in the order of time. */
+function createEdgeTimes(trail: Trail): EdgeAt {
+  const known = new LRUCache<string, Known>({ max: MAX_SUBJECTS });
+  return async (subject, at, horizon) => {
+    const found = known.get(subject);
+    const isKnown = found !== undefined && found.from <= at && at <= found.until;
+    const now = isKnown ? found : await readKnown(trail, subject, at, horizon);
+    known.set(subject, now);
+    return now.edge;
+  };
+}
+
+async function readKnown(trail: Trail, subject: string, at: string, horizon: string): Promise<Known> {
+  const state = await readSubjectState(trail, subject, at);
+  const edge = state && toEdge(state);
+  const next = await trail.next(subject, at);
+  // What is open at both ends of a millisecond may have changed within it.
+  const end = next === undefined ? horizon : justBefore(next.time);
+  return { from: at, until: end > at ? end : at, edge };
+}
+
+function justBefore(time: string): string {
+  return new Date(Date.parse(time) - 1).toISOString();
 }

@@ -1,15 +1,26 @@
 import type { Trail } from '../../decisions/trail.js';
 import { configError } from '../../errors.js';
-import type { Hold } from '../../plan/plan.js';
+import { compareText } from '../../model/compare-text.js';
+import { covers } from '../../plan/access.js';
+import { isOwned } from '../../plan/ownership.js';
+import { type ActualAccess, type Hold, intentionSubject } from '../../plan/plan.js';
+import { allowsAnything } from '../../plan/precedence.js';
 import { indexLimits, openAnswer, type TrailAnswer } from '../answer.js';
 import type { LoggedCall } from '../calls/logged-call.js';
-import { type ForeignIntention, foreignIntentions } from './foreign-intentions.js';
+import { asAccess } from '../content.js';
 import type { MeshNow } from './mesh-now.js';
 import { desiredByHolds, plannedByHold } from './planned-edge.js';
 import { readPastPlans } from './planned-history.js';
 import { createRequestCounter, type RequestCounts } from './request-counts.js';
 import { isBreaking, type TrialEdge, trialEdges } from './trial-edges.js';
 import { type TrialObject, trialObjects } from './trial-objects.js';
+
+/** An intention of others that allows more than the scopes do. Enforcing leaves it as it is. */
+export interface ForeignIntention {
+  readonly source: string;
+  readonly destination: string;
+  readonly access: ActualAccess;
+}
 
 /** What enforcing would have changed since `from`, and would change now. */
 export interface TrialAnswer extends TrailAnswer {
@@ -104,4 +115,21 @@ async function countRequests(
     else if (call.at === undefined || (call.at >= from && call.at <= to)) counter.add(call);
   }
   return counter.result();
+}
+
+/** Sources of peers are services of another mesh, and not listed. */
+function foreignIntentions(
+  { entries, owner }: MeshNow,
+  desired: ReadonlyMap<string, ActualAccess>,
+): readonly ForeignIntention[] {
+  return [...entries.values()]
+    .flatMap(({ destination, sources }) =>
+      sources.flatMap((source) => {
+        if (source.peer !== undefined || isOwned(owner, source) || !allowsAnything(source.access)) return [];
+        const ours = asAccess(desired.get(intentionSubject(destination, source.name)));
+        if (covers(ours, asAccess(source.access))) return [];
+        return { source: source.name, destination: destination.name, access: source.access };
+      }),
+    )
+    .toSorted((a, b) => compareText(a.destination, b.destination) || compareText(a.source, b.source));
 }
