@@ -145,7 +145,7 @@ it('each how-to page with lines for a shell is in a test that runs or checks the
     expect(tests).toMatch(new RegExp(`['/]${page.slice('docs/how-to/'.length)}'`));
 });
 
-describe('the topics that publish-to-kafka.md makes', () => {
+describe('the topic that publish-to-kafka.md makes', () => {
   const page = 'docs/how-to/publish-to-kafka.md';
   const [decisions] = blocks(textOf(page), 'yaml').map((block) => parse(block).decisions);
   const topics = blocks(textOf(page), 'sh').map((line) => {
@@ -158,12 +158,9 @@ describe('the topics that publish-to-kafka.md makes', () => {
     };
   });
 
-  it('are the ones of its configuration, as scopemesh would make them', () => {
+  it('is the one of its configuration, as scopemesh would make it', () => {
     const partitions = String(TOPIC_PARTITIONS);
-    expect(topics).toEqual([
-      { topic: decisions.topic, partitions, policy: 'delete' },
-      { topic: `${decisions.topic}.state`, partitions, policy: 'compact' },
-    ]);
+    expect(topics).toEqual([{ topic: decisions.topic, partitions, policy: 'delete' }]);
   });
 });
 
