@@ -40,7 +40,7 @@ export interface Patience {
 
 /**
  * Judges the next decision of a log, which is signed. A hole holds back only its log, and not for long; and a log begins with
- * its first decision.
+ * its first decision. A copy takes what the topic has: nothing else will come.
  */
 export function judge(state: TopicIndexState, row: Staged, { now, held, isOnce }: Patience): Judgement {
   const { chains } = state;
@@ -52,7 +52,6 @@ export function judge(state: TopicIndexState, row: Staged, { now, held, isOnce }
   const isNext = row.sequence === after + 1;
   if (isNext && last !== undefined && previousHash !== last.hash) return broken(state, row);
   const isGap = !isNext && !isDeleted(state, row, last, isOnce);
-  if (isGap && isOnce && last === undefined) return broken(state, row);
   if (isGap && !isOnce) {
     const hole = state.holes[row.log];
     const isSame = hole?.after === after;

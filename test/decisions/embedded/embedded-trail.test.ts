@@ -123,9 +123,12 @@ describe('the index of the embedded log', () => {
     await trail.close();
   });
 
-  it('answers from a copy with what it has, where a decision is missing and nothing else will come', async () => {
+  it.each([
+    ['a decision', 3],
+    ['the beginning of the log', 0],
+  ])('answers from a copy with what it has, where %s is missing and will not come', async (_, lost) => {
     const all = chained(HISTORY);
-    const left = all.filter((_, at) => at !== 3);
+    const left = all.filter((__, at) => at !== lost);
     async function* events() {
       for (const each of left) yield { part: '0', event: JSON.stringify(toCloudEvent(each)) };
     }
