@@ -1,7 +1,7 @@
 // Makes a fresh clone ready for `npm start` and `npm test`: installs what is missing, builds what is stale.
 // Plain JavaScript on Node's own modules, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -31,12 +31,12 @@ if (installed === 0 || installed < modified(join(root, 'package-lock.json'))) {
 if (process.argv.includes('--build')) {
   const built = modified(join(root, 'dist/workers/main.js'));
   const sources = Math.max(...['src', 'workers', 'config'].map((folder) => newest(join(root, folder))));
-  if (built < Math.max(sources, modified(join(root, 'package.json')))) {
+  if (
+    built < Math.max(sources, modified(join(root, 'package.json')), modified(join(root, 'deploy/bundle.mjs')))
+  ) {
     process.stderr.write('scopemesh: building ...\n');
-    rmSync(join(root, 'dist'), { recursive: true, force: true });
-    // `npm run check` checks the types of everything at once, tests included.
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--noCheck']);
+    // Without the types, which only programs that import the package need.
+    run(process.execPath, [join(root, 'deploy/bundle.mjs')]);
     run(process.execPath, [join(root, 'deploy/stamp-build.mjs')]);
   }
 }

@@ -79,7 +79,7 @@ export async function helpOf(command: string): Promise<string> {
   const written: string[] = [];
   const stdout = { columns: COLUMNS, write: (text: string) => written.push(text) > 0 };
   const program = createProgram({
-    adapters,
+    adapters: async () => adapters,
     runDaemon: async () => {},
     signal: new AbortController().signal,
     environment: {},

@@ -3,7 +3,6 @@ import '../src/cli/engine-flags.js';
 import { setMaxListeners } from 'node:events';
 import { userInfo } from 'node:os';
 import { createProgram } from '../src/cli/program.js';
-import { adapters } from './wire.js';
 
 const stop = new AbortController();
 // Every wait of the process listens to it. Node would report more than ten listeners as a leak, not as JSON.
@@ -25,7 +24,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await createProgram({
-  adapters,
+  adapters: async () => (await import('./wire.js')).adapters,
   // Commands do not need the daemon.
   runDaemon: async (...given) => (await import('./daemon.js')).runDaemon(...given),
   signal: stop.signal,

@@ -9,8 +9,8 @@ import { packageFile } from '../package-file.js';
  */
 export function readVersion(): string {
   const version = fieldOf(jsonIn(textOf(packageFile('package.json')) ?? ''), 'version');
-  // Beside dist/src; sources have none.
-  const commit = textOf(new URL('../../commit', import.meta.url));
+  // Above the built files; sources have none.
+  const commit = textOf(new URL('../commit', import.meta.url));
   if (typeof version !== 'string') return 'unknown';
   return commit !== undefined && /^[0-9a-zA-Z.-]{1,64}$/.test(commit) ? `${version}+${commit}` : version;
 }

@@ -1,14 +1,14 @@
 import type { Config } from '../../config/config.js';
 import type { DaemonSettings, LoadOptions } from '../../config/load.js';
 import type { AdapterFactory, DecisionLogSettings } from '../app/adapter-factory.js';
-import type { PrometheusMetrics } from '../app/metrics.js';
 import type { RunDaemon } from '../app/run-daemon.js';
 import type { Runtime } from '../runtime.js';
 import type { Output, Screen } from './terminal/screen.js';
 
 /** What the process provides. The program itself uses neither signals nor `process`. */
 export interface CliContext {
-  readonly adapters: AdapterFactory;
+  /** Loaded by those commands that need them. */
+  readonly adapters: () => Promise<AdapterFactory>;
   readonly runDaemon: RunDaemon;
   readonly signal: AbortSignal;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -33,8 +33,8 @@ export interface Cli {
   openDaemonSettings(): Promise<DaemonSettings>;
   /** Reads where the decisions are, and warns if the rest of the file has faults. */
   openLogSettings(): Promise<DecisionLogSettings>;
-  /** `quiet` logs only errors, for commands that print what they do. */
-  runtime(quiet: boolean): Runtime & { readonly metrics: PrometheusMetrics };
+  /** `quiet` logs only errors, for commands that print what they do. Nobody reads the metrics of a command. */
+  runtime(quiet: boolean): Promise<Runtime>;
   /** Sets the exit status of the process; 0 if it is never called. */
   exit(status: number): void;
 }

@@ -65,8 +65,8 @@ export async function withCurrentState<T>(
 ): Promise<T> {
   const running = await open();
   const config = next?.(running) ?? running;
-  const runtime = cli.runtime(true);
-  const { adapters } = cli.context;
+  const runtime = await cli.runtime(true);
+  const adapters = await cli.context.adapters();
   const read = async (consul: Consul): Promise<T> => {
     const closers: (() => Promise<void>)[] = [];
     try {

@@ -53,8 +53,8 @@ export async function withOneShot<T>(
   onUnread?: (provider: string, error: SyncError) => void,
 ): Promise<T> {
   const config = await cli.openConfig();
-  const runtime = cli.runtime(true);
-  const { adapters } = cli.context;
+  const runtime = await cli.runtime(true);
+  const adapters = await cli.context.adapters();
   const store = await openStoreAlone(adapters, config, runtime, whileDaemonRuns);
   const closers = [() => store.close()];
   try {

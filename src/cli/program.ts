@@ -1,16 +1,15 @@
 import { CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
 import { readTextFile } from '../../config/read-text-file.js';
-import { createMetrics } from '../app/metrics.js';
 import { readVersion } from '../app/version.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import { definedFields } from '../model/defined-fields.js';
 import { inertText } from '../model/printable.js';
+import { noMetrics } from '../observe.js';
 import type { Cli, CliContext } from './cli.js';
 import { DocumentedCommand } from './documented-command.js';
 import { httpsProxyIn } from './https-proxy.js';
-import { createLogger } from './logger.js';
 import { createScreen, printable, type Screen } from './terminal/screen.js';
 
 /** Resolves with the exit status. */
@@ -160,7 +159,8 @@ function createCli(
         );
       return settings;
     },
-    runtime(quiet) {
+    async runtime(quiet) {
+      const { createLogger } = await import('./logger.js');
       const isDefault = program.getOptionValueSource('logLevel') === 'default';
       const { logLevel } = program.opts<{ logLevel: string }>();
       return {
@@ -169,7 +169,7 @@ function createCli(
           isTerminal: context.stderr.isTTY === true,
           colour: (context.environment.NO_COLOR ?? '') === '',
         }),
-        metrics: createMetrics(),
+        metrics: noMetrics,
         clock: systemClock,
         ...definedFields({ proxy: httpsProxyIn(context.environment) }),
       };

@@ -24,7 +24,8 @@ export async function* readDecisionLog<T>(
     warnThatItIsEmpty(settings.state.directory, cli);
     if (!follow) return;
   }
-  const log = await cli.context.adapters.openDecisionLog(settings, cli.runtime(true));
+  const { openDecisionLog } = await cli.context.adapters();
+  const log = await openDecisionLog(settings, await cli.runtime(true));
   try {
     yield* read(log);
   } finally {

@@ -8,9 +8,10 @@ export async function withConsul<T>(
   cli: Cli,
   { consul: settings, owner }: Pick<Config, 'consul' | 'owner'>,
   use: (consul: Consul) => Promise<T>,
-  runtime: Runtime = cli.runtime(true),
+  runtime?: Runtime,
 ): Promise<T> {
-  const consul = await cli.context.adapters.openConsul(settings, owner, runtime);
+  const { openConsul } = await cli.context.adapters();
+  const consul = await openConsul(settings, owner, runtime ?? (await cli.runtime(true)));
   try {
     return await use(consul);
   } finally {

@@ -71,5 +71,6 @@ async function open(cli: Cli, fromTopic: boolean): Promise<Trail> {
     throw configError(
       `there are no decisions in ${settings.state.directory} (state.directory): run this where the daemon runs, or set the directory`,
     );
-  return cli.context.adapters.openTrail(settings, cli.runtime(true), { fromTopic, signal: cli.signal });
+  const { openTrail } = await cli.context.adapters();
+  return openTrail(settings, await cli.runtime(true), { fromTopic, signal: cli.signal });
 }

@@ -12,7 +12,7 @@ function rig(close: () => Promise<void>) {
     return consul;
   };
   const cli = {
-    context: { adapters: { openConsul } },
+    context: { adapters: async () => ({ openConsul }) },
     runtime: (quiet: boolean) => ({ quiet }),
   } as unknown as Cli;
   return { opened, consul, cli };

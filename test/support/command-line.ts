@@ -109,7 +109,7 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
       stdin.write(options.typed ?? options.piped ?? '');
       if (options.staysOpen !== true) stdin.end();
       const program = createProgram({
-        adapters,
+        adapters: async () => adapters,
         runDaemon,
         signal: options.signal ?? new AbortController().signal,
         environment: { NO_COLOR: '1', ...options.environment },

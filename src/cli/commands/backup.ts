@@ -20,7 +20,8 @@ Example:
   scopemesh backup /var/backups/scopemesh/2026-01-31`)
     .action(async (directory: string, options: { readonly json?: true }) => {
       const { state } = await cli.openLogSettings();
-      const files = await cli.context.adapters.copyState(state.directory, directory);
+      const { copyState } = await cli.context.adapters();
+      const files = await copyState(state.directory, directory);
       if (options.json) cli.screen.json({ directory, files });
       else cli.screen.line(printable(`copied ${files.join(', ')} to ${directory}`));
     });

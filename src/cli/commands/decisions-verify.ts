@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { DecisionLogSettings } from '../../app/adapter-factory.js';
+import { systemClock } from '../../clock.js';
 import { type KeptCheckpoint, openKept } from '../../decisions/checkpoint.js';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
@@ -181,9 +182,7 @@ export async function ofLog(
   const kept = await keptIn(verifiers, cli);
   const { owner, decisions } = settings;
   const topic =
-    decisions.kind === 'kafka'
-      ? new TopicContent(owner, cli.runtime(true).clock.now(), decisions.keepMs)
-      : undefined;
+    decisions.kind === 'kafka' ? new TopicContent(owner, systemClock.now(), decisions.keepMs) : undefined;
   async function* read(): Checked['records'] {
     const keep = (event: string, record: TrailRecord) => ({ event, record });
     for await (const { event, record } of readChain(settings, cli, keep, { quiet, verifiers })) {
@@ -193,7 +192,7 @@ export async function ofLog(
     }
   }
   const records = read();
-  const beside = () => cli.context.adapters.verifyTrail(settings, verifiers, topic);
+  const beside = async () => (await cli.context.adapters()).verifyTrail(settings, verifiers, topic);
   return { records, verifiers, kept, beside };
 }
 

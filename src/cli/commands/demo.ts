@@ -45,7 +45,7 @@ Examples:
       onReload(() => hangUp.abort());
       await runDemo(
         {
-          parts: adapters,
+          parts: await adapters(),
           runDaemon,
           port: flags.port,
           consulPort: flags.consulPort,

@@ -67,9 +67,9 @@ Examples:
 async function examine(cli: Cli): Promise<readonly Finding[]> {
   const config = await cli.openConfig();
   // Findings report every failure, so the log would repeat it.
-  const runtime = { ...cli.runtime(true), logger: silentLogger };
+  const runtime = { ...(await cli.runtime(true)), logger: silentLogger };
   const { clock } = runtime;
-  const { adapters } = cli.context;
+  const adapters = await cli.context.adapters();
   const daemon = await findDaemon(config, cli.signal);
   const health = daemon && providersIn(daemon.status);
   const consul = await adapters.openConsul(config.consul, config.owner, runtime);

@@ -28,7 +28,8 @@ Examples:
   scopemesh providers --json | jq '.providers[] | select(.health.poll.missedSignals > 0).provider'`)
     .action(async (options: { readonly json?: true }) => {
       const config = await cli.openConfig();
-      const runtime = { ...cli.runtime(true), logger: silentLogger };
+      const runtime = { ...(await cli.runtime(true)), logger: silentLogger };
+      const adapters = await cli.context.adapters();
       const daemon = await findDaemon(config, cli.signal);
       warnOfRefusal(daemon, cli);
       const known = daemon === undefined ? [] : providersIn(daemon.status);
@@ -39,7 +40,7 @@ Examples:
             provider: settings.name,
             kind: settings.kind,
             health: health ?? null,
-            ...(await checkAccess(config, settings, cli.context.adapters, runtime, cli.signal)),
+            ...(await checkAccess(config, settings, adapters, runtime, cli.signal)),
           };
         }),
       );

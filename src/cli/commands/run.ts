@@ -20,7 +20,8 @@ Examples:
     .action(async (options: { readonly only: readonly Role[] }) => {
       const config = await cli.openConfig();
       const { context, signal } = cli;
-      const runtime = cli.runtime(false);
+      const { createMetrics } = await import('../../app/metrics.js');
+      const runtime = { ...(await cli.runtime(false)), metrics: createMetrics() };
       const supervisor = createSupervisor(context.environment, runtime.logger);
       signal.addEventListener('abort', () => void supervisor.tell('STOPPING=1'), { once: true });
       const onReload = (listener: () => Promise<void>) =>

@@ -44,11 +44,12 @@ async function check(cli: Cli): Promise<void> {
 
 /** What a provider's adapter refuses at the start: its addresses and keys. It sends no request before it is used. */
 async function providerFindings(config: Config, cli: Cli): Promise<readonly Finding[]> {
-  const runtime = cli.runtime(true);
+  const { openProvider } = await cli.context.adapters();
+  const runtime = await cli.runtime(true);
   const found: Finding[] = [];
   for (const [index, settings] of config.providers.entries()) {
     try {
-      const { directory } = await cli.context.adapters.openProvider(settings, config.groups, runtime);
+      const { directory } = await openProvider(settings, config.groups, runtime);
       await directory.close();
     } catch (error) {
       if (!(error instanceof SyncError) || error.code !== 'ERR_CONFIG') throw error;

@@ -1,6 +1,6 @@
 import { ulid } from 'ulid';
 import type { WebhookSettings } from '../../../config/config.js';
-import { isoInstant } from '../../clock.js';
+import { isoInstant, systemClock } from '../../clock.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
@@ -26,19 +26,19 @@ Example:
     .action(async (name: string) => {
       const webhook = await webhookOf(name, cli);
       const { owner } = await cli.openConfig();
-      const { clock } = cli.runtime(true);
+      const { openWebhookSender } = await cli.context.adapters();
       const id = ulid();
       const event = {
         specversion: '1.0',
         id,
-        time: isoInstant(clock),
+        time: isoInstant(systemClock),
         source: `scopemesh/${owner}`,
         type: TEST_TYPE,
         subject: `webhook/${name}`,
         datacontenttype: 'application/json',
         data: { webhook: name },
       };
-      const sender = await cli.context.adapters.openWebhookSender(webhook, { clock });
+      const sender = await openWebhookSender(webhook, { clock: systemClock });
       try {
         const delivery = await sender.send({ id, text: JSON.stringify(event) }, cli.signal);
         cli.signal.throwIfAborted();
