@@ -132,18 +132,12 @@ export const METRICS = {
   ],
   scopemesh_webhook_deliveries_total: [
     'counter',
-    'Requests to the receiver of a webhook, by webhook and result (delivered, failed, gone: answered 410), and events that became dead letters (dead) or are in the log and are no decisions (skipped).',
+    'Requests to the receiver of a webhook, by webhook and result (delivered, failed), and events of the log that are no decisions (skipped).',
     ['webhook', 'result'],
   ],
   scopemesh_webhook_failing_seconds: [
     'gauge',
     'Seconds since the first failed attempt to deliver the event that a webhook waits for; 0 while its receiver takes events. By webhook.',
-    ['webhook'],
-  ],
-  scopemesh_webhook_dead_letters: ['gauge', 'Events that a webhook gave up, by webhook.', ['webhook']],
-  scopemesh_webhook_disabled: [
-    'gauge',
-    '1 while a webhook is disabled because its receiver answered 410 Gone, by webhook.',
     ['webhook'],
   ],
   scopemesh_webhook_gaps_total: [

@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { trustedProofs } from '../src/decisions/signing-key.js';
+import { WebhookCursor } from '../src/decisions/webhook-cursor.js';
 import { deliverWebhook } from '../src/decisions/webhook-delivery.js';
-import { WebhookStore } from '../src/decisions/webhook-state.js';
 import { messageOf } from '../src/errors.js';
 import { compilePattern } from '../src/plan/pattern.js';
 import type { StoreParts } from '../src/queue/store-parts.js';
@@ -27,12 +27,12 @@ export async function runWebhooks(
         const types = settings.types.map(compilePattern);
         const wants = (type: string) => types.some((pattern) => pattern.match(type) !== undefined);
         const sender = await openWebhookSender(settings, runtime);
-        const store = new WebhookStore(keyValues, name);
+        const cursor = new WebhookCursor(keyValues, name);
         const isPaused = () => space.isLow();
         const proofs =
           decisions.kind === 'kafka' ? trustedProofs(state.directory, decisions.trustedKeys) : undefined;
         await deliverWebhook(
-          { ...runtime, name, owner, log, store, sender, wants, proofs, isPaused },
+          { ...runtime, name, owner, log, cursor, sender, wants, proofs, isPaused },
           signal,
         );
         await sender.close();

@@ -1,16 +1,10 @@
 /** What became of one request to the receiver of a webhook. */
 export type Delivery =
   | { readonly kind: 'delivered' }
-  /** 410: the receiver wants no more. */
-  | { readonly kind: 'gone' }
   | {
       readonly kind: 'failed';
       /** A status or an error code; nothing that the receiver wrote. */
       readonly error: string;
-      /** The receiver answers and does not accept this event: others may pass. */
-      readonly isAboutEvent: boolean;
-      /** 403: a firewall that dislikes this event, or a receiver that dislikes the signature. */
-      readonly isForbidden?: true;
       /** When the receiver said how long to wait. */
       readonly retryAfterMs?: number;
     };

@@ -6,8 +6,8 @@ import { systemClock } from '../../src/clock.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { createWebhookSender } from '../../src/decisions/http/webhook-sender.js';
 import type { WebhookSender } from '../../src/decisions/webhook.js';
+import { WebhookCursor } from '../../src/decisions/webhook-cursor.js';
 import { deliverWebhook } from '../../src/decisions/webhook-delivery.js';
-import { WebhookStore } from '../../src/decisions/webhook-state.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { LedStore } from '../../src/queue/store-parts.js';
@@ -55,7 +55,7 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
             name: 'audit',
             owner: 'payments',
             log,
-            store: new WebhookStore(led.keyValues, 'audit'),
+            cursor: new WebhookCursor(led.keyValues, 'audit'),
             sender: own,
             wants: () => true,
             isPaused: () => false,
@@ -84,7 +84,9 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
       const lead = async () => store.lead((await store.fence.raise(LEADER, ANY)) ?? 0, () => {});
       const beginning = await lead();
       // A new webhook begins with the next decision.
-      await new WebhookStore(beginning.keyValues, 'audit').reached(await log.position());
+      await new WebhookCursor(beginning.keyValues, 'audit').move(undefined, {
+        position: await log.position(),
+      });
       await beginning.close();
       for (let term = 0; term < TERMS; term++) {
         await log.append(decided.slice(term * 4, term * 4 + 4));

@@ -7,8 +7,8 @@ import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded
 import { createWebhookSender } from '../../src/decisions/http/webhook-sender.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import type { WebhookSender } from '../../src/decisions/webhook.js';
+import { WebhookCursor } from '../../src/decisions/webhook-cursor.js';
 import { deliverWebhook, TICK_MS } from '../../src/decisions/webhook-delivery.js';
-import { WebhookStore } from '../../src/decisions/webhook-state.js';
 import { Secret } from '../../src/model/secret.js';
 import { type Metrics, silentLogger } from '../../src/observe.js';
 import { until } from '../support/until.js';
@@ -66,7 +66,7 @@ export function createWebhookRig() {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  const store = () => new WebhookStore(keyValues, 'audit');
+  const cursor = () => new WebhookCursor(keyValues, 'audit');
 
   function run(
     changes: Partial<Parameters<typeof deliverWebhook>[0]> = {},
@@ -94,7 +94,7 @@ export function createWebhookRig() {
       name: 'audit',
       owner: 'payments',
       log,
-      store: store(),
+      cursor: cursor(),
       sender: around(sender),
       wants: () => true,
       isPaused: () => false,
@@ -114,7 +114,7 @@ export function createWebhookRig() {
   }
 
   /** Begins at the end of the log as it is now. */
-  const begun = () => until('the position', async () => (await store().position()) !== undefined, LONG_MS);
+  const begun = () => until('the cursor', async () => (await cursor().read()) !== undefined, LONG_MS);
   const taken = (count: number) =>
     until(`${count} events`, () => receiver.taken.length >= count, LONG_MS).then(() => receiver.taken);
   return {
@@ -127,7 +127,7 @@ export function createWebhookRig() {
     get receiver() {
       return receiver;
     },
-    store,
+    cursor,
     run,
     begun,
     taken,

@@ -32,7 +32,6 @@ import { selectFindings } from '../doctor/select-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { unreadableFindings } from '../doctor/unreadable-findings.js';
-import { webhookFindings } from '../doctor/webhook-findings.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type GatewayReport, reportGateways } from '../read-gateways.js';
 import { findKnownHolds } from '../recorded-holds.js';
@@ -83,10 +82,9 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       }),
     );
     for (const { directory } of providers) closers.push(() => directory.close());
-    const [ofConsul, ofStores, ofWebhooks, ...ofProviders] = await Promise.all([
+    const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),
       storeFindings(config, adapters, runtime),
-      webhookFindings(config, daemon?.status, clock.now()),
       ...providers.map((provider) => providerFindings(provider, config, world, health, runtime, cli.signal)),
     ]);
     const isRead = await readConsul(
@@ -113,7 +111,6 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...ofProviders.flat(),
       ...ofStores,
       ...(await keyFindings(config, consul.logNote, cli.signal)),
-      ...ofWebhooks,
       ...quarantineFindings(clientBlocksIn(world)),
       ...daemonFindings(daemon ?? {}, await findKnownHolds(config, daemon, cli), config, now),
       ...(isRead

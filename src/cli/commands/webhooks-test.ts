@@ -44,8 +44,6 @@ Example:
         cli.signal.throwIfAborted();
         if (delivery.kind === 'failed')
           throw refusal(`the receiver of ${name} did not take it: ${delivery.error}`);
-        if (delivery.kind === 'gone')
-          throw refusal(`the receiver of ${name} answered 410: it wants no more events`);
         cli.screen.line(printable(`the receiver of ${name} took the test event ${id}`));
       } finally {
         await sender.close();

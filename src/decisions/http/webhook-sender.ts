@@ -2,6 +2,7 @@ import { Agent } from 'undici';
 import type { Clock } from '../../clock.js';
 import { codeOf, configError } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import { parseRetryAfter } from '../../retry-after.js';
 import { parseWebhookSecret, signWebhook, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
@@ -21,8 +22,6 @@ export interface WebhookSenderOptions {
 
 /** An answer means nothing but its status. What is longer costs the connection. */
 const MAX_ANSWER_BYTES = 16 * 1024;
-/** They concern the event. Any other refusal concerns the address, the secret or the state of the receiver. */
-const ABOUT_EVENT = new Set([400, 406, 409, 411, 412, 413, 415, 422]);
 
 /**
  * Standard Webhooks 1.0: one CloudEvent in structured mode for each request, signed at the time of the attempt. Follows no
@@ -66,7 +65,6 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
           post(event, deadline).catch((error: unknown) => ({
             kind: 'failed',
             error: deadline.aborted ? `no answer within ${timeoutMs} ms` : codeOf(error),
-            isAboutEvent: false,
           })),
         timeoutMs,
       ),
@@ -76,13 +74,10 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
 
 function toDelivery(status: number, retryAfter: string | undefined, now: number): Delivery {
   if (status >= 200 && status < 300) return { kind: 'delivered' };
-  if (status === 410) return { kind: 'gone' };
   const isRedirect = status >= 300 && status < 400;
   const error = `answered ${status}${isRedirect ? ', a redirect, which is not followed' : ''}`;
   const retryAfterMs = [429, 503].includes(status) ? parseRetryAfter(retryAfter, now) : undefined;
-  const forbidden = status === 403 ? ({ isForbidden: true } as const) : {};
-  const failed = { kind: 'failed', error, isAboutEvent: ABOUT_EVENT.has(status), ...forbidden } as const;
-  return retryAfterMs === undefined ? failed : { ...failed, retryAfterMs };
+  return { kind: 'failed', error, ...definedFields({ retryAfterMs }) };
 }
 
 function keyOf(secret: Secret, name: string): Uint8Array {

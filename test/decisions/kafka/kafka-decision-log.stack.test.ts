@@ -8,8 +8,8 @@ import {
   createKafkaDecisionLog,
   type KafkaDecisionLogOptions,
 } from '../../../src/decisions/kafka/kafka-decision-log.js';
+import { WebhookCursor } from '../../../src/decisions/webhook-cursor.js';
 import { deliverWebhook } from '../../../src/decisions/webhook-delivery.js';
-import { WebhookStore } from '../../../src/decisions/webhook-state.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { describeDecisionLog } from '../../conformance/decision-log.js';
@@ -67,13 +67,21 @@ describe('the decision log on Kafka', () => {
     const deliver = () => {
       const stop = new AbortController();
       const log = open(topic);
-      const store = new WebhookStore(facts, 'siem');
+      const cursor = new WebhookCursor(facts, 'siem');
       const [name, secrets] = ['siem', [new Secret(receiver.secret)]];
       const sender = createWebhookSender({ ...runtime, name, url: receiver.url, secrets, timeoutMs: 60_000 });
-      const parts = { name, owner: 'payments', log, store, sender, wants: () => true, isPaused: () => false };
+      const parts = {
+        name,
+        owner: 'payments',
+        log,
+        cursor,
+        sender,
+        wants: () => true,
+        isPaused: () => false,
+      };
       const ended = deliverWebhook({ ...parts, ...runtime }, stop.signal);
       return {
-        begun: () => until('it begins', async () => (await store.position()) !== undefined, LONG),
+        begun: () => until('it begins', async () => (await cursor.read()) !== undefined, LONG),
         async stop() {
           stop.abort();
           await ended;
