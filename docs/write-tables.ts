@@ -1,13 +1,14 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { withGenerated } from './generated.js';
+import { withLines } from './mechanisms.js';
 
-// Run with `npx tsx docs/write-tables.ts` after a change of METRICS, of the configuration or of a command's help; a
-// test compares.
+// Run with `npx tsx docs/write-tables.ts` after a change of METRICS, of the configuration, of a command's help or of a
+// mechanism; a test compares.
 const folder = new URL('.', import.meta.url);
 for (const name of await readdir(folder, { recursive: true })) {
   if (!name.endsWith('.md')) continue;
   const file = new URL(name, folder);
   const text = await readFile(file, 'utf8');
-  const written = await withGenerated(text);
+  const written = await withLines(await withGenerated(text));
   if (written !== text) await writeFile(file, written);
 }
