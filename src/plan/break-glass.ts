@@ -6,7 +6,7 @@ import { union } from './access.js';
 import { accessOf } from './openings.js';
 
 /** How long a grant waits for its second person. */
-export const REQUEST_TTL_MS = 3_600_000;
+const REQUEST_TTL_MS = 3_600_000;
 
 export const BREAK_GLASS_STATES = ['asked', 'open', 'ended'] as const;
 export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
