@@ -188,7 +188,7 @@ describe('a webhook', () => {
     expect(idsOf(rig.receiver.received)).toEqual([refused.id, next.id]);
   });
 
-  it('sends nothing twice after another leader moved its cursor on', async () => {
+  it('does not move back the cursor that another leader moved on', async () => {
     const all = decisions(3);
     const { stop } = run();
     await begun();
