@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { CAUSE_KINDS } from '../model/cause.js';
 import {
   type BatchProof,
@@ -15,6 +14,7 @@ import {
   VERBS,
 } from '../model/decision.js';
 import { type Residual, UNKNOWN } from '../model/residual.js';
+import { CLIENT } from './edge-access.js';
 
 const instant = () => z.iso.datetime({ offset: true });
 const text = () => z.string().min(1);
@@ -23,12 +23,6 @@ const unknown = () => z.literal(UNKNOWN);
 
 /** A schema for each field of the model, so that one that is added there cannot be missing here. */
 type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
-
-export const CLIENT = z.object({
-  provider: z.string(),
-  clientId: z.string(),
-  actorKind: z.enum(CLASSIFIED_KINDS),
-});
 
 const RESIDUAL = z.object({
   nextRequests: z

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CLASSIFIED_KINDS } from '../model/actor.js';
 
 const text = z.string();
 
@@ -25,6 +26,13 @@ export const PERMISSION = z.object({
     .object({ provider: text, verifyClaims: z.array(z.object({ path: z.array(text), value: text })) })
     .exactOptional()
     .describe("The user's token that a call must carry as well."),
+});
+
+/** The OAuth client of a decision or an edge. */
+export const CLIENT = z.object({
+  provider: z.string(),
+  clientId: z.string(),
+  actorKind: z.enum(CLASSIFIED_KINDS),
 });
 
 /** The access of an edge in `before` and `after`, in the form of the topic; null: none. */

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { EDGE_ACCESS } from '../decisions/edge-access.js';
+import { CLIENT, EDGE_ACCESS } from '../decisions/edge-access.js';
 import type { Trail } from '../decisions/trail.js';
-import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { type Decision, REASONS } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import { safeParse } from '../safe-parse.js';
@@ -20,9 +19,7 @@ const PRESENT_EDGE = z.object({
   possible: EDGE_ACCESS.exactOptional().describe(
     'Present if a crash left the outcome of a write unknown: perhaps this is the access.',
   ),
-  client: z
-    .object({ provider: z.string(), clientId: z.string(), actorKind: z.enum(CLASSIFIED_KINDS) })
-    .exactOptional(),
+  client: CLIENT.exactOptional(),
   scopes: z.array(z.string()).describe('The scopes that open the edge, as far as the decisions name them.'),
   decision: z.string().describe('The ID of the last decision that changed the edge, or may have changed it.'),
   reason: z.enum(REASONS).describe('The reason of this decision.'),
