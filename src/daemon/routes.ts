@@ -154,31 +154,39 @@ interface AdoptionApiDeps extends ChangeDeps {
   readonly clock: Clock;
 }
 
-const Body = ChangeBody.extend({
+const AdoptBody = ChangeBody.extend({
   key: z.string().min(1).max(MAX_KEY_LENGTH),
   subjects: z.array(z.string().min(1).max(MAX_KEY_LENGTH)).min(1).max(MAX_SUBJECTS),
 });
 
-const NOT_READ =
+const UNREAD_AT_ADOPTION =
   'the daemon has not read Consul and every identity provider completely yet; run scopemesh adopt again; if it lasts, scopemesh doctor says what cannot be read';
 
 /** `POST /api/adoptions`: adopts at one key what equals the desired state, in the turn of the key. */
 export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): void {
-  addChange(server, '/api/adoptions', deps, Body, async ({ by, body: { key: text, subjects }, reply }) => {
-    const key = parseKey(text);
-    const { adoptions, queue, world } = deps.live();
-    if (key === undefined || key.kind === 'directory')
-      return reply.code(400).send({ error: 'the key is not that of a destination, a client or a provider' });
-    if (!policyOf(world.mapping).writes)
-      return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
-    const { hasEntries, catalog, hasDirectory } = world;
-    if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
-      return reply.code(503).send({ error: NOT_READ });
-    const cause = commandOf(by, deps);
-    const wake = () => queue.add([{ key, cause }]);
-    const asked = { key, subjects: new Set(subjects), by };
-    return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
-  });
+  addChange(
+    server,
+    '/api/adoptions',
+    deps,
+    AdoptBody,
+    async ({ by, body: { key: text, subjects }, reply }) => {
+      const key = parseKey(text);
+      const { adoptions, queue, world } = deps.live();
+      if (key === undefined || key.kind === 'directory')
+        return reply
+          .code(400)
+          .send({ error: 'the key must be the key of a destination, a client or a provider' });
+      if (!policyOf(world.mapping).writes)
+        return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
+      const { hasEntries, catalog, hasDirectory } = world;
+      if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
+        return reply.code(503).send({ error: UNREAD_AT_ADOPTION });
+      const cause = commandOf(by, deps);
+      const wake = () => queue.add([{ key, cause }]);
+      const asked = { key, subjects: new Set(subjects), by };
+      return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
+    },
+  );
 }
 
 interface FreezeApiDeps extends ChangeDeps {
@@ -186,23 +194,23 @@ interface FreezeApiDeps extends ChangeDeps {
   readonly freezes: () => FreezeDeps;
 }
 
-const Reason = z.string().regex(PERSONS_REASON).exactOptional();
-const MAX_SECONDS = 366 * 86_400;
-const StartBody = ChangeBody.extend({
-  reason: Reason,
-  forSeconds: z.number().int().min(1).max(MAX_SECONDS).exactOptional(),
+const FreezeReason = z.string().regex(PERSONS_REASON).exactOptional();
+const MAX_FREEZE_SECONDS = 366 * 86_400;
+const StartFreezeBody = ChangeBody.extend({
+  reason: FreezeReason,
+  forSeconds: z.number().int().min(1).max(MAX_FREEZE_SECONDS).exactOptional(),
 });
-const EndBody = ChangeBody.extend({ reason: Reason });
+const EndFreezeBody = ChangeBody.extend({ reason: FreezeReason });
 
 /** `POST /api/freeze/start` and `/api/freeze/end`. `/statusz` shows the freeze in effect. */
 function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
-  addChange(server, '/api/freeze/start', deps, StartBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/freeze/start', deps, StartFreezeBody, async ({ by, body, reply }) => {
     const { reason, forSeconds } = body;
     const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
     const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
     return reply.send({ freeze: toFreezeView(freeze) });
   });
-  addChange(server, '/api/freeze/end', deps, EndBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/freeze/end', deps, EndFreezeBody, async ({ by, body, reply }) => {
     const end = await endFreeze(body.reason, by, deps.freezes());
     switch (end.kind) {
       case 'ended':

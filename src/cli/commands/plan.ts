@@ -175,7 +175,7 @@ async function assume(
 }
 
 /** GitHub takes comments of up to 65,536 characters, and the plan has three tables. */
-const MAX_CHARACTERS = 18_000;
+const MAX_MARKDOWN_CHARACTERS = 18_000;
 
 const VERBS: Readonly<Record<Sign, string>> = { '+': 'open', '~': 'change', '-': 'close' };
 
@@ -214,9 +214,13 @@ function planMarkdown(plan: FleetPlan, mapping: Mapping, whatIf?: WhatIf): strin
     ...(isAnythingToDo(plan)
       ? []
       : [holds.length === 0 ? 'No changes. Consul matches the identity provider.' : 'No changes.']),
-    ...table(['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'], edges, MAX_CHARACTERS),
-    ...table(['', 'object', 'name', 'reason', 'client'], objects, MAX_CHARACTERS),
-    ...table(['held', 'what', 'why'], held, MAX_CHARACTERS),
+    ...table(
+      ['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'],
+      edges,
+      MAX_MARKDOWN_CHARACTERS,
+    ),
+    ...table(['', 'object', 'name', 'reason', 'client'], objects, MAX_MARKDOWN_CHARACTERS),
+    ...table(['held', 'what', 'why'], held, MAX_MARKDOWN_CHARACTERS),
     `**${summaryText(summaryOf(plan), mapping)}**`,
     ...(whatIf === undefined || whatIf.alreadyPending === 0 ? [] : [pendingText(whatIf)]),
   ];

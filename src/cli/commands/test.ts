@@ -132,7 +132,7 @@ function verdictText({ client, destination }: JudgedCall, verdict: CallVerdict):
   return `denied to ${who}`;
 }
 
-/** One line for each rule that decides: those that open the call, or else those that come near. */
+/** One line for each rule that decides: the rules that open the call, or otherwise the rules that nearly do. */
 function rulesText(
   { isAllowed, isProtected, actorKind, rules }: CallVerdict,
   names: ReadonlyMap<Rule, string>,

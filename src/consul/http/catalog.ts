@@ -206,11 +206,11 @@ function unreadableOf(services: readonly CatalogService[]): readonly Found[] {
   );
 }
 
-const operation = 'protocols.read';
-const reader = new Reader(operation);
+const PROTOCOLS_READ = 'protocols.read';
+const protocolReader = new Reader(PROTOCOLS_READ);
 
 /** An entry has thousands of fields for upstreams, and these two at its beginning. */
-const MAX_BYTES = 16 * 1024;
+const MAX_DEFAULTS_BYTES = 16 * 1024;
 
 /**
  * The protocols of `service-defaults`, by service name in lower case, as names that differ in case are one to Consul. Nothing else of an entry is read. A name or a protocol that is too long
@@ -221,11 +221,14 @@ async function readProtocols(
   query: Query,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Protocol>> {
-  const request = { operation, path: '/v1/config/service-defaults', query } as const;
-  const { list } = await readListed(transport, request, signal, { maxBytes: MAX_BYTES });
+  const request = { operation: PROTOCOLS_READ, path: '/v1/config/service-defaults', query } as const;
+  const { list } = await readListed(transport, request, signal, { maxBytes: MAX_DEFAULTS_BYTES });
   const entries = list.map(({ raw }) => raw).filter(({ Name }) => Name !== OMITTED);
   return new Map(
-    entries.map(({ Name, Protocol: protocol }) => [reader.text(Name).toLowerCase(), toProtocol(protocol)]),
+    entries.map(({ Name, Protocol: protocol }) => [
+      protocolReader.text(Name).toLowerCase(),
+      toProtocol(protocol),
+    ]),
   );
 }
 
@@ -235,10 +238,10 @@ async function readDefaultProtocol(
   query: Query,
   signal: AbortSignal,
 ): Promise<Protocol> {
-  const request = { operation, path: '/v1/config/proxy-defaults', query } as const;
+  const request = { operation: PROTOCOLS_READ, path: '/v1/config/proxy-defaults', query } as const;
   const [entry] = await readRecords(transport, request, signal);
   if (entry === undefined) return 'tcp';
-  return toProtocol(reader.record(entry.Config ?? {}).protocol);
+  return toProtocol(protocolReader.record(entry.Config ?? {}).protocol);
 }
 
 /** Consul treats every protocol outside the http family as tcp, also an empty one. */

@@ -163,18 +163,22 @@ function isTaken(socket: Socket): Promise<boolean> {
   });
 }
 
-const OPERATION = 'proxy-defaults.read';
+const PROXY_DEFAULTS_READ = 'proxy-defaults.read';
 
 function createProxyDefaults(transport: Transport): ProxyDefaults {
   // The entry exists only in the default namespace of a partition.
   const query = toTenancyQuery({ partition: transport.tenancy.partition });
   return {
     async readAccessLog(signal) {
-      const request = { operation: OPERATION, path: '/v1/config/proxy-defaults/global', query } as const;
+      const request = {
+        operation: PROXY_DEFAULTS_READ,
+        path: '/v1/config/proxy-defaults/global',
+        query,
+      } as const;
       const answer = await readComplete(transport, request, signal, [200, 404]);
       if (answer.status === 404) return undefined;
-      const reader = new Reader(OPERATION);
-      const { AccessLogs: logs } = reader.record(parseJson(answer.body, OPERATION));
+      const reader = new Reader(PROXY_DEFAULTS_READ);
+      const { AccessLogs: logs } = reader.record(parseJson(answer.body, PROXY_DEFAULTS_READ));
       const fields = isRecord(logs) ? logs : {};
       return {
         isEnabled: fields.Enabled === true,

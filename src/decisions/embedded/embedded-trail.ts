@@ -36,7 +36,7 @@ const BEHIND_MS = 60_000;
 
 /**
  * Answers from the embedded log by its index of subjects, which another process may write at the same time. Throws SyncError
- * ERR_CONFIG if it has to be the index of a topic, and there is none or it was never complete.
+ * ERR_CONFIG if `isIndex` is set, and the directory has no index or an index that was never complete.
  */
 export async function openEmbeddedTrail(options: EmbeddedTrailOptions): Promise<Trail> {
   const { directory, isIndex = false } = options;

@@ -40,7 +40,7 @@ const STATE = z.object({
 /** What the index knows of the topic that it follows. */
 export type TopicIndexState = z.output<typeof STATE>;
 
-/** The tables of what follows a topic, beside those of the decisions. An embedded log of its own leaves them empty. */
+/** Tables beside the decisions, for a log that follows a topic. A log that follows none leaves them empty. */
 export const FOLLOWER = `
   CREATE TABLE IF NOT EXISTS topic_index (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS staged (

@@ -266,8 +266,8 @@ function isClientId(value: string): boolean {
   );
 }
 
-const PAGE = z.looseObject({ organizations: z.array(z.unknown()) });
-const PERMISSION = 'read:organization_client_grants';
+const ORGANIZATIONS = z.looseObject({ organizations: z.array(z.unknown()) });
+const READ_ORGANIZATIONS = 'read:organization_client_grants';
 
 /**
  * Whether the client can get a token by the grant, as far as organizations decide it. A grant may require one
@@ -284,6 +284,6 @@ async function hasOrganization(
   const segments = ['client-grants', id, 'organizations'];
   const answer = await api.send(segments, { take: 1 }, {}, signal);
   if (answer.status === 403)
-    return `it requires an organization, and scopemesh may not read which ones it has; grant ${PERMISSION}`;
-  return api.parse(PAGE, answer, segments).organizations.length > 0;
+    return `it requires an organization, and scopemesh may not read which ones it has; grant ${READ_ORGANIZATIONS}`;
+  return api.parse(ORGANIZATIONS, answer, segments).organizations.length > 0;
 }
