@@ -8,7 +8,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY workers ./workers
 COPY config ./config
-COPY deploy/bundle.mjs deploy/undici.mjs deploy/stamp-build.mjs ./deploy/
+COPY deploy/bundle.mjs deploy/console.mjs deploy/undici.mjs deploy/stamp-build.mjs ./deploy/
 # The image is built without the repository: --build-arg SCOPEMESH_COMMIT="$(git rev-parse --short=12 HEAD)"
 ARG SCOPEMESH_COMMIT=""
 RUN npm run build

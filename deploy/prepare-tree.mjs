@@ -31,9 +31,10 @@ if (installed === 0 || installed < modified(join(root, 'package-lock.json'))) {
 if (process.argv.includes('--build')) {
   const built = modified(join(root, 'dist/workers/main.js'));
   const sources = Math.max(...['src', 'workers', 'config'].map((folder) => newest(join(root, folder))));
-  if (
-    built < Math.max(sources, modified(join(root, 'package.json')), modified(join(root, 'deploy/bundle.mjs')))
-  ) {
+  const recipe = ['package.json', 'deploy/bundle.mjs', 'deploy/console.mjs'].map((file) =>
+    modified(join(root, file)),
+  );
+  if (built < Math.max(sources, ...recipe)) {
     process.stderr.write('scopemesh: building ...\n');
     // Without the types, which only programs that import the package need.
     run(process.execPath, [join(root, 'deploy/bundle.mjs')]);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ interface Import {
 const filesOf = (...folders: readonly string[]) =>
   folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts'))
+      .filter((file) => /\.tsx?$/.test(file))
       .map((file) => join(folder, file)),
   );
 const SOURCES = filesOf('src', 'workers', 'config');
@@ -24,9 +24,8 @@ const STATEMENT = /^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'|import
 const imports: readonly Import[] = SOURCES.flatMap((from) =>
   [...readFileSync(join(root, from), 'utf8').matchAll(STATEMENT)].map((found) => {
     const target = found[2] ?? found[3] ?? found[4] ?? '';
-    const to = target.startsWith('.')
-      ? relative(root, resolve(root, dirname(from), target.replace(/\.js$/, '.ts')))
-      : target;
+    const path = relative(root, resolve(root, dirname(from), target.replace(/\.js$/, '.ts')));
+    const to = target.startsWith('.') ? (existsSync(join(root, path)) ? path : `${path}x`) : target;
     return { from, to, isTypeOnly: found[1] !== undefined };
   }),
 );
@@ -70,6 +69,9 @@ function placeOf(file: string): string {
   if (file === 'src/index.ts' || file === 'src/decisions/index.ts') return 'entry';
   if (rest.length === 0) return GROUND.includes(stage.replace(/\.ts$/, '')) ? 'ground' : 'root';
   if (stage === 'acl') return `acl/${rest[0]}`;
+  // What the server and the page have in common: the schemas of the answers.
+  if (file === 'src/console/answers.ts') return 'console/answers';
+  if (stage === 'console' && rest[0] === 'page') return 'console/page';
   return STAGES.includes(stage) && rest.length > 1 ? `${stage}/${rest[0]}` : stage;
 }
 
@@ -163,6 +165,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   // The parts of the daemon that are no loops: its HTTP routes, its status, the reload.
   daemon: {
     any: [
+      'console',
       'model',
       'plan',
       'state',
@@ -180,6 +183,28 @@ const RULES: Readonly<Record<string, Rule>> = {
       ...PORTS,
     ],
   },
+  // The page and its sessions, on the server. Its routes use the daemon's own.
+  console: {
+    any: [
+      'model',
+      'plan',
+      'state',
+      ...ACL,
+      'lease',
+      'read',
+      'operator',
+      'trail',
+      'ground',
+      'config',
+      'app',
+      'daemon',
+      'console/answers',
+      ...PORTS,
+    ],
+  },
+  'console/answers': { any: [] },
+  // Runs in a browser: whatever it imports is sent there.
+  'console/page': { any: [], types: ['console/answers'] },
   demo: { any: ['model', 'ground', 'config', 'app', 'cli', 'embedded'], types: PORTS },
   workers: {
     any: [
@@ -234,7 +259,7 @@ function fault({ from, to, isTypeOnly }: Import): string | undefined {
 /** Every cycle that a walk along the imports meets, as a line. */
 function cyclesOf(edges: readonly Import[]): readonly string[] {
   const graph = new Map<string, string[]>();
-  for (const { from, to } of edges) if (to.endsWith('.ts')) graph.set(from, [...(graph.get(from) ?? []), to]);
+  for (const { from, to } of edges) if (/\.tsx?$/.test(to)) graph.set(from, [...(graph.get(from) ?? []), to]);
   const cycles: string[] = [];
   const state = new Map<string, 'open' | 'done'>();
   const visit = (file: string, path: readonly string[]) => {
@@ -276,7 +301,7 @@ describe('the layout', () => {
 
   it('keeps the environment, arguments, signals and the wall clock out of src', () => {
     // A program of its own: it reads its arguments and the environment.
-    const programs = /\/write-[a-z-]+\.ts$|^src\/demo\//;
+    const programs = /\/write-[a-z-]+\.ts$|^src\/demo\/|^src\/console\/page\//;
     const reading = SOURCES.filter(
       (file) => file.startsWith('src/') && file !== 'src/clock.ts' && !programs.test(file),
     ).filter((file) =>

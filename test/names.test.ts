@@ -7,7 +7,7 @@ import { parseAst } from 'vitest/node';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const FILES = ['src', 'workers', 'config', 'test', 'bench'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => join(folder, file)),
 );
 
@@ -28,7 +28,7 @@ const wordsOf = (name: string) =>
 const isUnclear = (name: string) => BARE.test(name) || wordsOf(name).some((word) => UNUSED.test(word));
 
 it('file names have no word that says nothing', () => {
-  expect(FILES.filter((file) => isUnclear(basename(file, '.ts')))).toEqual([]);
+  expect(FILES.filter((file) => isUnclear(basename(file).replace(/\.tsx?$/, '')))).toEqual([]);
 });
 
 it('exported names have no word that says nothing', () => {
@@ -48,7 +48,9 @@ const MENTIONED = new RegExp(`(?<![\\w.-])${LOCAL.source.slice(1, -1)}(?= *[,;:=
 
 it('locals and parameters have no bare name that says nothing', () => {
   const found = FILES.filter((file) => PRODUCT.test(file)).flatMap((file) =>
-    bareNames(readFileSync(join(root, file), 'utf8')).map((name) => `${file}: ${name}`),
+    bareNames(readFileSync(join(root, file), 'utf8'), /x$/.test(file) ? 'tsx' : 'ts').map(
+      (name) => `${file}: ${name}`,
+    ),
   );
   expect(found).toEqual([]);
 });
@@ -66,9 +68,9 @@ it('finds a bare name in every kind of declaration', () => {
   );
 });
 
-function bareNames(text: string): readonly string[] {
+function bareNames(text: string, lang: 'ts' | 'tsx' = 'ts'): readonly string[] {
   if (!MENTIONED.test(text)) return [];
-  return declaredNames(parseAst(text, { lang: 'ts' })).filter((name) => LOCAL.test(name));
+  return declaredNames(parseAst(text, { lang })).filter((name) => LOCAL.test(name));
 }
 
 /** The names of variables and parameters. A name that a pattern takes from a property is the name of the property. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { readLogin } from '../app/login-view.js';
 import type { PrometheusMetrics } from '../app/metrics.js';
 import type { Clock } from '../clock.js';
+import { addShell } from '../console/shell.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';
 import { PERSONS_REASON } from '../model/cause.js';
@@ -120,6 +121,7 @@ export function addRoutes(
   });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
+  addShell(rest);
   addWebhookApi(rest, { names, keyValues: store.keyValues, access, logger });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {

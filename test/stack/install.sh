@@ -5,14 +5,15 @@
 #   install.sh consul redis    only these
 #   install.sh --where         prints name=path of what is installed
 #
-# Names: consul envoy redis kcat jq kafka keycloak python. Running it again costs nothing.
+# Names: consul envoy redis kcat jq kafka keycloak python chromium. Running it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
+# CHROMIUM_BIN           a Chromium binary to use instead of the system's package
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
-all=(redis kcat jq consul envoy kafka keycloak python)
+all=(redis kcat jq chromium consul envoy kafka keycloak python)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -56,6 +57,10 @@ install_kcat() { apt_binary kcat kcat; }
 
 has_jq() { command -v jq >/dev/null 2>&1; }
 install_jq() { apt_binary jq jq; }
+
+# The browser of the console's tests.
+has_chromium() { [[ -n "${CHROMIUM_BIN:-}" ]] || command -v chromium >/dev/null 2>&1; }
+install_chromium() { apt_binary chromium chromium; }
 
 has_consul() {
   if [[ -n "${CONSUL_BIN:-}" ]]; then
@@ -231,6 +236,7 @@ where() {
   [[ -x "$cache/envoy/envoy" ]] && printf 'envoy=%s\n' "$cache/envoy/envoy"
   path="$(command -v redis-server || true)"; [[ -n "$path" ]] && printf 'redis=%s\n' "$path"
   path="$(command -v kcat || true)"; [[ -n "$path" ]] && printf 'kcat=%s\n' "$path"
+  path="${CHROMIUM_BIN:-$(command -v chromium || true)}"; [[ -n "$path" ]] && printf 'chromium=%s\n' "$path"
   [[ -f "$cache/kafka/.installed" ]] && printf 'kafka=%s\n' "$cache/kafka/libs"
   [[ -f "$cache/keycloak/.installed" ]] && printf 'keycloak=%s\njava=%s\n' "$cache/keycloak/home" "$(cat "$cache/keycloak/.java-home")"
   [[ -f "$cache/python/.installed" ]] && printf 'python=%s\n' "$cache/python/bin/python"
@@ -238,7 +244,7 @@ where() {
 }
 
 if [[ "${1:-}" == --where ]]; then where; exit 0; fi
-if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
 for name in "${names[@]}"; do

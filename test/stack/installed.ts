@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 /** What install.sh can install; `kcat` is a Kafka client that shares no code with the one in use. */
-export type ServerName = 'consul' | 'envoy' | 'redis' | 'kcat' | 'kafka' | 'keycloak' | 'python';
+export type ServerName = 'chromium' | 'consul' | 'envoy' | 'redis' | 'kcat' | 'kafka' | 'keycloak' | 'python';
 
 const script = fileURLToPath(new URL('./install.sh', import.meta.url));
 const found = new Map<string, string>();
 
 /**
- * The path of an installed server, which is installed first where it is missing: the binary of Consul, Envoy,
- * Redis and kcat, the folder of Kafka's jars, Keycloak's home, the Python that has the libraries of its example. `java` comes with Keycloak: a Java home of 21
- * or newer. Throws with install.sh's own words when something it needs is missing.
+ * The path of an installed server, which is installed first where it is missing: the binary of Chromium, Consul, Envoy,
+ * Redis and kcat, the folder of Kafka's jars, Keycloak's home, the Python that has the libraries of its example. `java`
+ * comes with Keycloak: a Java home of 21 or newer. Throws with install.sh's own words when something it needs is missing.
  */
 export async function installed(name: ServerName | 'java'): Promise<string> {
   if (!found.has(name)) {

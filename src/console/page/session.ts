@@ -1,0 +1,97 @@
+import { signal } from '@preact/signals';
+import { ApiFault, keepSession, keptSession, onSessionEnd, read, request } from './api.js';
+
+export interface Session {
+  readonly person: { readonly id: string; readonly name: string };
+  readonly roles: readonly string[];
+  /** For each action whether this person may do it, or why not. */
+  readonly may: Readonly<Record<string, true | string>>;
+  readonly instance: {
+    readonly name: string;
+    readonly mode: string;
+    readonly version: string;
+    readonly commit: string | null;
+  };
+  readonly endsAt: string | null;
+}
+
+export type SignIn =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'in'; readonly session: Session }
+  /** `why`: what went wrong, if anything did. */
+  | { readonly kind: 'out'; readonly why: string | undefined };
+
+export const signIn = signal<SignIn>({ kind: 'starting' });
+
+/** Another tab of the same console may have a session: a link that opens a tab then opens it signed in. */
+const tabs = new BroadcastChannel('scopemesh-session');
+
+/** Signs in with the code of the address, or with the session that the browser has. */
+export async function startSession(): Promise<void> {
+  onSessionEnd(() => {
+    keepSession(undefined);
+    if (signIn.value.kind === 'in') signIn.value = { kind: 'out', why: 'Your session has ended.' };
+  });
+  tabs.addEventListener('message', ({ data: message }) => {
+    const secret = keptSession();
+    if (message === 'ask' && secret !== undefined) tabs.postMessage({ secret });
+  });
+  // An open page keeps what it shows if a reader opens a second address in the same tab.
+  addEventListener('hashchange', () => enter());
+  await enter();
+}
+
+async function enter(): Promise<void> {
+  const code = takeCode();
+  let why: string | undefined;
+  if (code !== undefined) why = await redeem(code);
+  else if (keptSession() === undefined && location.protocol === 'http:') await askTabs();
+  try {
+    signIn.value = { kind: 'in', session: await read<Session>('/api/session') };
+  } catch (error) {
+    const isOut = error instanceof ApiFault && error.status === 401;
+    signIn.value = { kind: 'out', why: why ?? (isOut ? undefined : String((error as Error).message)) };
+  }
+}
+
+export async function signOut(): Promise<void> {
+  await request('/api/session', { method: 'DELETE' }).catch(() => {});
+  keepSession(undefined);
+  signIn.value = { kind: 'out', why: 'You have signed out.' };
+}
+
+/** The one-time code of the address. It leaves the address and the history at once. */
+function takeCode(): string | undefined {
+  const [, code] = /^#code=(.+)$/.exec(location.hash) ?? [];
+  if (code === undefined) return undefined;
+  history.replaceState(null, '', `${location.pathname}${location.search}`);
+  return decodeURIComponent(code);
+}
+
+/** Resolves with the reason if the code is not good. */
+async function redeem(code: string): Promise<string | undefined> {
+  try {
+    const response = await request('/api/session', { method: 'POST', body: { code }, isAnonymous: true });
+    const { token: secret } = (await response.json()) as { readonly token?: string };
+    keepSession(secret);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const TABS_ANSWER_MS = 150;
+
+async function askTabs(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const listener = ({ data: message }: MessageEvent) => {
+    if (typeof message?.secret !== 'string') return;
+    keepSession(message.secret);
+    resolve();
+  };
+  tabs.addEventListener('message', listener);
+  tabs.postMessage('ask');
+  setTimeout(resolve, TABS_ANSWER_MS);
+  await promise;
+  tabs.removeEventListener('message', listener);
+}
