@@ -5,7 +5,7 @@ import { METRICS } from '../../src/observe.js';
 import { codes, filesIn, PAGES, section, textOf } from './manual.js';
 
 const PAGE = 'docs/reference/alerts.md';
-const { groups } = parse(textOf('deploy/alerts.yaml'));
+const { groups } = parse(textOf('deploy/chart/alerts.yaml'));
 const alerts: { alert: string; expr: string }[] = groups[0].rules;
 /** What the page says about each alert. */
 const sections = section(PAGE, 'What each alert means')

@@ -164,27 +164,6 @@ describe('the topic that publish-to-kafka.md makes', () => {
   });
 });
 
-it('the Deployment of run-replicas.md mounts what the image reads, and gets what the lines before it create', () => {
-  const page = textOf('docs/how-to/run-replicas.md');
-  const [, created = ''] = blocks(page, 'sh');
-  const { spec } = parse(blocks(page, 'yaml')[0] ?? '').spec.template;
-  const [container] = spec.containers;
-  const paths = container.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath);
-  expect(paths).toEqual(['/etc/scopemesh', '/var/lib/scopemesh', '/run/scopemesh']);
-  for (const path of paths.slice(0, 2)) expect(textOf('Dockerfile')).toContain(path);
-  expect(created).toContain(`create configmap ${spec.volumes[0].configMap.name} --from-file=scopemesh.yaml`);
-  expect(created).toContain(`create secret generic ${container.envFrom[0].secretRef.name} `);
-  const { secretName } = spec.volumes.find(({ name }: { name: string }) => name === 'key').secret;
-  expect(created).toContain(`create secret generic ${secretName} --from-file=trail-key.pem`);
-  expect(page).toContain(`\`decisions.signingKeyFile: ${paths[2]}/trail-key.pem\``);
-  const [{ containerPort }] = container.ports;
-  expect(page).toContain(`\`http.listen: 0.0.0.0:${containerPort}\``);
-  for (const probe of [container.readinessProbe, container.livenessProbe])
-    expect(probe.httpGet.port).toBe(containerPort);
-  // A volume may belong to root and be open to all; scopemesh makes a directory of its own below.
-  expect(page).toContain(`\`state: { directory: ${paths[1]}/state }\``);
-});
-
 it('the line of run-replicas.md makes a key that signs decisions', () => {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-key-line-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));

