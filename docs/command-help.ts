@@ -10,7 +10,7 @@ export const COMMAND_PAGES: readonly {
   {
     page: 'run',
     title: 'Run scopemesh',
-    commands: ['run', 'plan', 'apply', 'backup', 'demo', 'completion'],
+    commands: ['run', 'console', 'plan', 'apply', 'backup', 'demo', 'completion'],
   },
   {
     page: 'set-up',

@@ -8,6 +8,8 @@ import { printable } from './terminal/screen.js';
 
 /** The daemon of this configuration, if it runs on this machine. */
 export interface DaemonClient {
+  /** Where it answers: `http://127.0.0.1:8080`. */
+  readonly address: string;
   /** The answer of `/statusz`; undefined if the daemon refused it. */
   readonly status: unknown;
   /** Why the daemon refused its status. */
@@ -68,6 +70,7 @@ export async function findDaemon(
     refused = error.message;
   }
   return {
+    address,
     status,
     refusal: refused,
     async statusAfter(holdsAfter) {

@@ -45,6 +45,7 @@ type AddCommand = (program: DocumentedCommand, cli: Cli) => void;
 /** In the order of the help. Each is loaded only where it is needed: all of them take a second. */
 const COMMANDS: readonly { readonly names: readonly string[]; readonly load: () => Promise<AddCommand> }[] = [
   { names: ['run'], load: async () => (await import('./commands/run.js')).addRun },
+  { names: ['console'], load: async () => (await import('./commands/console.js')).addConsole },
   { names: ['plan'], load: async () => (await import('./commands/plan.js')).addPlan },
   { names: ['apply'], load: async () => (await import('./commands/apply.js')).addApply },
   { names: ['explain'], load: async () => (await import('./commands/explain.js')).addExplain },
@@ -126,6 +127,7 @@ Examples:
   scopemesh doctor                    check the servers and permissions
   scopemesh plan                      show what would change, and why
   scopemesh run                       keep Consul equal to the identity provider
+  scopemesh console                   open the console in a browser
   scopemesh explain web orders        explain whether web may call orders, and whether the call arrives
   scopemesh tokens --static           list the remaining static ACL tokens`);
 }

@@ -1,15 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpToken } from '../../config/config.js';
+import { messageOf } from '../errors.js';
 import { isLoopback, isLoopbackHost } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
-
-/** Who sends a request, as far as the request proves it. */
-export type Caller =
-  /** Knows the token file in the state directory, and is on this machine. */
-  | { readonly kind: 'local' }
-  /** Knows a token of `http.tokens`. */
-  | { readonly kind: 'holder'; readonly name: string; readonly mayApprove: boolean };
+import { type Action, type Caller, type Person, rightOf } from './rights.js';
 
 export interface Refusal {
   readonly status: 401 | 403;
@@ -22,7 +17,20 @@ export interface ApiAccess {
   callerOf(request: FastifyRequest): Caller | Refusal;
   /** For the status and the metrics: why this request may not read; undefined if it may. */
   readRefusal(request: FastifyRequest): Refusal | undefined;
+  /** A hook of every request, before the others: looks up the session that the request names. */
+  readSession(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined>;
+  /** For an open stream: aborts within two seconds once its caller may not read any more. */
+  watch(request: FastifyRequest): CallerWatch;
 }
+
+export interface CallerWatch {
+  readonly ended: AbortSignal;
+  /** The stream is over. */
+  close(): void;
+}
+
+/** The person of a session; undefined if it is over. */
+export type FindSession = (sessionToken: string) => Promise<Person | undefined>;
 
 export interface ApiAccessSettings {
   /** Where the listener listens. */
@@ -31,7 +39,14 @@ export interface ApiAccessSettings {
   readonly tokens: readonly HttpToken[];
   /** The token for commands on this machine, and the file that has it. */
   readonly local: { readonly token: Secret; readonly path: string };
+  /** None without the console. */
+  readonly findSession?: FindSession;
 }
+
+const NO_PAGES = 'the API does not answer web pages but its own console';
+const SESSION_OVER = 'this session is over; sign in again, with scopemesh console on this machine';
+/** How often the callers of open streams are looked up. */
+const WATCH_MS = 1_000;
 
 /** Proves by the realm that the answer comes from scopemesh and not from another program. */
 const REALM = 'scopemesh';
@@ -49,7 +64,8 @@ const PASSED_ON =
  * - Without a token, the status and the metrics are served on a loopback listener to this machine itself. The name that
  *   the request gives must be a loopback name: a page whose name was rebound to 127.0.0.1 has another one.
  */
-export function createApiAccess({ host, tokens, local }: ApiAccessSettings): ApiAccess {
+export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
+  const { host, tokens, local, findSession = async () => undefined } = settings;
   const isListenerLocal = isLoopback(host);
   const own = { caller: { kind: 'local' } as const, digest: sha256(local.token.reveal()) };
   const known = () => [
@@ -60,9 +76,20 @@ export function createApiAccess({ host, tokens, local }: ApiAccessSettings): Api
     })),
   ];
 
+  /** What `readSession` found. */
+  const sessions = new WeakMap<FastifyRequest, Person>();
+
   const identify = (request: FastifyRequest): Caller | Refusal | undefined => {
     const { authorization } = request.headers;
     if (authorization === undefined) return undefined;
+    if (sessionTokenOf(request) !== undefined) {
+      const person = sessions.get(request);
+      return (
+        notHere(request) ??
+        browserRefusal(request) ??
+        (person === undefined ? refuse(401, SESSION_OVER) : { kind: 'person', person })
+      );
+    }
     const [, sent] = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization) ?? [];
     if (sent === undefined) return refuse(401, 'send the token as "Authorization: Bearer TOKEN"');
     const digest = sha256(sent);
@@ -74,9 +101,51 @@ export function createApiAccess({ host, tokens, local }: ApiAccessSettings): Api
     return (caller.kind === 'local' ? notHere(request) : undefined) ?? caller;
   };
 
+  /** Of open streams. */
+  const watched = new Map<AbortController, FastifyRequest>();
+  let looking: NodeJS.Timeout | undefined;
+  const look = async () => {
+    for (const [end, request] of watched) {
+      const sent = sessionTokenOf(request);
+      const isOver =
+        sent === undefined
+          ? 'status' in (identify(request) ?? {})
+          : // In doubt it is over: the reader connects again and is told why.
+            (await findSession(sent).catch(() => undefined)) === undefined;
+      if (isOver) end.abort();
+    }
+  };
+
   return {
+    async readSession(request, reply) {
+      const sent = sessionTokenOf(request);
+      if (sent === undefined) return undefined;
+      try {
+        const person = await findSession(sent);
+        if (person !== undefined) sessions.set(request, person);
+        return undefined;
+      } catch (error) {
+        return reply.code(503).send({ error: `the sessions cannot be read: ${messageOf(error)}` });
+      }
+    },
+    watch(request) {
+      const end = new AbortController();
+      watched.set(end, request);
+      looking ??= setInterval(() => void look(), WATCH_MS).unref();
+      return {
+        ended: end.signal,
+        close() {
+          watched.delete(end);
+          if (watched.size > 0) return;
+          clearInterval(looking);
+          looking = undefined;
+        },
+      };
+    },
     callerOf(request) {
-      if (request.headers.origin !== undefined) return refuse(403, 'the API does not answer web pages');
+      if (request.headers['sec-fetch-site'] === 'cross-site') return refuse(403, NO_PAGES);
+      if (request.headers.origin !== undefined && sessionTokenOf(request) === undefined)
+        return refuse(403, NO_PAGES);
       const caller = identify(request);
       if (caller !== undefined) return caller;
       const remote = 'send a token of http.tokens as "Authorization: Bearer TOKEN"';
@@ -87,7 +156,7 @@ export function createApiAccess({ host, tokens, local }: ApiAccessSettings): Api
     },
     readRefusal(request) {
       const caller = identify(request);
-      if (caller !== undefined) return 'status' in caller ? caller : undefined;
+      if (caller !== undefined) return 'status' in caller ? caller : refusalOf(caller, 'read');
       if (isListenerLocal) return notHere(request);
       return refuse(
         401,
@@ -99,18 +168,33 @@ export function createApiAccess({ host, tokens, local }: ApiAccessSettings): Api
   };
 }
 
-/** A hook that refuses requests without a caller. */
-export function onlyCallers(access: ApiAccess) {
+/** A hook that refuses requests without a caller, and callers that may not read. */
+export function onlyCallers(access: Pick<ApiAccess, 'callerOf'>) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const caller = access.callerOf(request);
-    if ('status' in caller) return sendRefusal(reply, caller);
+    const refusal = 'status' in caller ? caller : refusalOf(caller, 'read');
+    if (refusal !== undefined) return sendRefusal(reply, refusal);
   };
 }
 
+/** Why this caller may not do it; undefined if it may. */
+export function refusalOf(caller: Caller, action: Action): Refusal | undefined {
+  const right = rightOf(caller, action);
+  return right === true ? undefined : refuse(403, right);
+}
+
 /** By whom requests are counted: everybody who reads the token file is one. */
-export function principalOf(access: ApiAccess, request: FastifyRequest): string {
+export function principalOf(access: Pick<ApiAccess, 'callerOf'>, request: FastifyRequest): string {
   const caller = access.callerOf(request);
-  return 'kind' in caller && caller.kind === 'holder' ? `token:${caller.name}` : 'local';
+  if (!('kind' in caller)) return 'local';
+  switch (caller.kind) {
+    case 'local':
+      return 'local';
+    case 'holder':
+      return `token:${caller.name}`;
+    case 'person':
+      return caller.person.principal.id;
+  }
 }
 
 export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): FastifyReply {
@@ -119,8 +203,23 @@ export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): Fa
   return reply.code(status).send({ error });
 }
 
+/** The token of the session that a page sends. */
+export function sessionTokenOf({ headers }: FastifyRequest): string | undefined {
+  return /^Session ([\w-]{43})$/.exec(headers.authorization ?? '')?.[1];
+}
+
+/** Why a request does not come from the console's own page; undefined if it does. A browser sends both headers itself. */
+export function browserRefusal({ method, headers }: FastifyRequest): Refusal | undefined {
+  const isRead = method === 'GET' || method === 'HEAD';
+  const { origin, host, 'sec-fetch-site': site } = headers;
+  const isOwn = (site ?? (isRead ? 'same-origin' : '')) === 'same-origin';
+  const own = `http://${host}`;
+  if (isOwn && (origin ?? (isRead ? own : '')) === own) return undefined;
+  return refuse(403, NO_PAGES);
+}
+
 /** Why a request does not come from this machine itself; undefined if it does. */
-function notHere(request: FastifyRequest): Refusal | undefined {
+export function notHere(request: FastifyRequest): Refusal | undefined {
   const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0);
   // Of two headers `Host` the server shows the first, and whoever passed the request on may have gone by the other.
   const isOneHost = names.filter((name) => name.toLowerCase() === 'host').length === 1;

@@ -5,7 +5,8 @@ import { localPerson, type Principal, tokenHolder } from '../model/cause.js';
 import { jsonIn } from '../model/json-in.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
-import { type ApiAccess, type Caller, sendRefusal } from './api-access.js';
+import { type ApiAccess, refusalOf, sendRefusal } from './api-access.js';
+import type { Action, Caller } from './rights.js';
 
 /** What every request that changes something sends. `user`: with the token file, the name that the command reports. */
 export const ChangeBody = z.strictObject({
@@ -16,7 +17,7 @@ export const ChangeBody = z.strictObject({
 });
 
 export interface ChangeDeps {
-  readonly access: ApiAccess;
+  readonly access: Pick<ApiAccess, 'callerOf'>;
   /** Why this replica cannot answer, and which one can; undefined if it leads. */
   readonly standby: () => Promise<string | undefined>;
   readonly logger: Logger;
@@ -31,10 +32,11 @@ export interface Change<Body> {
   readonly reply: FastifyReply;
 }
 
-/** Adds a POST that changes something. Refuses a caller that may only read. */
+/** Adds a POST that changes something. Refuses a caller that may not do `action`. */
 export function addChange<Body extends z.infer<typeof ChangeBody>>(
   server: FastifyInstance,
   path: string,
+  action: Action,
   deps: ChangeDeps,
   schema: z.ZodType<Body>,
   act: (change: Change<Body>) => Promise<FastifyReply>,
@@ -42,10 +44,8 @@ export function addChange<Body extends z.infer<typeof ChangeBody>>(
   server.post(path, async (request, reply) => {
     const caller = deps.access.callerOf(request);
     if ('status' in caller) return sendRefusal(reply, caller);
-    if (caller.kind === 'holder' && !caller.mayApprove)
-      return reply.code(403).send({
-        error: `the token of ${caller.name} only reads; to change anything with it, set approve: on in its entry of http.tokens`,
-      });
+    const refusal = refusalOf(caller, action);
+    if (refusal !== undefined) return sendRefusal(reply, refusal);
     if (request.headers['content-type'] !== 'application/json')
       return reply.code(415).send({ error: 'send the request as application/json' });
     const body = safeParse(
@@ -59,7 +59,7 @@ export function addChange<Body extends z.infer<typeof ChangeBody>>(
           faultOf(body.error) ??
           (caller.kind === 'local'
             ? 'send { "user": "NAME" } with the name of the user of the operating system, and no key that the route does not have'
-            : 'send no "user", and no key that the route does not have; the name of the principal is that of the token'),
+            : 'send no "user", and no key that the route does not have; the principal follows from the token or the session'),
       });
     try {
       const standby = await deps.standby();
@@ -83,6 +83,7 @@ function faultOf(error: z.ZodError | undefined): string | undefined {
 
 /** Undefined if the body does not fit the caller. */
 function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
-  if (caller.kind === 'holder') return user === undefined ? tokenHolder(caller.name) : undefined;
-  return user === undefined ? undefined : localPerson(user);
+  if (caller.kind === 'local') return user === undefined ? undefined : localPerson(user);
+  if (user !== undefined) return undefined;
+  return caller.kind === 'holder' ? tokenHolder(caller.name) : caller.person.principal;
 }

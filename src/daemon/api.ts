@@ -25,17 +25,24 @@ const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const addRuling = (verdict: RulingVerdict) =>
-    addChange(server, `/api/holds/:id/${verdict}`, deps, Body, async ({ by, body, params, reply }) => {
-      const { id } = z.object({ id: z.string() }).parse(params);
-      const result = await deps.rulings().onHold(id, verdict, by, body.override === true);
-      const answer = rulingAnswer(id, result, verdict);
-      if ('error' in answer) return reply.code(result.kind === 'unknown' ? 404 : 409).send(answer);
-      return reply.code(result.kind === 'first' ? 202 : 200).send(answer);
-    });
+    addChange(
+      server,
+      `/api/holds/:id/${verdict}`,
+      verdict,
+      deps,
+      Body,
+      async ({ by, body, params, reply }) => {
+        const { id } = z.object({ id: z.string() }).parse(params);
+        const result = await deps.rulings().onHold(id, verdict, by, body.override === true);
+        const answer = rulingAnswer(id, result, verdict);
+        if ('error' in answer) return reply.code(result.kind === 'unknown' ? 404 : 409).send(answer);
+        return reply.code(result.kind === 'first' ? 202 : 200).send(answer);
+      },
+    );
   addRuling('approve');
   addRuling('reject');
   const release = '/api/quarantines/:provider/:clientId/release';
-  addChange(server, release, deps, Body, async ({ by, params, reply }) => {
+  addChange(server, release, 'release', deps, Body, async ({ by, params, reply }) => {
     const client = CLIENT.parse(params);
     const result = await deps.rulings().release(client, by);
     switch (result.kind) {

@@ -31,15 +31,22 @@ const EndBody = ChangeBody.extend({ reason: z.string().regex(PERSONS_REASON) });
  * the grants.
  */
 export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDeps): void {
-  addChange(server, '/api/break-glass', deps, AskBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/break-glass', 'askBreakGlass', deps, AskBody, async ({ by, body, reply }) => {
     const { user: _, forSeconds, ...requested } = body;
     const asked = { ...requested, ...deps.place, forMs: forSeconds * 1000 };
     return answer(reply, await requestBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
   });
-  addChange(server, '/api/break-glass/:id/end', deps, EndBody, async ({ by, body, params, reply }) => {
-    const { id } = z.object({ id: z.string() }).parse(params);
-    return answer(reply, await endBreakGlass(id, body.reason, by, deps.breakGlass()), deps.breakGlass());
-  });
+  addChange(
+    server,
+    '/api/break-glass/:id/end',
+    'endBreakGlass',
+    deps,
+    EndBody,
+    async ({ by, body, params, reply }) => {
+      const { id } = z.object({ id: z.string() }).parse(params);
+      return answer(reply, await endBreakGlass(id, body.reason, by, deps.breakGlass()), deps.breakGlass());
+    },
+  );
 }
 
 function answer(

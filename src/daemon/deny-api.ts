@@ -28,22 +28,29 @@ const Client = z.object({ provider: z.string(), clientId: z.string() });
 
 /** `POST /api/denies`, `/api/denies/end` and `/api/quarantines/:provider/:clientId`: what a person closes at once. */
 export function addDenyApi(server: FastifyInstance, deps: DenyApiDeps): void {
-  addChange(server, '/api/denies', deps, StartBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/denies', 'deny', deps, StartBody, async ({ by, body, reply }) => {
     const { source, destination, reason, forSeconds } = body;
     const asked = { reason, forMs: forSeconds * 1000 };
     return answer(reply, await startDeny({ source, destination, ...deps.place }, asked, by, deps.live()));
   });
-  addChange(server, '/api/denies/end', deps, EndBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/denies/end', 'endDeny', deps, EndBody, async ({ by, body, reply }) => {
     const { source, destination, reason } = body;
     return answer(reply, await endDeny({ source, destination, ...deps.place }, reason, by, deps.live()));
   });
   const path = '/api/quarantines/:provider/:clientId';
-  addChange(server, path, deps, QuarantineBody, async ({ by, body: { reason }, params, reply }) => {
-    const client = Client.parse(params);
-    const result = await orderQuarantine(client, reason, by, deps.orders());
-    if (result.kind === 'done') return reply.send(client);
-    return reply.code(result.kind === 'unknown' ? 404 : 409).send({ error: result.why });
-  });
+  addChange(
+    server,
+    path,
+    'quarantine',
+    deps,
+    QuarantineBody,
+    async ({ by, body: { reason }, params, reply }) => {
+      const client = Client.parse(params);
+      const result = await orderQuarantine(client, reason, by, deps.orders());
+      if (result.kind === 'done') return reply.send(client);
+      return reply.code(result.kind === 'unknown' ? 404 : 409).send({ error: result.why });
+    },
+  );
 }
 
 function answer(reply: FastifyReply, result: DenyResult): FastifyReply {

@@ -3,7 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { readLogin } from '../app/login-view.js';
 import type { PrometheusMetrics } from '../app/metrics.js';
+import { readVersion } from '../app/version.js';
 import type { Clock } from '../clock.js';
+import { EntryCodes } from '../console/session/entry-codes.js';
+import { createMemorySessions } from '../console/session/memory-sessions.js';
+import { addSession } from '../console/session/session-api.js';
+import { Sessions } from '../console/session/sessions.js';
 import { addShell } from '../console/shell.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';
@@ -49,6 +54,8 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly isIntake: boolean;
 }
 
+const SESSION_LIMITS = { idleMs: 30 * 60_000, longestMs: 8 * 3_600_000 };
+
 /** Adds every route of the daemon. `local`: the token for commands on this machine. */
 export function addRoutes(
   { main, admin }: Pick<Listeners, 'main' | 'admin'>,
@@ -58,7 +65,9 @@ export function addRoutes(
   const { config, store, providers, live, leading, metrics, intake } = parts;
   const { clock, logger } = intake;
   const { host } = config.http.admin ?? config.http.listen;
-  const access = createApiAccess({ host, tokens: config.http.tokens, local });
+  const sessions = new Sessions(createMemorySessions(clock), SESSION_LIMITS, clock);
+  const findSession = (sessionToken: string) => sessions.find(sessionToken);
+  const access = createApiAccess({ host, tokens: config.http.tokens, local, findSession });
   const canStore = () => store.inbox.check();
   const sides = providers.map(({ settings }) => settings.name);
   const inability = () => {
@@ -67,6 +76,7 @@ export function addRoutes(
   };
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore, inability });
   const rest = admin ?? main;
+  rest.addHook('onRequest', access.readSession);
   addStatus(rest, {
     access,
     metrics,
@@ -119,6 +129,9 @@ export function addRoutes(
     // While nobody leads, the durable queue itself is changed.
     standby: async () => ((await store.fence.read())?.isAlive === true ? standby() : undefined),
   });
+  const [version = '', commit = null] = readVersion().split('+');
+  const instance = () => ({ name: config.owner, mode: live().deps.world.mapping.mode, version, commit });
+  addSession(rest, { access, sessions, codes: new EntryCodes(clock), instance, logger });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
   addShell(rest);
@@ -169,6 +182,7 @@ export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): 
   addChange(
     server,
     '/api/adoptions',
+    'adopt',
     deps,
     AdoptBody,
     async ({ by, body: { key: text, subjects }, reply }) => {
@@ -206,13 +220,13 @@ const EndFreezeBody = ChangeBody.extend({ reason: FreezeReason });
 
 /** `POST /api/freeze/start` and `/api/freeze/end`. `/statusz` shows the freeze in effect. */
 function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
-  addChange(server, '/api/freeze/start', deps, StartFreezeBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/freeze/start', 'freeze', deps, StartFreezeBody, async ({ by, body, reply }) => {
     const { reason, forSeconds } = body;
     const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
     const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
     return reply.send({ freeze: toFreezeView(freeze) });
   });
-  addChange(server, '/api/freeze/end', deps, EndFreezeBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/freeze/end', 'unfreeze', deps, EndFreezeBody, async ({ by, body, reply }) => {
     const end = await endFreeze(body.reason, by, deps.freezes());
     switch (end.kind) {
       case 'ended':

@@ -4,6 +4,8 @@ import { type DemoEndpoints, type ThingToTry, thingsToTry, toCommand } from './t
 
 export interface ScreenFacts extends DemoEndpoints {
   readonly scopemesh: string;
+  /** Opens the console, once. */
+  readonly console: string;
   /** `embedded`, or the path of the binary. */
   readonly consulKind: string;
   readonly stateDirectory: string;
@@ -31,6 +33,7 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   };
   const running: readonly (readonly [string, string, string])[] = [
     ['scopemesh', facts.scopemesh, 'in mode enforce'],
+    ['console', facts.console, ''],
     ['Consul', facts.consul.address, facts.consulKind],
     ['provider', facts.idp.address, 'embedded'],
     ['state', facts.stateDirectory, facts.isStateKept ? '' : 'removed at the end'],

@@ -6,9 +6,11 @@ import { readTextFile } from '../../config/read-text-file.js';
 import type { AdapterFactory } from '../app/adapter-factory.js';
 import { createMetrics } from '../app/metrics.js';
 import { ROLES, type RunDaemon } from '../app/run-daemon.js';
+import { consoleAddress } from '../cli/commands/console.js';
+import { findDaemon } from '../cli/daemon-client.js';
 import { type Clock, isoInstant, systemClock } from '../clock.js';
 import { createEmbeddedIdp } from '../embedded/identity-provider/embedded-idp.js';
-import { messageOf } from '../errors.js';
+import { messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { Secret } from '../model/secret.js';
 import { findConsul, type RunningConsul, startConsulChild } from './consul-child.js';
@@ -32,6 +34,8 @@ export interface DemoOptions {
   readonly isEmbedded: boolean;
   readonly stateDirectory: string | undefined;
   readonly logLevel: string;
+  /** Who runs the demo. */
+  readonly user: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -118,8 +122,12 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
       notes.push(`Consul does not match the identity provider yet; see ${logFile}`);
     signal.throwIfAborted();
     const readyAt = isoInstant(clock);
+    const own = await findDaemon(config, ended);
+    if (own === undefined)
+      throw new SyncError('ERR_INTERNAL', 'scopemesh does not answer', { retriable: false });
     reporter.ready({
       scopemesh: `http://127.0.0.1:${port}`,
+      console: await consoleAddress(own, options.user),
       consul: { address: consul.address, managementToken: consul.managementToken },
       consulKind: consul.kind,
       idp: { address: idp.issuer, managementToken: idpToken },

@@ -50,6 +50,7 @@ export function createJsonReporter(stdout: Output, stderr: Output): Reporter {
         facts;
       const line = {
         scopemesh,
+        console: facts.console,
         consul: consul.address,
         consulKind,
         consulManagementToken: consul.managementToken,

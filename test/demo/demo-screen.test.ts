@@ -9,6 +9,7 @@ import { parseThings } from './demo-process.js';
 
 const FACTS: ScreenFacts = {
   scopemesh: 'http://127.0.0.1:48080',
+  console: 'http://127.0.0.1:48080/#code=AAAAAAAAAAAAAAAAAAAAAA',
   consul: { address: 'http://127.0.0.1:48500', managementToken: '3633a2e6-9cc6-44ea-8996-ade8eae82553' },
   consulKind: 'embedded',
   idp: { address: 'http://127.0.0.1:48085', managementToken: 'wj39ZivGZbp-qTJF' },

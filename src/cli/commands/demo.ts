@@ -54,6 +54,7 @@ Examples:
           stateDirectory: flags.state,
           logLevel: program.opts<{ logLevel?: string }>().logLevel ?? 'info',
           environment,
+          user: cli.context.user,
         },
         flags.json === true ? createJsonReporter(stdout, stderr) : createTextReporter(stdout, environment),
         AbortSignal.any([cli.signal, hangUp.signal]),
