@@ -5,6 +5,7 @@ import { readLogin } from '../app/login-view.js';
 import type { PrometheusMetrics } from '../app/metrics.js';
 import { readVersion } from '../app/version.js';
 import type { Clock } from '../clock.js';
+import { addConsoleApi } from '../console/api/console-api.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
 import { createMemorySessions } from '../console/session/memory-sessions.js';
 import { addSession } from '../console/session/session-api.js';
@@ -132,6 +133,11 @@ export function addRoutes(
   const [version = '', commit = null] = readVersion().split('+');
   const instance = () => ({ name: config.owner, mode: live().deps.world.mapping.mode, version, commit });
   addSession(rest, { access, sessions, codes: new EntryCodes(clock), instance, logger });
+  addConsoleApi(rest, {
+    ...parts,
+    ...change,
+    newest: async () => (await parts.decisionLog?.())?.newestId?.(),
+  });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
   addShell(rest);

@@ -10,6 +10,7 @@ export async function noteDefaultPolicy(
   try {
     const { defaultPolicy, aclCache } = await consul.inspect(signal);
     acl.noteAgentCache(aclCache, clock.now());
+    acl.defaultPolicy = defaultPolicy;
     metrics.gauge('scopemesh_consul_default_allow', defaultPolicy === 'allow' ? 1 : 0);
     if (defaultPolicy === 'allow') {
       logger.error(

@@ -2,6 +2,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { withConsole } from '../../docs/console-openapi.js';
+import { ROUTES } from '../../src/console/answers.js';
 import { SHELL_ROUTES } from '../../src/console/shell.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { addRoutes, type RouteParts } from '../../src/daemon/routes.js';
@@ -58,6 +60,14 @@ it('openapi.yaml refers only to what it has, and uses all of it', () => {
     kind === 'securitySchemes' ? [] : Object.keys(all).map((name) => `${kind}/${name}`),
   );
   expect([...new Set(references)].toSorted()).toEqual(defined.toSorted());
+});
+
+it('openapi.yaml describes the routes of the console as their schemas do (else run `npx tsx docs/write-tables.ts`)', () => {
+  const text = textOf('docs/openapi.yaml');
+  expect(withConsole(text)).toBe(text);
+  expect(Object.keys(description.paths)).toEqual(
+    expect.arrayContaining(Object.values(ROUTES).map(({ path }) => path)),
+  );
 });
 
 it('openapi.yaml describes the present edges as their schema does', () => {

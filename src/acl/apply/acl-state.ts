@@ -1,4 +1,5 @@
 import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
+import type { DefaultPolicy } from '../../model/intention.js';
 import type { Members } from '../../model/members.js';
 import type { AgentCache } from '../../model/residual.js';
 import type { Mapping } from '../../model/rule.js';
@@ -46,6 +47,8 @@ export class AclState {
     string,
     { readonly follows: readonly unknown[]; readonly owned: number; readonly inferred: readonly string[] }
   >();
+  /** Of the mesh, as last read; undefined until then. */
+  defaultPolicy: DefaultPolicy | undefined;
   /** Whether this process warned of clients that gain a login before a registration. */
   hasWarnedOfFirstLogins = false;
   #parse = createRulesParser();

@@ -1,0 +1,259 @@
+import { z } from 'zod';
+
+/*
+ * What the console asks the daemon, and what the daemon answers: one table makes the routes, their description in
+ * docs/openapi.yaml and the types of the page. It imports nothing else, so that the page can import its types. Every text in
+ * an answer comes from outside: show it as text.
+ */
+
+const text = z.string();
+const count = z.int().min(0);
+const instant = z.string().meta({ format: 'date-time' });
+const ids = z.array(text);
+
+/** How many rows a page has at most. */
+export const MAX_ROWS = 500;
+const Cursor = text.min(1).max(1_000).exactOptional();
+const Limit = z.coerce.number().int().min(1).max(MAX_ROWS).default(100);
+const Query = text.max(200).default('');
+
+/** What an answer about the world knows. */
+const World = z.object({
+  asOf: z.object({
+    at: instant,
+    decision: text
+      .nullable()
+      .describe('The last decision in the log when the answer began: a stream goes on after it.'),
+  }),
+  complete: z.boolean().describe('False: what is missing here may be there.'),
+  unknown: z.array(text).describe('What could not be read, in sentences.'),
+});
+export type World = z.infer<typeof World>;
+
+export const Finding = z.object({
+  what: text,
+  since: instant.nullable(),
+  remedy: text,
+});
+
+export const Status = World.extend({
+  leader: z
+    .object({ replica: text, host: text, address: text.nullable() })
+    .nullable()
+    .describe('The replica that answers.'),
+  mode: text,
+  frozen: z
+    .object({
+      kind: text,
+      since: instant,
+      until: instant.nullable(),
+      reason: text.nullable(),
+      by: text.nullable(),
+    })
+    .nullable(),
+  findings: z.array(Finding),
+  waiting: z.object({
+    holds: count.describe('Every held change, whatever would release it.'),
+    approvals: count.describe('The holds that wait for a person.'),
+    quarantines: count,
+    breakGlass: count.describe('Grants that are open or wait for an approval.'),
+  }),
+  ownedEdges: count,
+  directories: z.array(z.object({ provider: text, ageSeconds: z.number().nullable(), clients: count })),
+  queue: z.object({ waiting: count, delayed: count, active: count, parked: count }),
+  defaultAllow: z.boolean().nullable().describe('Whether the mesh allows what no intention denies.'),
+});
+export type Status = z.infer<typeof Status>;
+
+export const ServiceRow = z.object({
+  name: text,
+  callers: count.describe('Intentions that let a source call it.'),
+  calls: count.describe('Intentions that let it call a destination.'),
+  held: count.describe('Held changes of its edges.'),
+  protocol: text.nullable().describe('Null: the catalog was not read.'),
+});
+export type ServiceRow = z.infer<typeof ServiceRow>;
+
+export const Services = World.extend({
+  total: count.describe('How many rows match, on all pages.'),
+  rows: z.array(ServiceRow),
+  next: text.nullable().describe('The cursor of the next page.'),
+});
+export type Services = z.infer<typeof Services>;
+
+const ClientId = z.object({ provider: text, id: text });
+
+export const Edge = z.object({
+  from: text,
+  to: text,
+  client: ClientId.nullable().describe('The client that the source claims, or that the intention names.'),
+  scopes: ids.describe('The scopes that open it.'),
+  rules: ids.describe('The rules of the mapping that open it for these scopes.'),
+  access: z
+    .enum(['all', 'http', 'deny', 'other', 'none'])
+    .describe('What Consul has now. `other`: conditions that scopemesh does not write.'),
+  permissions: z
+    .array(z.object({ methods: ids.nullable(), path: text.nullable(), user: z.boolean() }))
+    .describe('With `http`. Null: every method, every path. `user`: only with a token of a user.'),
+  state: z.enum(['open', 'held', 'foreign', 'break-glass', 'closed']),
+  reason: text.nullable().describe('Why it is held.'),
+  decision: text.nullable().describe('The decision that holds it, or the last one that changed it.'),
+});
+export type Edge = z.infer<typeof Edge>;
+
+export const Claim = z.object({
+  service: text,
+  client: ClientId.nullable(),
+  kind: z.enum(['claimed', 'refused', 'unrecorded', 'unknown', 'none']),
+  detail: text.nullable().describe('Why it does not count.'),
+});
+
+export const ServicePage = World.extend({
+  ...ServiceRow.shape,
+  in: z.array(Edge).describe('At most 500; `callers` counts all that are open.'),
+  out: z.array(Edge).describe('At most 500; `calls` counts all that are open.'),
+  claims: z.array(Claim),
+});
+export type ServicePage = z.infer<typeof ServicePage>;
+
+export const ClientRow = ClientId.extend({
+  name: text.nullable(),
+  enabled: z.boolean().nullable().describe('Null: its record cannot be read.'),
+  kind: text.describe('Person, workload or agent.'),
+  service: text.nullable().describe('The first service that claims it.'),
+  scopes: count,
+  edges: count.describe('Open edges that scopemesh wrote for it.'),
+  blocked: text.nullable().describe('Why it gets no access, whatever its scopes.'),
+});
+export type ClientRow = z.infer<typeof ClientRow>;
+
+export const Clients = World.extend({
+  total: count,
+  rows: z.array(ClientRow),
+  next: text.nullable(),
+});
+export type Clients = z.infer<typeof Clients>;
+
+export const ClientPage = World.extend({
+  ...ClientRow.shape,
+  claims: z.array(Claim),
+  scopes: z.array(
+    z.object({
+      name: text,
+      api: text.nullable(),
+      limited: z.boolean().describe('Its kind may not use this scope.'),
+      edges: z.array(Edge),
+    }),
+  ),
+  others: z.array(Edge).describe('Edges of its services that no scope of it opens.'),
+});
+export type ClientPage = z.infer<typeof ClientPage>;
+
+/** One decision, as lists and the stream have it. */
+export const DecisionRow = z.object({
+  id: text,
+  time: instant,
+  subject: text,
+  kind: text.describe('What it is about: intention, claim, client and so on.'),
+  verb: text,
+  action: text,
+  outcome: text,
+  reason: text,
+  from: text.nullable(),
+  to: text.nullable(),
+  client: ClientId.nullable(),
+  person: text.nullable().describe('The person whose access changes.'),
+  scopes: ids,
+  by: text.nullable().describe('Who caused it.'),
+  cause: text,
+  detail: text.nullable(),
+  latencyMs: z.number().nullable(),
+  sequence: count.nullable().describe('Its place in the hash chain.'),
+});
+export type DecisionRow = z.infer<typeof DecisionRow>;
+
+export const Decisions = z.object({ rows: z.array(DecisionRow), next: text.nullable() });
+export type Decisions = z.infer<typeof Decisions>;
+
+export const DecisionPage = DecisionRow.extend({
+  before: z.unknown(),
+  after: z.unknown(),
+  event: z.record(text, z.unknown()).describe('The event as the log has it.'),
+});
+export type DecisionPage = z.infer<typeof DecisionPage>;
+
+export const Explain = World.extend({
+  document: z.record(text, z.unknown()).describe('What `scopemesh explain --json` prints.'),
+  steps: z.array(
+    z.object({
+      name: z.enum(['claim', 'client', 'scope', 'rule', 'intention', 'arrival']),
+      ok: z.boolean().nullable(),
+      text,
+    }),
+  ),
+  firstBroken: text.nullable().describe('The name of the first step that is not ok.'),
+  remedy: z
+    .object({
+      who: z.enum(['identity-provider', 'mapping', 'service', 'consul', 'scopemesh', 'person']),
+      what: text,
+      command: text.nullable(),
+    })
+    .nullable(),
+});
+export type Explain = z.infer<typeof Explain>;
+
+export const Found = z.array(
+  z.object({ kind: z.enum(['service', 'client', 'decision']), name: text, url: text }),
+);
+export type Found = z.infer<typeof Found>;
+
+/** The answer of `GET /api/session`. */
+export const Session = z.object({
+  person: z.object({ id: text, name: text }),
+  roles: z
+    .array(z.enum(['viewer', 'approver', 'operator']))
+    .describe('Of a person. A token has none, and its rights are in `may`.'),
+  may: z
+    .record(text, z.union([z.literal(true), text]))
+    .describe('For each action `true`, or the reason why the caller may not do it.'),
+  instance: z.object({ name: text, mode: text, version: text, commit: text.nullable() }),
+  endsAt: instant.nullable().describe('When the session ends if it is not used before; null for a token.'),
+});
+export type Session = z.infer<typeof Session>;
+
+/** Of every answer that is not 200. */
+export const Fault = z.object({
+  error: text,
+  code: z
+    .enum(['NotLeading', 'NotReconciling', 'NotFound', 'BadQuestion', 'Busy', 'Unreachable'])
+    .exactOptional(),
+  leader: text.nullable().exactOptional().describe('With NotLeading: the address of the leader.'),
+  retryAfterSeconds: count.exactOptional(),
+});
+export type Fault = z.infer<typeof Fault>;
+
+const NoQuery = z.strictObject({});
+
+/** Every route of the console that only reads, by a name. */
+export const ROUTES = {
+  status: {
+    path: '/api/status',
+    summary: 'What is going on now',
+    query: NoQuery,
+    answer: Status,
+  },
+  services: {
+    path: '/api/services',
+    summary: 'The services of the mesh',
+    query: z.strictObject({
+      q: Query.describe('A part of the name.'),
+      sort: z
+        .enum(['name', '-callers', '-calls', '-held'])
+        .default('name')
+        .describe('With a minus the largest number comes first.'),
+      cursor: Cursor,
+      limit: Limit,
+    }),
+    answer: Services,
+  },
+} as const;
