@@ -6,7 +6,7 @@ import { codes, filesIn, PAGES, section, textOf } from './manual.js';
 
 const PAGE = 'docs/reference/alerts.md';
 const { groups } = parse(textOf('deploy/chart/alerts.yaml'));
-const alerts: { alert: string; expr: string }[] = groups[0].rules;
+const alerts: { alert: string; expr: string; annotations: { runbook_url: string } }[] = groups[0].rules;
 /** What the page says about each alert. */
 const sections = section(PAGE, 'What each alert means')
   .split(/^### /m)
@@ -23,15 +23,25 @@ const metrics = new Map<string, readonly string[]>(
 const SOURCES = [...filesIn('src', '.ts'), ...filesIn('workers', '.ts')].map(textOf).join('\n');
 
 describe('the alerts', () => {
+  it('are no more than what should wake somebody', () => {
+    expect(alerts.length).toBeLessThanOrEqual(15);
+  });
+
   it('are a file of rules as Prometheus takes it', () => {
     expect(groups).toHaveLength(1);
     expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length);
     for (const rule of alerts) {
-      expect(Object.keys(rule).filter((key) => !['alert', 'expr', 'for'].includes(key))).toEqual([]);
+      const known = ['alert', 'expr', 'for', 'labels', 'annotations'];
+      expect(Object.keys(rule).filter((key) => !known.includes(key))).toEqual([]);
       expect(rule).toMatchObject({
         alert: expect.stringMatching(/^Scopemesh\w+$/),
         expr: expect.any(String),
+        labels: { severity: 'critical' },
+        annotations: { summary: expect.stringMatching(/^\w.*[^.]$/) },
       });
+      expect(rule.annotations.runbook_url).toBe(
+        `https://scopemesh.dev/reference/alerts#${rule.alert.toLowerCase()}`,
+      );
       if ('for' in rule) expect(rule.for).toMatch(/^\d+[smh]$/);
     }
   });
