@@ -11,7 +11,7 @@ import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import type { Runtime } from '../runtime.js';
 import { safeParse } from '../safe-parse.js';
-import { type ApiAccess, onlyCallers, principalOf } from './api-access.js';
+import { type ApiAccess, type CallerWatch, onlyCallers, principalOf } from './api-access.js';
 
 export interface DecisionStreamDeps extends Runtime {
   /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
@@ -49,13 +49,14 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
         .header('retry-after', '10')
         .send({ error: `you have ${MAX_STREAMS} streams already; close one` });
     open.push(principal);
+    let watch: CallerWatch | undefined;
     metrics.gauge('scopemesh_decision_streams', open.length);
     try {
       const log = await deps.log();
       const options = await optionsOf(request, log);
       if ('status' in options) return reply.code(options.status).send({ error: options.error });
-      const isAllowed = () => !('status' in access.callerOf(request));
-      await send(log, options, reply, end.signal, isAllowed, deps);
+      watch = access.watch(request);
+      await send(log, options, reply, [end.signal, watch.ended], deps);
       return reply;
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'a stream of decisions ended with an error');
@@ -63,6 +64,7 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
       reply.raw.destroy();
       return reply;
     } finally {
+      watch?.close();
       open.splice(open.indexOf(principal), 1);
       metrics.gauge('scopemesh_decision_streams', open.length);
     }
@@ -99,8 +101,7 @@ async function send(
   log: DecisionLog,
   options: ReadOptions,
   reply: FastifyReply,
-  closing: AbortSignal,
-  isAllowed: () => boolean,
+  closing: readonly AbortSignal[],
   deps: DecisionStreamDeps,
 ): Promise<void> {
   const { raw } = reply;
@@ -118,16 +119,8 @@ async function send(
   });
   // A consumer that is interrupted before its first event goes on from here.
   raw.write(options.after === undefined ? ': scopemesh\n\n' : `id: ${options.after}\n\n`);
-  const check = () => {
-    if (isAllowed()) return;
-    deps.logger.warn(
-      {},
-      'the token of a decision stream was removed from http.tokens; its connection is closed',
-    );
-    gone.abort();
-  };
-  await withLinkedSignal([gone.signal, closing], async (stop) => {
-    const beating = beat(raw, deps.clock, stop, check);
+  await withLinkedSignal([gone.signal, ...closing], async (stop) => {
+    const beating = beat(raw, deps.clock, stop);
     try {
       for await (const text of log.readEvents(options, stop)) {
         if (raw.write(toMessage(text)) || stop.aborted) continue;
@@ -163,12 +156,10 @@ async function drained(raw: ServerResponse, stop: AbortSignal): Promise<boolean>
   );
 }
 
-/** `check` may end the stream. */
-async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal, check: () => void): Promise<void> {
+async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal): Promise<void> {
   try {
     for (;;) {
       await clock.sleep(HEARTBEAT_MS, stop);
-      check();
       // A consumer that does not take its events gets no comments on top.
       if (!raw.writableNeedDrain) raw.write(': \n\n');
     }

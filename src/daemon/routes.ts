@@ -7,7 +7,6 @@ import { readVersion } from '../app/version.js';
 import type { Clock } from '../clock.js';
 import { addConsoleApi } from '../console/api/console-api.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
-import { createMemorySessions } from '../console/session/memory-sessions.js';
 import { addSession } from '../console/session/session-api.js';
 import { Sessions } from '../console/session/sessions.js';
 import { addShell } from '../console/shell.js';
@@ -66,7 +65,7 @@ export function addRoutes(
   const { config, store, providers, live, leading, metrics, intake } = parts;
   const { clock, logger } = intake;
   const { host } = config.http.admin ?? config.http.listen;
-  const sessions = new Sessions(createMemorySessions(clock), SESSION_LIMITS, clock);
+  const sessions = new Sessions(store.sessions, SESSION_LIMITS, clock);
   const findSession = (sessionToken: string) => sessions.find(sessionToken);
   const access = createApiAccess({ host, tokens: config.http.tokens, local, findSession });
   const canStore = () => store.inbox.check();

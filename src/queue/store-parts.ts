@@ -6,6 +6,7 @@ import type { KeyValueStore } from './key-value-store.js';
 import type { Queue } from './queue.js';
 import type { Rechecks } from './rechecks.js';
 import type { Roster } from './roster.js';
+import type { SessionStore } from './session-store.js';
 import type { StoreSpace } from './store-space.js';
 
 /** What one store has. */
@@ -28,6 +29,7 @@ export interface LedStore extends StoreParts {
 export interface Store extends StoreParts {
   readonly fence: Fence;
   readonly roster: Roster;
+  readonly sessions: SessionStore;
   /** The store as the leader of this epoch uses it. `becameDurable`: triggers that another replica made durable. */
   lead(epoch: number, becameDurable: (triggers: readonly Trigger[]) => void): LedStore;
   /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */

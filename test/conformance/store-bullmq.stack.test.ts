@@ -14,6 +14,7 @@ import { describeQueue } from './queue.js';
 import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
 import { describeRoster } from './roster.js';
+import { describeSessionStore } from './session-store.js';
 import type { Store, StoreHarness } from './store-harness.js';
 import { describeWebhookTakeover } from './webhook-takeover.js';
 
@@ -71,6 +72,7 @@ describeInbox('BullMQ on Redis', startBullmq);
 describeRechecks('BullMQ on Redis', startBullmq);
 describeFence('BullMQ on Redis', startBullmq);
 describeRoster('BullMQ on Redis', startBullmq);
+describeSessionStore('BullMQ on Redis', startBullmq);
 describeWebhookTakeover('BullMQ on Redis', startBullmq);
 
 async function startPlace(): Promise<StorePlace> {

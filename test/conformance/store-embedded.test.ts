@@ -15,6 +15,7 @@ import { describeQueue } from './queue.js';
 import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
 import { describeRoster } from './roster.js';
+import { describeSessionStore } from './session-store.js';
 import { type Store, type StoreHarness, trigger } from './store-harness.js';
 import { describeWebhookTakeover } from './webhook-takeover.js';
 
@@ -59,6 +60,7 @@ describeInbox('the embedded store', startEmbedded);
 describeRechecks('the embedded store', startEmbedded);
 describeFence('the embedded store', startEmbedded);
 describeRoster('the embedded store', startEmbedded);
+describeSessionStore('the embedded store', startEmbedded);
 describeWebhookTakeover('the embedded store', startEmbedded);
 
 async function startPlace(): Promise<StorePlace & { readonly directory: string }> {

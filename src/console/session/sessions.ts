@@ -5,8 +5,8 @@ import { PERSONS_ROLES, type Person, type PersonsRole } from '../../daemon/right
 import type { Principal } from '../../model/cause.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
+import type { SessionStore } from '../../queue/session-store.js';
 import { safeParse } from '../../safe-parse.js';
-import type { SessionStore } from './session-store.js';
 
 export interface SessionLimits {
   /** Ends after this time without a request. */
@@ -46,7 +46,7 @@ export class Sessions {
     const endsAt = Math.min(now + this.limits.idleMs, longestAt);
     const body = JSON.stringify({ principal, roles, longestAt });
     const id = idOf(sessionToken);
-    await this.store.add({ id, person: principal.id, body, endsAt });
+    await this.store.add({ id, names: [principal.id], body, endsAt });
     return { token: sessionToken, person: { sessionId: id, principal, roles, endsAt } };
   }
 

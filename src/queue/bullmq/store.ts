@@ -15,6 +15,7 @@ import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
 import { createBullmqRoster } from './roster.js';
 import { Schedule } from './schedule.js';
+import { createBullmqSessionStore } from './session-store.js';
 import { createWake } from './wake.js';
 
 export interface BullmqStoreOptions extends Runtime {
@@ -75,6 +76,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     ...own,
     fence: createBullmqFence(intake),
     roster: createBullmqRoster(intake),
+    sessions: createBullmqSessionStore(intake, clock),
     lead: (epoch, becameDurable): LedStore => openParts(epoch, (of) => of.fencedBy(epoch), becameDurable),
     async close() {
       await own.close();

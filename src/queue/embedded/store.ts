@@ -11,6 +11,7 @@ import { EmbeddedQueue } from './queue.js';
 import { createEmbeddedRechecks } from './rechecks.js';
 import { createEmbeddedRoster } from './roster.js';
 import { JOURNAL_FILE, QUEUE_FILE } from './schemas.js';
+import { createEmbeddedSessionStore } from './session-store.js';
 import { createSpaceReserve, type SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
@@ -70,6 +71,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     ...parts,
     fence,
     roster: createEmbeddedRoster(clock),
+    sessions: createEmbeddedSessionStore(journalFile, clock),
     lead(epoch) {
       const check = () => fence.check(epoch);
       return {

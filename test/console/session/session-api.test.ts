@@ -1,11 +1,14 @@
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
+import { systemClock } from '../../../src/clock.js';
 import { EntryCodes } from '../../../src/console/session/entry-codes.js';
-import { createMemorySessions } from '../../../src/console/session/memory-sessions.js';
 import { addSession } from '../../../src/console/session/session-api.js';
 import { Sessions } from '../../../src/console/session/sessions.js';
 import { createApiAccess, onlyCallers } from '../../../src/daemon/api-access.js';
@@ -14,13 +17,16 @@ import { createHttpServer } from '../../../src/daemon/http-server.js';
 import { PERSONS_ROLES, type PersonsRole } from '../../../src/daemon/rights.js';
 import { principalText } from '../../../src/model/cause.js';
 import { Secret } from '../../../src/model/secret.js';
-import { silentLogger } from '../../../src/observe.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { createEmbeddedStore, type EmbeddedStore } from '../../../src/queue/embedded/store.js';
 
 const FILE = 'token-of-the-file';
 const MINUTE = 60_000;
 const SESSION = z.object({ token: z.string(), session: z.object({ endsAt: z.string() }) });
 
-const clock = { now: () => now };
+const clock = { ...systemClock, now: () => now };
+let directory: string;
+let store: EmbeddedStore;
 let now = 0;
 let port = 0;
 let server: ReturnType<typeof createHttpServer>;
@@ -30,11 +36,9 @@ let access: ReturnType<typeof createApiAccess>;
 beforeEach(async () => {
   now = Date.parse('2026-01-31T12:00:00Z');
   server = createHttpServer();
-  sessions = new Sessions(
-    createMemorySessions(clock),
-    { idleMs: 30 * MINUTE, longestMs: 8 * 60 * MINUTE },
-    clock,
-  );
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-sessions-'));
+  store = openStore();
+  sessions = new Sessions(store.sessions, LIMITS, clock);
   access = createApiAccess({
     host: '127.0.0.1',
     tokens: [{ name: 'ci', token: new Secret('token-of-ci'), approve: true }],
@@ -52,7 +56,16 @@ beforeEach(async () => {
   await server.listen({ host: '127.0.0.1', port: 0 });
   ({ port } = server.server.address() as AddressInfo);
 });
-afterEach(() => server.close());
+afterEach(async () => {
+  await server.close();
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+const LIMITS = { idleMs: 30 * MINUTE, longestMs: 8 * 60 * MINUTE };
+function openStore(): EmbeddedStore {
+  return createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock });
+}
 
 interface Answer {
   readonly status: number;
@@ -224,6 +237,25 @@ it('ends a session 30 minutes after its last request, and 8 hours after its star
   const idle = await signIn();
   now += 30 * MINUTE;
   expect(await statusWith(as(idle))).toBe(401);
+});
+
+it('keeps a session over a restart, and its token is in no file', async () => {
+  const sessionToken = await signIn();
+  await store.close();
+  store = openStore();
+  sessions = new Sessions(store.sessions, LIMITS, clock);
+  expect(await statusWith(as(sessionToken))).toBe(200);
+  const files = readdirSync(directory).map((name) => readFileSync(join(directory, name)));
+  expect(files.length).toBeGreaterThan(1);
+  for (const file of files) expect(file.includes(sessionToken)).toBe(false);
+});
+
+it('answers 503 while the sessions cannot be read, and lets nobody in', async () => {
+  const sessionToken = await signIn();
+  await store.close();
+  expect(await statusWith(as(sessionToken))).toBe(503);
+  expect(await statusWith(bearer)).toBe(200);
+  store = openStore();
 });
 
 it('shows a person without a role no data, and says which role is missing', async () => {
