@@ -13,6 +13,27 @@ const INSIDE = ['commander', 'croner', 'picocolors', 'prom-client', 'ulid', 'und
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const outside = Object.keys(dependencies).filter((name) => !INSIDE.includes(name));
 
+const within = (folder, names) =>
+  new RegExp(`[\\/]${folder.replaceAll('/', '[\\\\/]')}[\\/](${names})\\.ts$`);
+const commands = (names) => within('src/cli/commands', names);
+// Each file has what its modules import and no file above has: a quick command loads the first ones alone.
+const LAYERS = [
+  ['start', within('src/cli', 'program')],
+  ['configuration', /[\\/](config[\\/]load|commands[\\/]validate)\.ts$/],
+  ['logger', within('src/cli', 'logger')],
+  ['explain', /[\\/](commands[\\/]explain|workers[\\/]wire|http-consul|oidc[\\/]oidc)\.ts$/],
+  ['ask', commands('approve|parked|freeze|grant|quarantine|deny|webhooks|providers|completion|tokens')],
+  ['plan', commands('plan|apply|adopt|eject|backup|test|doctor|import|trial')],
+  ['trail', commands('who-can-call|what-can|blast-radius|history|access|decisions|logs|evidence')],
+  ['stores', within('src/(queue|decisions)/embedded', '[\\w-]+')],
+  ['reconciler', within('src/reconcile', 'reconciler')],
+  ['answers', within('src/daemon', 'answer-question')],
+  ['daemon', /[\\/](workers[\\/]daemon|commands[\\/]run|app[\\/]metrics)\.ts$/],
+  ['providers', within('src/identity/(keycloak|okta|entra|auth0|ssf)', '\\w+')],
+  ['kafka', within('src/decisions/kafka', 'kafka-decision-log')],
+  ['demo', /[\\/](demo[\\/](demo|reporter)|commands[\\/]demo|embedded-consul)\.ts$/],
+];
+
 rmSync(dist, { recursive: true, force: true });
 const bundle = await rolldown({
   cwd: root,
@@ -26,15 +47,34 @@ const bundle = await rolldown({
   resolve: { alias: { undici$: join(root, 'deploy/undici.mjs') } },
   external: outside.flatMap((name) => [name, new RegExp(`^${name}/`)]),
 });
+/** What loads a file that only hands on names of another file loads the other file. */
+const withoutFacades = {
+  name: 'without-facades',
+  generateBundle(_, output) {
+    const facades = new Map(
+      Object.values(output).flatMap(({ fileName, code = '' }) => {
+        const [, names = ' as ', whole] = /^export \{(.*)\} from "(\.\/[^"]+)";\s*$/.exec(code) ?? [];
+        return names.includes(' as ') ? [] : [[`./${fileName.split('/').at(-1)}`, { fileName, whole }]];
+      }),
+    );
+    for (const { fileName } of facades.values()) delete output[fileName];
+    for (const chunk of Object.values(output))
+      if (chunk.type === 'chunk')
+        chunk.code = chunk.code.replace(
+          /(?<=\bimport\(")[^"]+(?="\))/g,
+          (file) => facades.get(file)?.whole ?? file,
+        );
+  },
+};
 const { output } = await bundle.write({
   dir: dist,
   format: 'esm',
+  plugins: [withoutFacades],
+  minifyInternalExports: false,
   // Beside the entries, which find the files of the package from where they are.
   chunkFileNames: 'workers/[name]-[hash].js',
   sourcemap: true,
-  codeSplitting: {
-    groups: [{ name: 'shared', test: /[\\/](src|config)[\\/](?!.*node_modules)/, minShareCount: 12 }],
-  },
+  codeSplitting: { groups: LAYERS.map(([name, test], at) => ({ name, test, priority: LAYERS.length - at })) },
 });
 await bundle.close();
 

@@ -29,15 +29,18 @@ if (installed === 0 || installed < modified(join(root, 'package-lock.json'))) {
 }
 
 if (process.argv.includes('--build')) {
-  const built = modified(join(root, 'dist/workers/main.js'));
-  const sources = Math.max(...['src', 'workers', 'config'].map((folder) => newest(join(root, folder))));
-  const recipe = ['package.json', 'deploy/bundle.mjs', 'deploy/console.mjs'].map((file) =>
-    modified(join(root, file)),
+  const recipes = readdirSync(join(root, 'deploy')).filter((name) => name.endsWith('.mjs'));
+  const sources = Math.max(
+    ...['src', 'workers', 'config'].map((folder) => newest(join(root, folder))),
+    ...['package.json', ...recipes.map((name) => `deploy/${name}`)].map((file) => modified(join(root, file))),
   );
-  if (built < Math.max(sources, ...recipe)) {
+  const isStale = (file) => modified(join(root, file)) < sources;
+  if (isStale('dist/workers/main.js')) {
     process.stderr.write('scopemesh: building ...\n');
-    // Without the types, which only programs that import the package need.
     run(process.execPath, [join(root, 'deploy/bundle.mjs')]);
     run(process.execPath, [join(root, 'deploy/stamp-build.mjs')]);
   }
+  // The types, which only programs that import the package need.
+  if (process.argv.includes('--types') && isStale('dist/src/index.d.ts'))
+    run(process.execPath, [join(root, 'deploy/bundle-types.mjs')]);
 }

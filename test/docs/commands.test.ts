@@ -185,7 +185,9 @@ it('start-a-new-service.md installs the script of sidecars where its unit starts
 
 describe('what run-as-a-service.md says about systemd and containers', () => {
   const page = textOf('docs/how-to/run-as-a-service.md');
-  const [build = '', systemd = '', check = '', container = ''] = blocks(page, 'sh');
+  const [systemd = '', check = '', container = ''] = blocks(page, 'sh');
+  const install = blocks(textOf('docs/install.md'), 'sh').find((block) => block.includes('useradd')) ?? '';
+  const [, folder = ''] = / -C (\S+)$/m.exec(install) ?? [];
   const unit = textOf('deploy/scopemesh.service');
   const image = textOf('Dockerfile');
   const [start = ''] = codesInProse('docs/how-to/run-as-a-service.md').filter((code) =>
@@ -193,12 +195,11 @@ describe('what run-as-a-service.md says about systemd and containers', () => {
   );
 
   it('is what the unit has', () => {
-    const [, folder = ''] = /cp -r \. (\S+)/.exec(build) ?? [];
     const command = start.replace('exec ', '').replace('dist/', `${folder}/dist/`);
     expect(unit).toContain(
       `ExecStart=/usr/bin/env ${command.replace('FILE', '/etc/scopemesh/scopemesh.yaml')}\n`,
     );
-    expect(systemd).toContain('cp deploy/scopemesh.service /etc/systemd/system/');
+    expect(systemd).toContain(`cp ${folder}/deploy/scopemesh.service /etc/systemd/system/`);
     expect(unit).toMatch(/^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
     expect(unit).toMatch(/^EnvironmentFile=-\/etc\/scopemesh\/environment$/m);
     expect(unit).toMatch(/^StateDirectory=scopemesh$/m);
@@ -212,10 +213,9 @@ describe('what run-as-a-service.md says about systemd and containers', () => {
 
   it('is what the command beside the unit has', () => {
     const wrapper = textOf('deploy/scopemesh');
-    const [, folder = ''] = /cp -r \. (\S+)/.exec(build) ?? [];
     const [, user = ''] = /^User=(\S+)$/m.exec(unit) ?? [];
-    expect(build).toContain('install -m 0755 deploy/scopemesh /usr/local/bin/scopemesh');
-    expect(build).toMatch(new RegExp(`useradd --system .* ${user}$`, 'm'));
+    expect(install).toContain(`install -m 0755 ${folder}/deploy/scopemesh /usr/local/bin/scopemesh`);
+    expect(install).toMatch(new RegExp(`useradd --system .* ${user}$`, 'm'));
     expect(wrapper).toContain(`\${SCOPEMESH_USER:-${user}}`);
     expect(wrapper).toContain(`\${SCOPEMESH_HOME:-${folder}}/dist/workers/main.js`);
     for (const path of ['ENVIRONMENT:-/etc/scopemesh/environment', 'CONFIG:-/etc/scopemesh/scopemesh.yaml'])
@@ -224,6 +224,7 @@ describe('what run-as-a-service.md says about systemd and containers', () => {
   });
 
   it('is what the image has', () => {
+    expect(container).toContain('--read-only');
     const paths = [...container.matchAll(/:(\/[\w./-]+?)(?::ro)?(?=\s)/g)].map(([, path = '']) => path);
     expect(paths).toEqual(['/etc/scopemesh/scopemesh.yaml', '/var/lib/scopemesh']);
     for (const path of paths) expect(image).toContain(path);

@@ -1,7 +1,8 @@
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { pack } from '../../deploy/release/package.js';
 import { installed } from '../stack/installed.js';
 import { freePorts } from '../stack/ports.js';
 import { endOfLog, startProcess } from '../stack/process.js';
@@ -14,7 +15,6 @@ interface Step {
 }
 
 const FENCED = /^```(\w+)\n(.*?)^```/gms;
-const NOT_COPIED = new Set(['node_modules', 'dist', 'coverage', 'data', '.git']);
 
 function stepsOf(page: string): readonly Step[] {
   const steps: { commands: string; shown: string[] }[] = [];
@@ -40,11 +40,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 });
 
-/** A clone after `npm ci`, and a `consul` that leaves the usual ports alone. */
-async function prepare(http: number, others: readonly number[]): Promise<string> {
-  const clone = join(directory, 'scopemesh');
-  await cp(ROOT, clone, { recursive: true, filter: (path) => !NOT_COPIED.has(basename(path)) });
-  await symlink(join(ROOT, 'node_modules'), join(clone, 'node_modules'));
+/** A folder with the package of a release, and a `consul` that leaves the usual ports alone. */
+async function prepare(http: number, others: readonly number[]): Promise<void> {
+  await rename(pack(ROOT, directory).file, join(directory, 'scopemesh-1.0.0.tgz'));
   const bin = join(directory, 'bin');
   await mkdir(bin);
   await mkdir(join(directory, 'npm'));
@@ -55,12 +53,11 @@ async function prepare(http: number, others: readonly number[]): Promise<string>
     `#!/bin/sh\n[ "$1" != agent ] || set -- "$@" ${ports}\nexec "${await installed('consul')}" "$@"\n`,
   );
   await chmod(join(bin, 'consul'), 0o755);
-  return clone;
 }
 
-it('the tutorial leads from a clone to an enforced mapping, with the output that it shows', async () => {
+it('the tutorial leads from the package to an enforced mapping, with the output that it shows', async () => {
   const [http = 0, listen = 0, ...others] = await freePorts(6);
-  const clone = await prepare(http, others);
+  await prepare(http, others);
   const steps = stepsOf(
     textOf('docs/tutorial.md')
       .replaceAll('127.0.0.1:8500', `127.0.0.1:${http}`)
@@ -79,8 +76,9 @@ it('the tutorial leads from a clone to an enforced mapping, with the output that
     command: 'bash',
     args: [join(directory, 'tutorial.sh')],
     logFile: join(directory, 'tutorial.log'),
-    cwd: clone,
+    cwd: directory,
     env: {
+      npm_config_prefer_offline: 'true',
       npm_config_prefix: join(directory, 'npm'),
       PATH: [join(directory, 'npm', 'bin'), join(directory, 'bin'), process.env.PATH].join(delimiter),
     },
