@@ -85,11 +85,6 @@ export const METRICS = {
     'Break-glass grants that ended more than a minute ago and whose edge is still open.',
     [],
   ],
-  scopemesh_break_glass_unrecorded: [
-    'gauge',
-    'Break-glass grants whose record in Consul differs from the store because the write failed.',
-    [],
-  ],
   scopemesh_work_stuck: ['gauge', '1 while jobs or a watch do not go on although they should.', []],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
   scopemesh_store_restored_decisions_total: [

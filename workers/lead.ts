@@ -10,7 +10,6 @@ import { createTermCore, type TermCoreParts } from '../src/daemon/term-core.js';
 import type { Term } from '../src/lease/term.js';
 import type { OwnMapping } from '../src/model/replica.js';
 import { createNotifier } from '../src/notifier.js';
-import { runBreakGlass } from './break-glass.js';
 import { runFreeze } from './freeze.js';
 import { runMapping } from './mapping.js';
 import { runReaper } from './reaper.js';
@@ -70,7 +69,6 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     ),
     ...(isShared ? [runMapping(agreement, known.notify, runtime, order.inputs)] : []),
     runFreeze(core.deps, order.inputs),
-    runBreakGlass(core.deps, order.inputs),
     recordLeaderChange(term, core.deps, order.inputs),
     runReaper(core.deps, () => queueState(store.queue, agenda), swept, order.inputs),
   ];

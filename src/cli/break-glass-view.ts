@@ -21,7 +21,6 @@ const View = z.object({
   openedAt: z.string().nullable(),
   approvedBy: z.string().nullable(),
   until: z.string().nullable(),
-  isAdopted: z.boolean(),
   /** Only in a status. */
   opensEdge: z.boolean().exactOptional(),
 });
@@ -45,7 +44,7 @@ export function parseBreakGlassAnswer(
 
 /** The grant that a view shows, for a plan. */
 export function fromBreakGlassView(view: BreakGlassView): BreakGlass {
-  const { methods, path, forSeconds, askedAt, askedBy, openedAt, approvedBy, until, isAdopted } = view;
+  const { methods, path, forSeconds, askedAt, askedBy, openedAt, approvedBy, until } = view;
   const { id, source, destination, partition, namespace, reason, duringFreeze, state } = view;
   return {
     ...{ id, source, destination, partition, namespace, reason, duringFreeze },
@@ -57,7 +56,6 @@ export function fromBreakGlassView(view: BreakGlassView): BreakGlass {
     ...(openedAt === null ? {} : { openedAt: Date.parse(openedAt) }),
     ...(approvedBy === null ? {} : { approvedBy: parsePrincipalText(approvedBy) }),
     ...(state === 'ended' && until !== null ? { endedAt: Date.parse(until) } : {}),
-    ...(isAdopted ? { isAdopted } : {}),
   };
 }
 

@@ -6,7 +6,6 @@ import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { isRecord } from '../model/is-record.js';
-import { parseStoredText } from '../operator/stored-break-glass.js';
 import { CLIENT_BLOCKS, parseClientText } from '../plan/world.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { RevocationWindow } from '../state/revocation-window.js';
@@ -94,7 +93,7 @@ export async function withCurrentState<T>(
       takeFreeze(daemon, world);
       // Without a daemon, the marks in Consul show what people deny.
       world.denies.set(parseDenies(daemon?.status) ?? []);
-      await takeBreakGlass(daemon, { consul, world }, cli.signal);
+      takeBreakGlass(daemon, world);
       return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
     } finally {
       for (const close of closers) await close().catch(() => {}); // as with Consul
@@ -125,22 +124,13 @@ function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): bo
   return true;
 }
 
-/** Without a daemon, Consul shows the open break-glass grants. */
-async function takeBreakGlass(
-  daemon: DaemonClient | undefined,
-  { consul, world }: Pick<CurrentState, 'consul' | 'world'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const views = parseBreakGlasses(daemon?.status);
-  if (views !== undefined) {
-    // What a grant opened is closed a moment after its end, and the store alone knows that. The rest is of scopes.
-    const open = views.filter(({ state, opensEdge }) => state !== 'ended' || opensEdge !== false);
-    return world.breakGlass.set(open.map(fromBreakGlassView));
-  }
-  if (world.mapping.breakGlass === undefined) return;
-  const texts = await consul.breakGlass.list(signal);
-  const grants = [...texts.values()].flatMap((text) => parseStoredText(text) ?? []);
-  world.breakGlass.set(grants.map((each) => ({ ...each, isAdopted: true })));
+/** Without a daemon, the marks in Consul show which edges a grant opened. */
+function takeBreakGlass(daemon: DaemonClient | undefined, world: WorldState): void {
+  // What a grant opened is closed a moment after its end, and the store alone knows that. The rest is of scopes.
+  const open = (parseBreakGlasses(daemon?.status) ?? []).filter(
+    ({ state, opensEdge }) => state !== 'ended' || opensEdge !== false,
+  );
+  world.breakGlass.set(open.map(fromBreakGlassView));
 }
 
 /** The freeze that a person started is only in the store of the daemon. */

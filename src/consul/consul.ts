@@ -130,17 +130,6 @@ export interface QuarantineRecords {
   write(writes: readonly QuarantineWrite[], signal: AbortSignal): Promise<readonly RecordResult[]>;
 }
 
-/** The break-glass grants that were opened, in KV. The store of scopemesh has them too; these outlive it. */
-export interface BreakGlassRecords {
-  /** The texts as they are, by ID: others may have written them. */
-  list(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
-  /** As `QuarantineRecords.write`; `text` undefined deletes. */
-  write(
-    writes: readonly { readonly id: string; readonly text: string | undefined }[],
-    signal: AbortSignal,
-  ): Promise<readonly RecordResult[]>;
-}
-
 /** What the key of the leader holds. */
 export interface LockState {
   /** The text of the last holder; it stays when the lock is free. Undefined if the key does not exist. */
@@ -300,7 +289,6 @@ export interface Consul {
   readonly intentions: Intentions;
   readonly claims: ClaimRecords;
   readonly quarantines: QuarantineRecords;
-  readonly breakGlass: BreakGlassRecords;
   readonly lock: LeaderLock;
   readonly clusterId: ClusterId;
   readonly canary: Canary;

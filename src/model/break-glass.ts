@@ -39,6 +39,4 @@ export interface BreakGlass {
   readonly endedAt?: number;
   /** The last reminder, or when it opened. */
   readonly remindedAt?: number;
-  /** Known only from Consul, after the loss of a store: it keeps what is open and opens nothing. */
-  readonly isAdopted?: true;
 }

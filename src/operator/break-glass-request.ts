@@ -38,9 +38,7 @@ export function refusalOf(
     return `guards.breakGlass.longest is ${breakGlass.longestMs / 60_000} minutes; ask for less`;
   if (breakGlassAccess(glass) === undefined)
     return 'the path is not plain: write it without dot segments, escapes and empty segments';
-  const others = world.breakGlass.all.filter(
-    ({ id, endedAt, isAdopted }) => id !== glass.id && endedAt === undefined && isAdopted !== true,
-  );
+  const others = world.breakGlass.all.filter(({ id, endedAt }) => id !== glass.id && endedAt === undefined);
   if (others.length >= MOST) return `there are ${MOST} break-glass grants; end one with scopemesh grant end`;
   const to = { partition, namespace, name: destination };
   if (select?.hasService(to) === false || select?.hasPlace(to) === false)

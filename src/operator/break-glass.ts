@@ -17,18 +17,14 @@ import { parseStoredText, toStoredText } from './stored-break-glass.js';
 
 /*
  * A break-glass grant is kept in the journal, in one step with its decision: no crash separates them, and each leader reads
- * it before its first plan. A plan knows by the time that a grant is over, so no record of the end is needed to close it.
+ * it before its first plan. A plan knows by the time that a grant is over, so no record of the end is needed to close it. The
+ * mark of the source in Consul says the end too, for the case that the store is lost.
  */
 
 export type BreakGlassDeps = Pick<
   OperatorDeps,
-  'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'consul' | 'queue'
+  'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'queue'
 >;
-
-/** In the record of the grants: the time by which they were open. `parseStoredText` refuses it, as it is no object. */
-const SEEN = 'break-glass-seen';
-/** So far apart the clocks of two leaders may be. */
-const MAX_AHEAD_MS = 60_000;
 
 export type BreakGlassResult =
   /** `note`: what keeps the edge closed even so. */
@@ -40,50 +36,18 @@ export type BreakGlassResult =
 export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
   const { breakGlass } = deps.world;
   await breakGlass.mutex.run(async () => {
-    const { grants: stored, seenAt } = await readStored(deps);
-    breakGlass.set(stored);
-    const now = deps.clock.now();
-    const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
-    const isAhead = ({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass) =>
-      Math.max(askedAt, openedAt, remindedAt) - now > MAX_AHEAD_MS;
-    for (const glass of stored.filter((each) => isUnended(each) && isAhead(each))) {
-      const detail = `it was made in the future of this clock, so it is unknown how long it was open: ${glass.reason}`;
-      const { openedAt } = glass;
-      const bounded = {
-        ...glass,
-        askedAt: Math.min(glass.askedAt, now),
-        ...(openedAt === undefined ? {} : { openedAt: Math.min(openedAt, now) }),
-      };
-      await settleEnd(bounded, now, { cause, detail }, deps);
-    }
-    if (breakGlass.all.some(isUnended)) breakGlass.resume(seenAt);
-    breakGlass.advance(now);
+    breakGlass.set(await readBreakGlass(deps));
+    breakGlass.advance(deps.clock.now());
   });
 }
 
 /** The grants by the store, for a process that may not lead. */
-export async function readBreakGlass(
-  deps: Pick<BreakGlassDeps, 'journal' | 'world'>,
-): Promise<readonly BreakGlass[]> {
-  return (await readStored(deps)).grants;
-}
-
-async function readStored({ journal, world }: Pick<BreakGlassDeps, 'journal' | 'world'>) {
+export async function readBreakGlass({
+  journal,
+  world,
+}: Pick<BreakGlassDeps, 'journal' | 'world'>): Promise<readonly BreakGlass[]> {
   const { lastApplied } = await journal.read(keyOf(world.mapping.owner));
-  const seenAt = Number(lastApplied.get(SEEN));
-  return {
-    grants: [...lastApplied.values()].flatMap((text) => parseStoredText(text) ?? []),
-    seenAt: Number.isSafeInteger(seenAt) ? seenAt : 0,
-  };
-}
-
-/** Records the time by which grants are open, so that a clock that is set back over a restart prolongs none. */
-export async function recordSeen(now: number, { journal, world }: BreakGlassDeps): Promise<void> {
-  await journal.settle(keyOf(world.mapping.owner), [], { lastApplied: new Map([[SEEN, String(now)]]) });
-}
-
-export function isUnended({ endedAt }: BreakGlass): boolean {
-  return endedAt === undefined;
+  return [...lastApplied.values()].flatMap((text) => parseStoredText(text) ?? []);
 }
 
 /** Opens the edge, or records that a second person must approve it. The grant is in every plan after it resolves. */
@@ -279,7 +243,7 @@ export async function forget(id: string, deps: BreakGlassDeps): Promise<void> {
 
 /** Without the person, who did not decide about the other changes of the destination. */
 export async function replan(
-  { destination, namespace, partition }: BreakGlass,
+  { destination, namespace, partition }: Pick<BreakGlass, 'destination' | 'namespace' | 'partition'>,
   kind: 'command' | 'resync',
   { queue, clock }: Pick<BreakGlassDeps, 'queue' | 'clock'>,
 ): Promise<void> {

@@ -8,7 +8,7 @@ import { writeJwtProvider } from '../apply/jwt-provider-write.js';
 import { SyncError } from '../errors.js';
 import type { AclObject, AclSnapshot } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
-import type { ServiceName } from '../model/intention.js';
+import type { IntentionSource, ServiceName } from '../model/intention.js';
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import { destinationKey, formatKey, leftObjectsKey, providerKey } from '../model/key.js';
 import { breakGlassState } from '../plan/break-glass.js';
@@ -18,7 +18,7 @@ import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provide
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/jwt-requirement.js';
 import { parseLastAppliedText } from '../plan/last-applied.js';
 import { hasOurName } from '../plan/object-names.js';
-import { denyOfDescription, isOwnedDescription } from '../plan/ownership.js';
+import { denyOfDescription, endOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type OperatorDeps, stampOf } from './deps.js';
@@ -189,8 +189,11 @@ export async function ejectJwtProvider(
   return 1;
 }
 
-/** Throws while a break-glass grant is open, or its edge: without its mark nothing closes that. */
-export function refuseOpenBreakGlass({ world, clock }: Pick<OperatorDeps, 'world' | 'clock'>): void {
+/** Throws while a break-glass grant is open, or its edge, or one whose mark has its end: without the mark nothing closes that. */
+export function refuseOpenBreakGlass(
+  { intentions }: Pick<Marks, 'intentions'>,
+  { world, clock }: Pick<OperatorDeps, 'world' | 'clock'>,
+): void {
   const now = clock.now();
   const open = world.breakGlass.all.filter(
     (each) =>
@@ -198,8 +201,12 @@ export function refuseOpenBreakGlass({ world, clock }: Pick<OperatorDeps, 'world
       (breakGlassState(each, world.mapping, world.breakGlass.timeAt(now)) === 'open' ||
         !isClosed(each, { world, clock })),
   );
-  if (open.length === 0) return;
-  const ids = open.map(({ id }) => id).join(', ');
+  // Of a lost store.
+  const marked = markedEdges({ intentions }, world.mapping.owner, ({ access, description }) =>
+    access.kind === 'deny' ? undefined : endOfDescription(description),
+  );
+  if (open.length + marked.length === 0) return;
+  const ids = [...open.map(({ id }) => id), ...marked].join(', ');
   throw new SyncError(
     'ERR_CONFIG',
     `break-glass grants have open edges, which nothing would close without their marks: ${ids}; start the daemon. End each grant with scopemesh grant end. Stop the daemon when scopemesh grant list no longer shows them`,
@@ -219,15 +226,8 @@ export function refuseOpenDenies(
     ...world.denies.all
       .filter((each) => isInEffect(each, clock.now()))
       .map(({ about }) => `${about.source} -> ${about.destination}`),
-    ...intentions.flatMap(({ entry: { destination, sources } }) =>
-      sources
-        .filter(
-          ({ access, description }) =>
-            access.kind === 'deny' &&
-            isOwnedDescription(world.mapping.owner, description) &&
-            denyOfDescription(description) !== undefined,
-        )
-        .map(({ name }) => `${name} -> ${destination.name}`),
+    ...markedEdges({ intentions }, world.mapping.owner, ({ access, description }) =>
+      access.kind === 'deny' ? denyOfDescription(description) : undefined,
     ),
   ]);
   if (edges.size === 0) return;
@@ -235,6 +235,19 @@ export function refuseOpenDenies(
     'ERR_CONFIG',
     `a person denied these edges, and without its mark nothing ends a deny: ${[...edges].join(', ')}; start the daemon. End each deny with scopemesh deny SOURCE DESTINATION --end. Stop the daemon when scopemesh explain SOURCE DESTINATION no longer names the deny`,
     { retriable: false },
+  );
+}
+
+/** The edges whose mark says something. */
+function markedEdges(
+  { intentions }: Pick<Marks, 'intentions'>,
+  owner: string,
+  said: (source: IntentionSource) => unknown,
+): readonly string[] {
+  return intentions.flatMap(({ entry: { destination, sources } }) =>
+    sources
+      .filter((each) => isOwnedDescription(owner, each.description) && said(each) !== undefined)
+      .map(({ name }) => `${name} -> ${destination.name}`),
   );
 }
 

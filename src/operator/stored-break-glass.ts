@@ -41,14 +41,13 @@ const Stored = z.strictObject({
   approvedBy: StoredPrincipal.exactOptional(),
   endedAt: instant().exactOptional(),
   remindedAt: instant().exactOptional(),
-  isAdopted: z.literal(true).exactOptional(),
 });
 
 export function toStoredText(glass: BreakGlass): string {
   return JSON.stringify(glass);
 }
 
-/** Undefined for a text that scopemesh did not write: Consul's KV may have any. */
+/** Undefined for a text that scopemesh did not write. */
 export function parseStoredText(text: string): BreakGlass | undefined {
   const stored = safeParse(Stored, jsonIn(text));
   return stored.success && breakGlassAccess(stored.data) !== undefined ? stored.data : undefined;

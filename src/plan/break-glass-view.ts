@@ -32,7 +32,6 @@ export function toBreakGlassView(
     openedAt: instant(glass.openedAt),
     approvedBy: glass.approvedBy === undefined ? null : principalText(glass.approvedBy),
     until: instant(glass.endedAt ?? end),
-    isAdopted: glass.isAdopted === true,
   };
 }
 

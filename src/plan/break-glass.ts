@@ -7,6 +7,8 @@ import { accessOf } from './openings.js';
 
 /** How long a grant waits for its second person. */
 const REQUEST_TTL_MS = 3_600_000;
+/** So far apart the clocks of two leaders may be. */
+export const CLOCKS_APART_MS = 60_000;
 
 export const BREAK_GLASS_STATES = ['asked', 'open', 'ended'] as const;
 export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
@@ -15,6 +17,7 @@ export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
  * | grant | state |
  * |---|---|
  * | it has ended, or `guards.breakGlass` is off, or excludes a service of it | `ended` |
+ * | it begins in the future: a clock was set back, so it is unknown how long it was open | `ended` |
  * | a second person is missing, for an hour at most | `asked` |
  * | its time is over | `ended` |
  * | otherwise | `open` |
@@ -27,10 +30,16 @@ export function breakGlassState(
   if (glass.endedAt !== undefined || breakGlass === undefined) return 'ended';
   if (breakGlass.never.some((name) => name === glass.source.toLowerCase() || name === glass.destination))
     return 'ended';
+  if (isAhead(glass, now)) return 'ended';
   if (glass.openedAt === undefined) return now - glass.askedAt < REQUEST_TTL_MS ? 'asked' : 'ended';
   if (approvers > 1 && (glass.approvedBy === undefined || isSamePerson(glass.askedBy, glass.approvedBy)))
     return 'ended';
   return now < endOf(glass, breakGlass) ? 'open' : 'ended';
+}
+
+/** Whether the grant was made, opened or reminded of in the future of this clock. */
+export function isAhead({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass, now: number): boolean {
+  return Math.max(askedAt, openedAt, remindedAt) - now > CLOCKS_APART_MS;
 }
 
 /** The instant at which an open grant ends, within the longest time that the configuration allows now. */

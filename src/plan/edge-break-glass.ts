@@ -7,6 +7,7 @@ import {
   breakGlassAccess,
   breakGlassState,
   breakGlassText,
+  CLOCKS_APART_MS,
   endOf,
   isOfEdge,
   parseBreakGlassText,
@@ -16,8 +17,10 @@ import {
 import type { ClaimStatus } from './claim-status.js';
 import type { DesiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import { isRecorded } from './edge-record.js';
 import { namesOf, toGrantText } from './grant-text.js';
 import type { LastApplied } from './last-applied.js';
+import { endOfDescription, hasRoomForEnd, textOfDescription } from './ownership.js';
 import {
   type ActualAccess,
   type BreakGlassPart,
@@ -38,7 +41,7 @@ export interface EdgeBreakGlass {
   readonly opened: readonly BreakGlass[];
   /** They opened the edge, as far as it is recorded, and do not any more. */
   readonly closing: readonly BreakGlass[];
-  /** Nothing else opened the edge than a grant that is not known any more. */
+  /** Nothing else opened the edge than a grant that is not known any more, as a record or, without one, the mark says. */
   readonly isOrphaned: boolean;
   /** Why grants that are open do not open the edge. */
   readonly holds: readonly Hold[];
@@ -59,9 +62,10 @@ export function edgeBreakGlass(
   const { destination, mapping, breakGlass } = input;
   const here = breakGlass.grants.filter((each) => isOfEdge(each, source, destination));
   const isOrphaned =
-    lastApplied !== undefined &&
-    lastApplied.grants.length === 0 &&
-    lastApplied.breakGlass.some((id) => !here.some((each) => each.id === id));
+    (lastApplied !== undefined &&
+      lastApplied.grants.length === 0 &&
+      lastApplied.breakGlass.some((id) => !here.some((each) => each.id === id))) ||
+    isOverByMark(ours, input);
   if (here.length === 0) return { ...NONE, isOrphaned };
   const open = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'open');
   const wasApplied = ({ id }: BreakGlass) => lastApplied === undefined || lastApplied.breakGlass.includes(id);
@@ -71,12 +75,10 @@ export function edgeBreakGlass(
   const refused: BreakGlass[] = [];
   for (const glass of open) {
     const access = breakGlassAccess(glass);
-    const refusal = refusalOf(glass, claimStatus, access, input);
-    const doubt = glass.isAdopted === true ? undefined : doubtAbout(glass, claimStatus, input);
-    // In doubt nothing opens. A person who may write to Consul's KV opens nothing by a record there, and keeps nothing open
-    // that a scope opened.
-    const isKept = glass.isAdopted === true || doubt !== undefined;
-    const part = !isKept ? access : wasApplied(glass) ? intersection(kept, access) : undefined;
+    const refusal = refusalOf(glass, claimStatus, access, input) ?? roomRefusal(ours, input);
+    const doubt = doubtAbout(glass, claimStatus, input);
+    // In doubt nothing opens.
+    const part = doubt === undefined ? access : wasApplied(glass) ? intersection(kept, access) : undefined;
     if (refusal === undefined && part !== undefined) opening.push({ glass, access: part });
     // In doubt nothing closes either.
     else if (refusal !== undefined || doubt === undefined) refused.push(glass);
@@ -94,6 +96,32 @@ export function edgeBreakGlass(
   const ended = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'ended');
   const opened = opening.map(({ glass }) => glass).filter(wasApplied);
   return { opening, opened, closing: [...ended, ...refused].filter(wasApplied), isOrphaned, holds };
+}
+
+/**
+ * Whether a grant opened this source of which nothing but the mark is left, and is over. Everybody who may write the entry can
+ * write that mark, and can close the edge anyway. No grant ends later than the longest one that begins now, so neither a later
+ * end nor a clock that is set back keeps anything open.
+ */
+function isOverByMark(ours: IntentionSource | undefined, input: DestinationInput): boolean {
+  if (ours === undefined || ours.access.kind === 'deny' || ours.access.kind === 'other') return false;
+  const end = endOfDescription(ours.description);
+  if (end === undefined || isRecorded(input.destination, ours, input)) return false;
+  const { breakGlass: limits } = input.mapping;
+  const { now } = input.breakGlass;
+  return limits === undefined || end <= now || end - now > limits.longestMs + CLOCKS_APART_MS;
+}
+
+/** The end of a grant is in the mark of its source, for a leader without the store. */
+function roomRefusal(
+  ours: IntentionSource | undefined,
+  { mapping }: DestinationInput,
+): Exclude<Refusal, 'outside'> {
+  if (ours === undefined || hasRoomForEnd(mapping.owner, textOfDescription(ours.description)))
+    return undefined;
+  return refuse(
+    'the Description of the intention is too long to take the end of the break-glass grant beside its own text; shorten the text',
+  );
 }
 
 /** Protected services, quarantines, `select` and the limits of actors come first. */
@@ -192,9 +220,21 @@ export function hasNoBreakGlass({ opening, closing, isOrphaned }: EdgeBreakGlass
   return opening.length + closing.length === 0 && !isOrphaned;
 }
 
-/** Whether the store knows what closes. The rest may be an invention of a writer of Consul's KV. */
-export function isOfStore({ closing, isOrphaned }: EdgeBreakGlass): boolean {
-  return isOrphaned || closing.some(({ isAdopted }) => isAdopted !== true);
+/**
+ * The end to write into the mark: the first one of the grants that open more than scopes do. `scopes`: what those open;
+ * undefined if unknown. An end that is there stays as long as its grant.
+ */
+export function endToMark(
+  { opening }: EdgeBreakGlass,
+  scopes: Access | undefined,
+  ours: IntentionSource | undefined,
+  { mapping }: DestinationInput,
+): number | undefined {
+  const limits = mapping.breakGlass ?? { longestMs: 0 };
+  const ends = opening.flatMap(({ glass, access }) => (covers(scopes, access) ? [] : endOf(glass, limits)));
+  if (ends.length > 0) return Math.min(...ends);
+  const marked = endOfDescription(ours?.description ?? '');
+  return opening.some(({ glass }) => endOf(glass, limits) === marked) ? marked : undefined;
 }
 
 /** The desired access with what the grants open. */

@@ -14,10 +14,35 @@ const TEXT = ' text=';
  * The mark of this instance in a source's Description: `scopemesh:<owner>` followed by a space or the end, so
  * that owner `pay` does not own what `payments` wrote. `client=` names the client, for people and for decisions about a
  * removed claim. `text=` has the Description from before the adoption, as it was, up to the end. If both do not fit, the
- * client is left out, since nobody else has the text.
+ * client is left out, since nobody else has the text. `until=` has the instant at which the break-glass grant of the source
+ * ends: it is never left out, so ask `hasRoomForEnd` first.
  */
-export function describeSource(owner: string, client: ClientId, text = ''): string {
-  return firstThatFits([mark(owner), ` ${wordOf(client)}`], text);
+export function describeSource(
+  owner: string,
+  client: ClientId | undefined,
+  text = '',
+  until?: number,
+): string {
+  const last = client === undefined ? '' : ` ${wordOf(client)}`;
+  if (until === undefined) return firstThatFits([mark(owner), last], text);
+  const head = `${mark(owner)}${endWord(until)}`;
+  return firstThatFits([head, last], text, head);
+}
+
+/** Whether the end of a break-glass grant fits beside the mark and the text of an adopted source. */
+export function hasRoomForEnd(owner: string, text: string): boolean {
+  return Buffer.byteLength(describeSource(owner, undefined, text, 0)) <= DESCRIPTION_BYTES;
+}
+
+/** The instant in the mark at which the break-glass grant of the source ends, in milliseconds since the epoch. */
+export function endOfDescription(description: string): number | undefined {
+  const [head = ''] = description.split(TEXT, 1);
+  const end = Date.parse(/ until=(\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)(?: |$)/.exec(head)?.[1] ?? '');
+  return Number.isNaN(end) ? undefined : end;
+}
+
+function endWord(until: number): string {
+  return ` until=${new Date(until).toISOString()}`;
 }
 
 /**
@@ -34,14 +59,17 @@ export function describeDeny(
   return firstThatFits([`${mark(owner)}${deny}`, client === undefined ? '' : ` ${wordOf(client)}`], text);
 }
 
-/** The head with its last word, or without it, and the text, which nobody else has. */
-function firstThatFits([head, last]: readonly [string, string], text: string): string {
+/** The head with its last word, or without it, and the text, which nobody else has. `least` of the head always stays. */
+function firstThatFits(
+  [head, last]: readonly [string, string],
+  text: string,
+  least = head.split(' ', 1)[0] ?? '',
+): string {
   const end = text === '' ? '' : `${TEXT}${text}`;
   const fits = (whole: string) => Buffer.byteLength(whole) <= DESCRIPTION_BYTES;
   const whole = `${head}${last}${end}`;
   if (fits(whole)) return whole;
-  const [plain = ''] = head.split(' ', 1);
-  return fits(`${head}${end}`) ? `${head}${end}` : `${plain}${end}`;
+  return fits(`${head}${end}`) ? `${head}${end}` : `${least}${end}`;
 }
 
 function wordOf({ provider, clientId }: ClientId): string {

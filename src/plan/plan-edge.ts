@@ -11,9 +11,9 @@ import {
   type EdgeBreakGlass,
   edgeBreakGlass,
   endReason,
+  endToMark,
   hasNoBreakGlass,
   hasOtherBreakGlass,
-  isOfStore,
   keptAccess,
   openedBy,
   openingPart,
@@ -28,7 +28,14 @@ import { namesOf, toGrantText } from './grant-text.js';
 import { type LastApplied, parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { wouldOpen } from './missing-denies.js';
 import { policyOf } from './mode.js';
-import { denyOfDescription, describeDeny, describeSource, textOfDescription } from './ownership.js';
+import {
+  clientOfDescription,
+  denyOfDescription,
+  describeDeny,
+  describeSource,
+  endOfDescription,
+  textOfDescription,
+} from './ownership.js';
 import {
   type ActualAccess,
   type Change,
@@ -61,6 +68,12 @@ interface Edge {
   readonly claimStatus: ClaimStatus;
   readonly glass: EdgeBreakGlass;
   readonly input: DestinationInput;
+}
+
+/** What an edge should be. */
+interface Desired extends DesiredAccess {
+  /** The end of the grants that open more of it than scopes do, for its mark. */
+  readonly until: number | undefined;
 }
 
 /** What an edge becomes. */
@@ -176,30 +189,46 @@ function markedDeny(ours: IntentionSource | undefined) {
 }
 
 /** What the edge should be; undefined if it stays as it is. */
-function desiredOf(edge: Edge): DesiredAccess | undefined {
+function desiredOf(edge: Edge): Desired | undefined {
   const { source, ours, lastApplied, former, claimStatus, glass, input } = edge;
   // The mark names no client, so the client outside may have opened it.
   const mayBeOutside = claimStatus.kind === 'none' && claimStatus.isOutside && former === undefined;
   const isUnknown = isKept(claimStatus, ours, former, input);
-  const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
+  const isLeft =
+    (isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other')) ||
+    (hasNoBreakGlass(glass) && isOpenForCommands(edge));
   if (mayBeOutside || isLeft || isUnclearButGranted(source, claimStatus, input, ours)) return undefined;
   const regular =
     isUnknown && ours !== undefined
       ? keptAccess(ours, former, lastApplied, glass)
       : desiredAccess(source, claimStatus, input, withoutBreakGlass(ours, glass));
-  return withBreakGlass(regular, glass);
+  // What scopes open of it is unknown, so the mark says whether it was more.
+  const scopes =
+    isUnknown && ours !== undefined && endOfDescription(ours.description) !== undefined
+      ? undefined
+      : regular.access;
+  return { ...withBreakGlass(regular, glass), until: endToMark(glass, scopes, ours, input) };
 }
 
-function outcomeOf(edge: Edge, desired: DesiredAccess, staysInEntry: boolean): Outcome {
+/** A command without a daemon knows no grants and no records, so it believes the mark. */
+function isOpenForCommands({ subject, ours, input }: Edge): boolean {
+  const end = ours?.access.kind === 'deny' ? undefined : endOfDescription(ours?.description ?? '');
+  return input.unrecorded?.has(subject) === false && end !== undefined && end > input.breakGlass.now;
+}
+
+function outcomeOf(edge: Edge, desired: Desired, staysInEntry: boolean): Outcome {
   const { source, ours, glass, input } = edge;
   const { plansNarrowing } = policyOf(input.mapping);
   const closing = closingOf(glass, ours?.access);
   const isExplained = closing !== undefined && covers(desired.access, closing.left);
+  // A mark without a record may close what it says, and opens nothing beside that.
+  const isByMark = glass.isOrphaned && !isRecordedHere(edge) && !covers(desired.access, closing?.before);
+  const mayOnlyClose = !plansNarrowing || isByMark;
   const isStep =
     closing !== undefined &&
     !covers(closing.left, closing.before) &&
     (isExplained
-      ? widens(closing.before, desired.access) && !plansNarrowing
+      ? widens(closing.before, desired.access) && mayOnlyClose
       : lossOf(edge, desired).isInferred || !isRecordedHere(edge) || !plansNarrowing);
   const next = isStep ? closing.left : desired.access;
   const goes = next === undefined && (ours !== undefined || lacksWritten(edge));
@@ -207,7 +236,7 @@ function outcomeOf(edge: Edge, desired: DesiredAccess, staysInEntry: boolean): O
   const isNewDeny = markedDeny(ours)?.isNew === true && isRecordedHere(edge);
   const keepsClosed = goes && !isNewDeny && wouldOpen(source, input.entry, input.wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : next;
-  const description = descriptionFor(after, desired.client, ours, input.mapping.owner);
+  const description = descriptionFor(after, desired, ours, input.mapping.owner);
   return { after, description, isStep, isExplained, keepsClosed };
 }
 
@@ -252,10 +281,21 @@ function changeOf(edge: Edge, desired: DesiredAccess, outcome: Outcome, getsReco
       : endsBreakGlass && !widening
         ? closingPart(glass.closing, input)
         : undefined;
-  const isDrift = lastApplied?.digest === digest(after);
+  const endsMark = isSame(before, after) && isMarkOver(edge, description);
+  const isDrift = lastApplied?.digest === digest(after) && !endsMark;
   const loses = narrowing || after === undefined;
   const endsDeny = markedDeny(ours) !== undefined;
-  const reason = reasonOf({ subject, keepsClosed, loses, isDrift, loss, opensBreakGlass, endsDeny, input });
+  const reason = reasonOf({
+    subject,
+    keepsClosed,
+    loses,
+    isDrift,
+    loss,
+    opensBreakGlass,
+    endsDeny,
+    endsMark,
+    input,
+  });
   const client = desired.client ?? former;
   return {
     subject,
@@ -271,7 +311,7 @@ function changeOf(edge: Edge, desired: DesiredAccess, outcome: Outcome, getsReco
     scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : desired.scopes,
     opensBy: isStep ? recordAfterClosing(lastApplied, glass) : desired.opensBy,
     isInferred: narrowing && !isDrift && !wasRemoved && !isUnrecorded && loss.isInferred,
-    ...(isUnrecorded && !(endsBreakGlass && isOfStore(glass)) ? { isUnrecorded } : {}),
+    ...(isUnrecorded && !endsBreakGlass ? { isUnrecorded } : {}),
     ...(breakGlass === undefined ? {} : { breakGlass }),
     narrows: narrowing,
     widens: widening,
@@ -285,6 +325,13 @@ function lossOf(
 ): RevocationCause {
   const desiredScopes = desired.scopes;
   return revocationCause({ claimStatus, lastApplied, former, desiredScopes, current: ours?.access, input });
+}
+
+/** Whether the mark loses the end of a grant that opened the edge. */
+function isMarkOver({ ours, lastApplied }: Edge, description: string): boolean {
+  const isMarked = endOfDescription(ours?.description ?? '') !== undefined;
+  const isLost = endOfDescription(description) === undefined;
+  return isMarked && isLost && (lastApplied?.breakGlass.length ?? 0) > 0;
 }
 
 /** Whether the edge was written and is gone. */
@@ -301,17 +348,21 @@ function losesOnlyRawPaths(before: ActualAccess, after: Access | undefined): boo
   return before?.kind === 'http' && after?.kind === 'http' && covers(after, plainPart(before));
 }
 
-/** A deny keeps its Description. The Description of an access names the client, and keeps the text of an adopted source. */
+/**
+ * A deny keeps its Description. The Description of an access names the client and the end of a break-glass grant, and keeps
+ * the text of an adopted source.
+ */
 function descriptionFor(
   after: Access | undefined,
-  client: PlannedClient | undefined,
+  { client, until }: Desired,
   ours: IntentionSource | undefined,
   owner: string,
 ): string {
-  if (ours !== undefined && (client === undefined || after === undefined || after.kind === 'deny'))
-    return ours.description;
-  if (client === undefined) return `scopemesh:${owner}`;
-  return describeSource(owner, client, ours === undefined ? '' : textOfDescription(ours.description));
+  if (after === undefined || after.kind === 'deny') return ours?.description ?? describeSource(owner, client);
+  if (ours === undefined) return describeSource(owner, client, '', until);
+  if (client === undefined && endOfDescription(ours.description) === until) return ours.description;
+  const named = client ?? clientOfDescription(ours.description);
+  return describeSource(owner, named, textOfDescription(ours.description), until);
 }
 
 function isSettled({ ours }: Edge, { after, description }: Outcome): boolean {
@@ -331,9 +382,11 @@ function reasonOf(facts: {
   loss: RevocationCause;
   opensBreakGlass: boolean;
   endsDeny: boolean;
+  endsMark: boolean;
   input: DestinationInput;
 }): ChangeReason {
   if (facts.isDrift) return 'DriftCorrected';
+  if (facts.endsMark) return 'BreakGlassEnded';
   if (facts.keepsClosed) return 'WildcardWouldAllow';
   if (facts.endsDeny && !facts.opensBreakGlass) return 'DenyEnded';
   if (facts.loses) return facts.loss.reason;

@@ -13,7 +13,6 @@ export class BreakGlasses {
   #grants: readonly BreakGlass[] = [];
   #lastNow = Number.NEGATIVE_INFINITY;
   #aheadMs = 0;
-  #resumedAt = Number.NEGATIVE_INFINITY;
 
   /** `touch`: called for each edge of a grant before and after a change. */
   constructor(touch: (source: ServiceName, destination: ServiceName) => void) {
@@ -31,22 +30,13 @@ export class BreakGlasses {
     for (const each of both) this.#touch(sourceOf(each), destinationOf(each));
   }
 
-  /** `at`: the time by which an earlier process said that grants were open. From now on it is not earlier. */
-  resume(at: number): void {
-    this.#resumedAt = Math.max(this.#resumedAt, at);
-  }
-
   /**
-   * The time by which grants end: that of the clock, but a clock that was set back since the last call, since a grant was
-   * made, or since an earlier process, does not prolong any. For one caller, in the order of time.
+   * The time by which grants end: by the clock, but a clock that was set back since the last call does not prolong any. For
+   * one caller, in the order of time.
    */
   advance(now: number): number {
     if (now < this.#lastNow) this.#aheadMs += this.#lastNow - now;
     this.#lastNow = now;
-    const made = this.#grants.flatMap(({ askedAt, openedAt = 0, endedAt }) =>
-      endedAt === undefined ? Math.max(askedAt, openedAt) : [],
-    );
-    this.#aheadMs = Math.max(this.#aheadMs, ...[...made, this.#resumedAt].map((at) => at - now));
     return now + this.#aheadMs;
   }
 

@@ -2,10 +2,17 @@ import { canonicalJson } from '../model/canonical-json.js';
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { digest } from '../plan/access.js';
+import { endOfDescription, isOwned } from '../plan/ownership.js';
 import { serviceText } from '../plan/world.js';
 import { JwtProviderUse } from './jwt-provider-use.js';
 import { OwnedEdges, type Records } from './owned-edges.js';
 import { ReadOrder } from './read-order.js';
+
+export interface MarkedEnd {
+  readonly destination: ServiceName;
+  /** In milliseconds since the epoch. */
+  readonly ends: readonly number[];
+}
 
 /** The entries of the selection, as last read or written. */
 export class EntryCache {
@@ -36,6 +43,9 @@ export class EntryCache {
   get all(): ReadonlyMap<string, IntentionEntry> {
     return this.#entries;
   }
+
+  /** The destinations with ends of break-glass grants in their marks. */
+  readonly ends = new Map<string, MarkedEnd>();
 
   /** Whether a complete list was applied. */
   get isListed(): boolean {
@@ -139,12 +149,21 @@ export class EntryCache {
     return destination.name === '*' ? select.hasPlace(destination) : select.hasService(destination);
   }
 
+  #putEnd(key: string, entry: IntentionEntry | undefined): void {
+    const ends = (entry?.sources ?? []).flatMap((source) =>
+      isOwned(this.#mapping.owner, source) ? (endOfDescription(source.description) ?? []) : [],
+    );
+    if (entry === undefined || ends.length === 0) this.ends.delete(key);
+    else this.ends.set(key, { destination: entry.destination, ends });
+  }
+
   #set(key: string, read: IntentionEntry | undefined): void {
     const known = this.#entries.get(key);
     const entry = read?.unreadable === undefined ? read : withLastKnown(read, known);
     this.#unshown += Number(entry?.modifyIndex === 0) - Number(known?.modifyIndex === 0);
     this.#owned.replace(known, entry);
     this.#jwtProviderUse.putEntry(key, entry);
+    this.#putEnd(key, entry);
     if (entry === undefined) this.#entries.delete(key);
     else this.#entries.set(key, entry);
   }

@@ -68,6 +68,7 @@ export class WorldState {
   readonly records = new LastAppliedCache();
   readonly everyEntry = () => this.#entries.every();
   readonly unshownWrites = () => this.#entries.unshown;
+  readonly markedEnds = () => this.#entries.ends.values();
   readonly openings = (): ReadonlyMap<string, ClientOpenings> => this.#openings.all;
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
@@ -345,8 +346,7 @@ export class WorldState {
       touches.client({ provider, clientId });
       touches.destinations(this.#destinations.of({ provider, clientId }));
     }
-    // Also clients with ACL objects that no read has shown.
-    this.inferredAcl.touchAll();
+    this.inferredAcl.touchAll(); // also clients with ACL objects that no read has shown
     for (const [key, claimStatus] of this.#claims.claimStatuses.all)
       if (claimStatus.kind !== 'none' && claimStatus.client.provider === provider)
         this.#updateStatuses([key], touches);

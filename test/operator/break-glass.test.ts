@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
@@ -13,43 +12,28 @@ import {
   restoreBreakGlass,
 } from '../../src/operator/break-glass.js';
 import { refuseOpenBreakGlass } from '../../src/operator/eject.js';
-import { BreakGlassFollower } from '../../src/operator/follow-break-glass.js';
-import { parseStoredText, toStoredText } from '../../src/operator/stored-break-glass.js';
+import { followBreakGlass } from '../../src/operator/follow-break-glass.js';
 import { breakGlassState } from '../../src/plan/break-glass.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { inputOf } from '../../src/state/fleet.js';
 import type { WorldState } from '../../src/state/world-state.js';
-import {
-  ALLOW,
-  claiming,
-  client,
-  entry,
-  mapping,
-  NOW,
-  ourSource,
-  planOf,
-  rule,
-  scene,
-} from '../plan/scene.js';
+import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const HOUR = 3_600_000;
-const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
-const SIGNAL = new AbortController().signal;
 const ADA = { id: 'os:ada' };
 const API = { provider: 'main', clientId: 'api' };
+const NO_MARKS = { intentions: [] };
 const REQUEST = { source: 'api', destination: 'billing', reason: 'INC-1', forMs: 2 * HOUR };
 
 let directory: string;
 let store: EmbeddedStore;
 let now: number;
-const kv = new Map<string, string>();
 const queued: Trigger[] = [];
 beforeEach(() => {
   now = NOW;
-  kv.clear();
   queued.length = 0;
   directory = mkdtempSync(join(tmpdir(), 'scopemesh-break-glass-'));
   store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock });
@@ -60,7 +44,7 @@ afterEach(async () => {
 });
 const clock = { now: () => now, sleep: async () => {} };
 
-/** A process on the store and the KV. */
+/** A process on the store. */
 function start(): BreakGlassDeps {
   const world = worldWithTwo();
   // A rule names the service, which has no instance.
@@ -74,24 +58,16 @@ function start(): BreakGlassDeps {
     journal: createJournalMemory(store.journal),
     newId: () => `01JDXK4T0QJ5W3M8V7Z2R6N${String(++ids).padStart(3, '0')}`,
     queue: { add: async (triggers) => void queued.push(...triggers) },
-    consul: {
-      ...deps.consul,
-      breakGlass: {
-        list: async () => new Map(kv),
-        write: async (writes) =>
-          writes.map(({ id, text }) => {
-            if (text === undefined) kv.delete(id);
-            else kv.set(id, text);
-            return { kind: 'written' as const };
-          }),
-      },
-    },
   };
 }
-async function follow(follower: BreakGlassFollower): Promise<number> {
-  const ms = await follower.follow();
-  await follower.record(SIGNAL);
-  return ms;
+/** One process that follows its grants. */
+function followerOf(deps: BreakGlassDeps): () => Promise<number> {
+  let since = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const followed = await followBreakGlass(since, deps);
+    since = followed.now;
+    return followed.nextMs;
+  };
 }
 const stateOf = ({ world }: BreakGlassDeps) =>
   world.breakGlass.all.map((each) => breakGlassState(each, world.mapping, world.breakGlass.timeAt(now)));
@@ -118,35 +94,56 @@ it.each([
   expect((await store.journal.outbox(1)).length).toBe(0);
 });
 
-it('writes a grant to Consul, closes it at its time, and then forgets it in both places', async () => {
+it('closes a grant at its time, and then forgets it', async () => {
   const deps = start();
-  const follower = new BreakGlassFollower(deps);
+  const follow = followerOf(deps);
   expect(await ask(deps)).toMatchObject({ kind: 'done' });
-  expect(await follow(follower)).toBe(2 * HOUR);
-  expect([...kv.values()].map(parseStoredText)).toEqual(deps.world.breakGlass.all);
+  expect(await follow()).toBe(2 * HOUR);
   now += 2 * HOUR - 1;
-  expect([await follow(follower), stateOf(deps)]).toEqual([1, ['open']]);
+  expect([await follow(), stateOf(deps)]).toEqual([1, ['open']]);
   now += 1;
-  await follow(follower);
+  await follow();
   expect(queued.at(-1)).toMatchObject({ key: { kind: 'destination', service: 'billing' }, urgent: true });
   expect(stateOf(deps)).toEqual(['ended']);
   now += 60_000;
-  await follow(follower);
-  expect([kv.size, deps.world.breakGlass.all]).toEqual([0, []]);
+  await follow();
+  expect(deps.world.breakGlass.all).toEqual([]);
   const reasons = (await store.journal.outbox(10)).map(({ reason }) => reason);
   expect(reasons).toEqual(['BreakGlass', 'BreakGlassEnded']);
 });
 
+it('plans the end that only a mark in Consul has, once', async () => {
+  const deps = start();
+  const end = new Date(NOW + HOUR).toISOString();
+  const marked = { ...ourSource('api', ALLOW), description: `scopemesh:pay until=${end}` };
+  deps.world.putEntries([entry('billing', marked, { ...marked, name: 'other', description: 'x' })], NOW);
+  const follow = followerOf(deps);
+  await follow();
+  now = NOW + HOUR - 1;
+  await follow();
+  expect(queued).toEqual([]);
+  now += 1;
+  await follow();
+  await follow();
+  expect(queued).toMatchObject([{ key: { kind: 'destination', service: 'billing' }, urgent: true }]);
+  // A leader that starts later plans it too.
+  await followerOf(deps)();
+  expect(queued).toHaveLength(2);
+  deps.world.putEntries([], NOW);
+  await followerOf(deps)();
+  expect(queued).toHaveLength(2);
+});
+
 it('lets a clock that is set back prolong no grant, in one process and in the next', async () => {
   const deps = start();
-  const follower = new BreakGlassFollower(deps);
+  const follow = followerOf(deps);
   await ask(deps);
   now += HOUR;
-  await follow(follower);
+  await follow();
   now -= 10 * HOUR;
-  expect(await follow(follower)).toBe(HOUR);
+  expect(await follow()).toBe(HOUR);
   now += HOUR;
-  await follow(follower);
+  await follow();
   expect(stateOf(deps)).toEqual(['ended']);
 
   // Two leaders may differ a little, and no more: it is unknown how long the grant was open.
@@ -156,44 +153,13 @@ it('lets a clock that is set back prolong no grant, in one process and in the ne
     now = at;
     const next = start();
     await restoreBreakGlass(next);
-    return { ms: await follow(new BreakGlassFollower(next)), states: stateOf(next) };
+    return { ms: await followerOf(next)(), states: stateOf(next) };
   };
-  expect(await restarted(openedAt - 30_000)).toEqual({ ms: 2 * HOUR, states: ['ended', 'open'] });
+  expect(await restarted(openedAt - 30_000)).toEqual({ ms: 2 * HOUR + 30_000, states: ['ended', 'open'] });
   expect(await restarted(openedAt - 61_000)).toEqual({
     ms: Number.POSITIVE_INFINITY,
     states: ['ended', 'ended'],
   });
-});
-
-it('counts the time that passed before a restart, although the clock was set back over it', async () => {
-  const deps = start();
-  const follower = new BreakGlassFollower(deps);
-  await ask(deps);
-  now += HOUR;
-  await follow(follower);
-  now -= HOUR / 2;
-  const next = start();
-  await restoreBreakGlass(next);
-  const later = new BreakGlassFollower(next);
-  expect(await follow(later)).toBe(HOUR);
-  now += HOUR;
-  await follow(later);
-  expect(stateOf(next)).toEqual(['ended']);
-});
-
-it('knows the next end exactly while the store refuses the time that passed, and logs that once', async () => {
-  const warnings: string[] = [];
-  const deps = start();
-  const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
-  await ask(deps);
-  const journal = createJournalMemory(store.journal);
-  vi.spyOn(journal, 'settle').mockRejectedValue(new Error('the store is away'));
-  const follower = new BreakGlassFollower({ ...deps, journal, logger });
-  now += HOUR;
-  expect(await follower.follow()).toBe(HOUR);
-  now += 1_000;
-  expect(await follower.follow()).toBe(HOUR - 1_000);
-  expect(warnings).toEqual([expect.stringContaining('could not be recorded')]);
 });
 
 it.each([
@@ -208,11 +174,11 @@ it.each([
   stop(world);
   const input = inputOf(world, { partition: 'default', namespace: 'default', name: 'billing' }, now);
   expect(planDestination(input).changes).toEqual([]);
-  await follow(new BreakGlassFollower(deps));
+  await followerOf(deps)();
   expect(stateOf(deps)).toEqual(['ended']);
   world.setClientBlock(API, undefined);
   putApi(world, [client('api', [])]);
-  await follow(new BreakGlassFollower(deps));
+  await followerOf(deps)();
   expect(stateOf(deps)).toEqual(['ended']);
 });
 
@@ -230,7 +196,7 @@ it('is kept, with a warning, while its edge is still open', async () => {
   const deps = start();
   await ask(deps);
   const warn = vi.fn();
-  const follower = new BreakGlassFollower({ ...deps, logger: { ...deps.logger, warn } });
+  const follow = followerOf({ ...deps, logger: { ...deps.logger, warn } });
   const [{ id = '' } = {}] = deps.world.breakGlass.all;
   const isManaged = {
     ...entry('billing', ourSource('api', ALLOW)),
@@ -238,71 +204,28 @@ it('is kept, with a warning, while its edge is still open', async () => {
   };
   deps.world.putEntries([isManaged], NOW);
   now += 2 * HOUR;
-  await follow(follower);
+  await follow();
   now += HOUR;
-  for (let round = 0; round < 2; round++) await follow(follower);
+  for (let round = 0; round < 2; round++) await follow();
   expect(deps.world.breakGlass.all).toMatchObject([{ id }]);
-  expect([...kv.keys()]).toEqual([id]);
   expect(warn.mock.calls.filter(([, text]) => String(text).includes('still open'))).toHaveLength(1);
   deps.world.putEntries([], NOW);
-  await follow(follower);
-  expect([deps.world.breakGlass.all, kv.size]).toEqual([[], 0]);
-});
-
-it('takes no record from Consul beside its own, or later', async () => {
-  const deps = start();
-  const follower = new BreakGlassFollower(deps);
-  await ask(deps);
-  const [mine] = deps.world.breakGlass.all;
-  if (mine === undefined) throw new Error('there is no grant');
-  const invent = (digit: string) =>
-    kv.set(ID.replace('0', digit), toStoredText({ ...mine, id: ID.replace('0', digit) }));
-  invent('1');
-  await follow(follower);
-  invent('2');
-  now += 61_000;
-  await follow(follower);
-  expect(deps.world.breakGlass.all).toEqual([mine]);
-});
-
-it('adopts from Consul what a lost store had, and nothing that another writer invented', async () => {
-  const grant: BreakGlass = {
-    ...{ id: ID, source: 'api', destination: 'billing', partition: 'default', namespace: 'default' },
-    ...{ reason: 'INC-1', forMs: 2 * HOUR, duringFreeze: false, askedAt: NOW, askedBy: ADA, openedAt: NOW },
-  };
-  const future = { ...grant, id: ID.replace('0', '1'), openedAt: NOW + 900 * HOUR, forMs: 300 * HOUR };
-  kv.set(ID, toStoredText(grant));
-  kv.set(future.id, toStoredText(future));
-  kv.set(ID.replace('0', '2'), toStoredText(grant));
-  kv.set(ID.replace('0', '3'), '{"id":1}');
-  kv.set(ID.replace('0', '4'), 'no JSON');
-  const deps = start();
-  const warn = vi.fn();
-  await follow(new BreakGlassFollower({ ...deps, logger: { ...deps.logger, warn } }));
-  expect(deps.world.breakGlass.all).toMatchObject([
-    { id: ID, isAdopted: true },
-    { id: future.id, isAdopted: true, openedAt: NOW },
-  ]);
-  expect(warn.mock.calls.filter(([, text]) => String(text).includes('is ignored'))).toHaveLength(3);
-  // Neither opens anything, and the configuration bounds both.
-  const mine = { mapping: deps.world.mapping, breakGlass: deps.world.breakGlass.all };
-  expect(planOf(scene(mine), 'billing').changes).toEqual([]);
-  now += 4 * HOUR;
-  expect(stateOf(deps)).toEqual(['ended', 'ended']);
+  await follow();
+  expect(deps.world.breakGlass.all).toEqual([]);
 });
 
 it('keeps eject away while its edge is open', async () => {
   const deps = start();
-  expect(() => refuseOpenBreakGlass(deps)).not.toThrow();
+  expect(() => refuseOpenBreakGlass(NO_MARKS, deps)).not.toThrow();
   await ask(deps);
   const [{ id = '' } = {}] = deps.world.breakGlass.all;
-  expect(() => refuseOpenBreakGlass(deps)).toThrow(id);
+  expect(() => refuseOpenBreakGlass(NO_MARKS, deps)).toThrow(id);
   deps.world.putEntries([entry('billing', ourSource('api', ALLOW))], NOW);
   now += 3 * HOUR;
-  await follow(new BreakGlassFollower(deps));
-  expect(() => refuseOpenBreakGlass(deps)).toThrow(id);
+  await followerOf(deps)();
+  expect(() => refuseOpenBreakGlass(NO_MARKS, deps)).toThrow(id);
   deps.world.putEntries([], NOW);
-  expect(() => refuseOpenBreakGlass(deps)).not.toThrow();
+  expect(() => refuseOpenBreakGlass(NO_MARKS, deps)).not.toThrow();
 });
 
 it.each([

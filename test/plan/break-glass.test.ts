@@ -20,7 +20,6 @@ import {
   keyOf,
   mapping,
   NOW,
-  ourSource,
   planOf,
   plansOf,
   rule,
@@ -98,23 +97,6 @@ describe('a break-glass grant', () => {
     ]);
   });
 
-  test('waits for a person where only Consul knows the grant that closes an edge without a record', () => {
-    const edge = granted({
-      clients: [client('web', ['orders'])],
-      mapping: on({ rules: [] }),
-      entries: entriesOf(entry('orders', ourSource('web', ALLOW))),
-      unrecorded: undefined,
-    });
-    const ended = (isAdopted: boolean) =>
-      planOf({
-        ...edge,
-        breakGlass: [glass({ endedAt: NOW, ...(isAdopted ? { isAdopted: true as const } : {}) })],
-      }).changes;
-    expect(ended(true)).toMatchObject([{ after: undefined, isUnrecorded: true }]);
-    expect(ended(false)).toMatchObject([{ after: undefined, reason: 'BreakGlassEnded' }]);
-    expect(ended(false)[0]?.isUnrecorded).toBeUndefined();
-  });
-
   test('stays closed for the client that its source claimed, whatever it claims now', () => {
     const clientBlocks = new Map([[clientText(WEB), 'ClientQuarantined' as const]]);
     for (const services of [[claiming('web', '')], [], [claiming('web', 'other')]]) {
@@ -139,15 +121,22 @@ describe('a break-glass grant', () => {
     expect(closed.written.get(SUBJECT)).not.toContain(ID);
   });
 
-  test('that a scope makes superfluous is forgotten without a change', () => {
+  test('that a scope makes superfluous is forgotten without a change of access', () => {
     const both = later(opened(), 0, {
       mapping: on({ rules: [rule('orders', 'orders')] }),
       clients: [client('web', ['orders'])],
     });
     expect(planOf(both)).toMatchObject({ changes: [] });
-    const { changes, records } = planOf(later(both, HOUR));
-    expect(changes).toEqual([]);
-    expect(records?.get(SUBJECT)).toBe(toLastAppliedText(ALLOW, ['orders']));
+    const end = later(both, HOUR);
+    expect(planOf(end).changes).toMatchObject([
+      { reason: 'BreakGlassEnded', after: ALLOW, narrows: false, widens: false },
+    ]);
+    const closed = sceneAfter(end, plansOf(end));
+    expect(planOf(closed).changes).toEqual([]);
+    expect(closed.written.get(SUBJECT)).toBe(toLastAppliedText(ALLOW, ['orders']));
+    expect(closed.entries.get('default/default/orders')?.sources).toMatchObject([
+      { description: 'scopemesh:pay client=main/web' },
+    ]);
   });
 
   test.each<[string, Partial<Scene>]>([
@@ -239,24 +228,6 @@ describe('a break-glass grant', () => {
     expect(plan(false)).toMatchObject({ changes: [], holds: [{ reason: 'Frozen' }] });
     expect(plan(true).changes).toMatchObject([{ reason: 'BreakGlass' }]);
   });
-
-  test('that only Consul knows keeps what is open and opens nothing', () => {
-    const adopted = glass({ isAdopted: true });
-    expect(planOf(granted({ breakGlass: [adopted] })).changes).toEqual([]);
-    const kept = granted({
-      breakGlass: [adopted],
-      entries: entriesOf(entry('orders', ourSource('web', ALLOW))),
-      unrecorded: undefined,
-    });
-    expect(planOf(kept)).toMatchObject({ changes: [], holds: [] });
-    const scoped = opened({
-      mapping: on({ rules: [rule('orders', 'orders')] }),
-      clients: [client('web', ['orders'])],
-      breakGlass: [],
-    });
-    const revoked = later(scoped, 0, { clients: [client('web', [])], breakGlass: [adopted] });
-    expect(planOf(revoked).changes).toMatchObject([{ reason: 'ScopeRevoked', after: undefined }]);
-  });
 });
 
 describe('the state of a break-glass grant', () => {
@@ -278,6 +249,8 @@ describe('the state of a break-glass grant', () => {
     expect(state({}, two)).toBe('ended');
     expect(state({ approvedBy: { id: 'token:Ana' } }, two)).toBe('ended');
     expect(state({ approvedBy: { id: 'os:bob' } }, two)).toBe('open');
+    expect(state({}, {}, NOW - HOUR - 60_001)).toBe('ended');
+    expect(state({}, {}, NOW - HOUR - 60_000)).toBe('open');
     expect(breakGlassState(unopened, on(two), NOW - 1)).toBe('asked');
     expect(breakGlassState(unopened, on(two), NOW)).toBe('ended');
     expect(isSamePerson({ id: 'oidc: ANA' }, { id: 'token:ana' })).toBe(true);

@@ -11,7 +11,6 @@ import {
   endReason,
   hasNoBreakGlass,
   hasOtherBreakGlass,
-  isOfStore,
   keptAccess,
   openingPart,
   recordAfterClosing,
@@ -267,15 +266,11 @@ describe('what scopes may keep of an edge', () => {
 });
 
 describe('the records of grants', () => {
-  test('say whether a grant is about the edge at all, and whether the store knows it', () => {
+  test('say whether a grant is about the edge at all', () => {
     expect(hasNoBreakGlass(NO)).toBe(true);
     for (const changes of [{ opening: opening(glass()) }, { closing: [ended()] }, { isOrphaned: true }])
       expect(hasNoBreakGlass({ ...NO, ...changes })).toBe(false);
     expect(hasNoBreakGlass({ ...NO, opening: opening(glass()), closing: [ended()] })).toBe(false);
-    expect(isOfStore(NO)).toBe(false);
-    expect(isOfStore({ ...NO, isOrphaned: true })).toBe(true);
-    expect(isOfStore({ ...NO, closing: [ended({ isAdopted: true })] })).toBe(false);
-    expect(isOfStore({ ...NO, closing: [ended({ isAdopted: true }), ended()] })).toBe(true);
   });
 
   test('keep the scopes and the grants that stay when a grant closes', () => {
@@ -308,16 +303,12 @@ test('a grant is shown with its end as the file allows it now', () => {
     openedAt: at(-HOUR),
     approvedBy: null,
     until: at(HOUR),
-    isAdopted: false,
   });
-  expect(
-    view({ endedAt: NOW, methods: ['GET'], path: '/a', approvedBy: { id: 'x' }, isAdopted: true }),
-  ).toMatchObject({
+  expect(view({ endedAt: NOW, methods: ['GET'], path: '/a', approvedBy: { id: 'x' } })).toMatchObject({
     methods: ['GET'],
     path: '/a',
     approvedBy: 'x',
     until: at(0),
-    isAdopted: true,
   });
   expect(view({}, mapping()).until).toBe(at(-HOUR));
   const { openedAt: _, ...asked } = glass();

@@ -150,7 +150,6 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
           return writes.map(() => ({ kind: 'written' as const }));
         },
       },
-      breakGlass: { list: async () => new Map(), write: refuse },
       lock: {
         key: 'leader',
         read: refuse,

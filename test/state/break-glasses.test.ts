@@ -24,15 +24,6 @@ describe('the time by which break-glass grants end', () => {
     expect([1_000, 400, 500].map((now) => grants.advance(now))).toEqual([1_000, 1_000, 1_100]);
     expect(grants.timeAt(600)).toBe(1_200);
   });
-
-  test('is never before a grant was made or opened, or an earlier process ran', () => {
-    const grants = quiet();
-    grants.set([glass({ askedAt: 200, openedAt: 300 }), glass({ askedAt: 9_000, endedAt: 9_500 })]);
-    expect([100, 150].map((now) => grants.advance(now))).toEqual([300, 350]);
-    grants.resume(800);
-    grants.resume(700);
-    expect(grants.advance(160)).toBe(800);
-  });
 });
 
 test('the grants of an edge are those between its two services, in their place', () => {

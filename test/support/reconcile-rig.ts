@@ -96,7 +96,6 @@ export function withIntentions(
     intentions: { ...consul.intentions, ...change(consul.intentions) },
     claims: consul.claims,
     quarantines: consul.quarantines,
-    breakGlass: consul.breakGlass,
     lock: consul.lock,
     clusterId: consul.clusterId,
     canary: consul.canary,

@@ -57,8 +57,8 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   const { mapping } = deps.world;
   if (!policyOf(mapping).writes)
     throw configError('nothing is written in mode observe; set mode: extend for scopemesh eject');
-  refuseOpenBreakGlass(deps);
   const marks = await readMarks(deps, cli.signal);
+  refuseOpenBreakGlass(marks, deps);
   refuseOpenDenies(marks, deps);
   const removable = marks.intentions.filter(({ why }) => why === undefined);
   const removableAcl = marks.acl.filter(({ why }) => why === undefined).map(({ change }) => change);

@@ -12,7 +12,6 @@ import { deleteTokens, listTokens } from './acl-tokens.js';
 import { deleteAcl, writeAcl } from './acl-write.js';
 import { type Address, parseAddress } from './address.js';
 import { parseJson, readComplete } from './answer.js';
-import { createBreakGlassRecords } from './break-glass.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
 import { createConsulClient } from './consul-client.js';
@@ -32,7 +31,7 @@ import { UnreadableEntries } from './unreadable-entries.js';
 import { watchTable } from './watch.js';
 
 export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeoutMs' | 'maxBytes'>, Runtime {
-  /** Names the KV folders `claims/`, `quarantine/` and `break-glass/` below `scopemesh/<owner>/`. */
+  /** Names the KV folders `claims/` and `quarantine/` below `scopemesh/<owner>/`. */
   readonly owner: string;
   /** For each exchange except blocking queries; 10 s by default. */
   readonly requestTimeoutMs?: number | undefined;
@@ -79,7 +78,6 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     intentions: createIntentions(transport, guard, unreadable),
     claims: createClaimRecords(transport, owner, unreadable),
     quarantines: createQuarantineRecords(transport, owner),
-    breakGlass: createBreakGlassRecords(transport, owner),
     lock: createLeaderLock(client, transport, owner),
     clusterId: createClusterId(transport, owner),
     canary: createCanary(transport, owner),

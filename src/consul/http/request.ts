@@ -4,7 +4,7 @@ import type { Query } from './place.js';
 export type Operation =
   | `intentions.${'list' | 'read' | 'write' | 'delete'}`
   | `jwt-providers.${'list' | 'write' | 'delete'}`
-  | `${'claims' | 'quarantines' | 'break-glass'}.${'list' | 'write'}`
+  | `${'claims' | 'quarantines'}.${'list' | 'write'}`
   | `lock.${'read' | 'session' | 'renew' | 'acquire' | 'end'}`
   | `cluster.${'read' | 'write'}`
   | `catalog.${'services' | 'service' | 'nodes' | 'node'}`

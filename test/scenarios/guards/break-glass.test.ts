@@ -1,3 +1,5 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Daemon, DaemonOptions, Rig } from '../../support/daemon.js';
 import { BOB, EDGE, HTTP, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
@@ -76,6 +78,27 @@ describe('a break-glass grant', () => {
     daemon = await rig.start();
     await isClosed(rig, 'other');
     await rig.decided({ subject: OTHER, reason: 'BreakGlassEnded' });
+  });
+
+  it('of a lost store keeps its edge until the end in its mark, and closes it then', async () => {
+    await running();
+    await ask();
+    await isOpen(rig, 'allow', 'other');
+    await daemon.idle();
+    await daemon.stop();
+    await rig.forgetDecisions();
+    for (const name of readdirSync(rig.directory).filter((each) => each.includes('.db')))
+      rmSync(join(rig.directory, name));
+    daemon = await rig.start();
+    await daemon.idle();
+    await isOpen(rig, 'allow', 'other');
+    expect(await daemon.status()).toMatchObject({
+      breakGlass: [],
+      holds: [{ subject: OTHER, reason: 'MarkUnrecorded' }],
+    });
+    rig.clock.advance(2 * HOUR);
+    await isClosed(rig, 'other');
+    await rig.decided({ subject: OTHER, reason: 'BreakGlassEnded', outcome: 'applied' });
   });
 
   it('needs another person where two must approve', async () => {
