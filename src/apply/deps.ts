@@ -48,6 +48,7 @@ export interface PlanWriteDeps extends ApplyDeps, StampDeps {
   readonly world: WorldState;
   readonly window: RevocationWindow;
   readonly contention: Contention;
+  readonly markHolds: HoldBudget;
 }
 
 /** The dependencies of the record of what somebody else removed. */
@@ -62,7 +63,7 @@ export interface HoldDeps extends ApplyDeps, StampDeps {
   readonly clock: Clock;
   readonly world: WorldState;
   readonly claimHolds: HoldBudget;
-  /** Of `MarkUnrecorded`, by destination. */
+  /** Of what follows from a mark without a record, by destination. */
   readonly markHolds: HoldBudget;
 }
 

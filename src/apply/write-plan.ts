@@ -25,7 +25,7 @@ export async function writePlan(
   deps: PlanWriteDeps,
   signal: AbortSignal,
 ): Promise<EntryEnd> {
-  const { world, window, contention, clock, consul, keyValues, metrics, queue, logger } = deps;
+  const { world, window, contention, markHolds, clock, consul, keyValues, metrics, queue, logger } = deps;
   const { key, destination, changes, replaced, overtaken } = write;
   if (changes.length === 0) {
     await withdraw(key, replaced, deps);
@@ -56,7 +56,8 @@ export async function writePlan(
         // An edge that this write removes counts, although an earlier write of it was never made.
         for (const draft of overtaken)
           if (mayRemove(draft) && !narrowed.has(draft.subject)) window.releaseEdge(draft.subject);
-        for (const { subject, reason } of part) {
+        for (const { subject, reason, breakGlass } of part) {
+          if (breakGlass?.isByMark === true) markHolds.take(destination, now);
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.confirmEdge(subject);
         }

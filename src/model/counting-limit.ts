@@ -18,8 +18,13 @@ export class CountingLimit {
   }
 
   mayPass(now: number): boolean {
+    return this.left(now) >= 1;
+  }
+
+  /** How many more may pass at once. */
+  left(now: number): number {
     this.#fill(now);
-    return this.#left >= 1;
+    return Math.floor(this.#left);
   }
 
   /** Whether one more may pass. */

@@ -1,5 +1,6 @@
 import type { BreakGlass } from '../model/break-glass.js';
 import type { ChangeReason } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { covers, intersection, union, without } from './access.js';
 import { classify, needsHuman } from './actor.js';
@@ -41,8 +42,10 @@ export interface EdgeBreakGlass {
   readonly opened: readonly BreakGlass[];
   /** They opened the edge, as far as it is recorded, and do not any more. */
   readonly closing: readonly BreakGlass[];
-  /** Nothing else opened the edge than a grant that is not known any more, as a record or, without one, the mark says. */
+  /** Nothing else opened the edge than a grant that is not known any more, as a record or `markedEnd` says. */
   readonly isOrphaned: boolean;
+  /** Without a record: the end of a grant in the mark, which is over. */
+  readonly markedEnd?: number;
   /** Why grants that are open do not open the edge. */
   readonly holds: readonly Hold[];
 }
@@ -61,12 +64,14 @@ export function edgeBreakGlass(
 ): EdgeBreakGlass {
   const { destination, mapping, breakGlass } = input;
   const here = breakGlass.grants.filter((each) => isOfEdge(each, source, destination));
+  const markedEnd = overByMark(ours, input);
   const isOrphaned =
     (lastApplied !== undefined &&
       lastApplied.grants.length === 0 &&
       lastApplied.breakGlass.some((id) => !here.some((each) => each.id === id))) ||
-    isOverByMark(ours, input);
-  if (here.length === 0) return { ...NONE, isOrphaned };
+    markedEnd !== undefined;
+  const orphan = { isOrphaned, ...definedFields({ markedEnd }) };
+  if (here.length === 0) return { ...NONE, ...orphan };
   const open = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'open');
   const wasApplied = ({ id }: BreakGlass) => lastApplied === undefined || lastApplied.breakGlass.includes(id);
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
@@ -95,21 +100,22 @@ export function edgeBreakGlass(
   }
   const ended = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'ended');
   const opened = opening.map(({ glass }) => glass).filter(wasApplied);
-  return { opening, opened, closing: [...ended, ...refused].filter(wasApplied), isOrphaned, holds };
+  return { opening, opened, closing: [...ended, ...refused].filter(wasApplied), ...orphan, holds };
 }
 
 /**
- * Whether a grant opened this source of which nothing but the mark is left, and is over. Everybody who may write the entry can
+ * The end of the grant that opened this source, if it is over and nothing but the mark is left of it. Everybody who may write the entry can
  * write that mark, and can close the edge anyway. No grant ends later than the longest one that begins now, so neither a later
  * end nor a clock that is set back keeps anything open.
  */
-function isOverByMark(ours: IntentionSource | undefined, input: DestinationInput): boolean {
-  if (ours === undefined || ours.access.kind === 'deny' || ours.access.kind === 'other') return false;
+function overByMark(ours: IntentionSource | undefined, input: DestinationInput): number | undefined {
+  if (ours === undefined || ours.access.kind === 'deny' || ours.access.kind === 'other') return undefined;
   const end = endOfDescription(ours.description);
-  if (end === undefined || isRecorded(input.destination, ours, input)) return false;
+  if (end === undefined || isRecorded(input.destination, ours, input)) return undefined;
   const { breakGlass: limits } = input.mapping;
   const { now } = input.breakGlass;
-  return limits === undefined || end <= now || end - now > limits.longestMs + CLOCKS_APART_MS;
+  const isOver = limits === undefined || end <= now || end - now > limits.longestMs + CLOCKS_APART_MS;
+  return isOver ? end : undefined;
 }
 
 /** The end of a grant is in the mark of its source, for a leader without the store. */
@@ -283,17 +289,20 @@ export function openingPart(
   };
 }
 
-export function closingPart(closing: readonly BreakGlass[], { mapping }: DestinationInput): BreakGlassPart {
+export function closingPart(
+  { closing, markedEnd }: Pick<EdgeBreakGlass, 'closing' | 'markedEnd'>,
+  { mapping }: DestinationInput,
+): BreakGlassPart {
   const limits = mapping.breakGlass ?? { longestMs: 0 };
-  return {
-    detail:
-      closing.length === 0
-        ? 'a break-glass grant that is over opened it'
-        : closing.map((each) => breakGlassText(each, each.endedAt ?? endOf(each, limits))).join('; '),
-    by: undefined,
-    does: 'close',
-    passesFreeze: true,
-  };
+  const part = { by: undefined, does: 'close', passesFreeze: true } as const;
+  if (closing.length > 0) {
+    const texts = closing.map((each) => breakGlassText(each, each.endedAt ?? endOf(each, limits)));
+    return { ...part, detail: texts.join('; ') };
+  }
+  if (markedEnd === undefined) return { ...part, detail: 'a break-glass grant that is over opened it' };
+  const until = new Date(markedEnd).toISOString();
+  const detail = `only the mark of the source says that a break-glass grant opened it, until ${until}; no record of scopemesh names the grant`;
+  return { ...part, detail, isByMark: true };
 }
 
 /** What an edge keeps when its break-glass grants close; undefined if none closes here. */

@@ -222,7 +222,7 @@ function outcomeOf(edge: Edge, desired: Desired, staysInEntry: boolean): Outcome
   const closing = closingOf(glass, ours?.access);
   const isExplained = closing !== undefined && covers(desired.access, closing.left);
   // A mark without a record may close what it says, and opens nothing beside that.
-  const isByMark = glass.isOrphaned && !isRecordedHere(edge) && !covers(desired.access, closing?.before);
+  const isByMark = glass.markedEnd !== undefined && !covers(desired.access, closing?.before);
   const mayOnlyClose = !plansNarrowing || isByMark;
   const isStep =
     closing !== undefined &&
@@ -279,7 +279,7 @@ function changeOf(edge: Edge, desired: DesiredAccess, outcome: Outcome, getsReco
     opensBreakGlass && !narrowing
       ? openingPart(glass.opening, input)
       : endsBreakGlass && !widening
-        ? closingPart(glass.closing, input)
+        ? closingPart(glass, input)
         : undefined;
   const endsMark = isSame(before, after) && isMarkOver(edge, description);
   const isDrift = lastApplied?.digest === digest(after) && !endsMark;

@@ -25,6 +25,8 @@ export interface BreakGlassPart {
   readonly by: Principal | undefined;
   /** All of them pass a freeze. */
   readonly passesFreeze: boolean;
+  /** Nothing but the mark of the source says that a grant opened it. Every writer of the entry can write that. */
+  readonly isByMark?: boolean;
 }
 
 /** What a change owes to the ruling of a person. */

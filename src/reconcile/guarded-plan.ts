@@ -32,12 +32,15 @@ async function planOnce(basis: PlanBasis, deps: DestinationDeps, signal: AbortSi
   const planned = await planFresh(basis, deps, signal);
   if (planned.waitMs !== undefined) return { ...planned, used: [] };
   const { destination, entry, mapping } = planned.input;
-  const kind = guardableEdges(planned.plan, (changes) =>
-    deps.consul.intentions.sizeOf(
-      destination,
-      entry,
-      sourcesAfter(entry?.sources ?? [], changes, mapping.owner),
-    ),
+  const kind = guardableEdges(
+    planned.plan,
+    (changes) =>
+      deps.consul.intentions.sizeOf(
+        destination,
+        entry,
+        sourcesAfter(entry?.sources ?? [], changes, mapping.owner),
+      ),
+    deps.markHolds.room(destination, deps.clock.now()),
   );
   const facts = await guardFacts(kind.losses, basis.record.holds, deps, planned.job.triggers);
   const { changes, holds, used, rejections } = guard(kind, facts);

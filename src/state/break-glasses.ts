@@ -30,6 +30,11 @@ export class BreakGlasses {
     for (const each of both) this.#touch(sourceOf(each), destinationOf(each));
   }
 
+  /** `at`: an instant of an earlier process. */
+  begin(at: number): void {
+    this.#lastNow = Math.max(this.#lastNow, at);
+  }
+
   /**
    * The time by which grants end: by the clock, but a clock that was set back since the last call does not prolong any. For
    * one caller, in the order of time.

@@ -39,6 +39,12 @@ export class HoldBudget {
     return limit.report();
   }
 
+  /** How many may be recorded now. */
+  room(serviceName: ServiceName, now: number): number {
+    const ofService = this.#services.get(serviceText(serviceName))?.left(now) ?? this.#each.burst;
+    return Math.min(ofService, this.#all.left(now));
+  }
+
   /** Services with holds that were not recorded, and how many. `isDue`: one more may be recorded now. */
   suppressed(
     now: number,

@@ -203,16 +203,20 @@ describe('a break-glass grant that is over', () => {
 
   test('is named with its end, or as forgotten', () => {
     const input = { mapping: on() } as Parameters<typeof closingPart>[1];
-    expect(closingPart([ended()], input)).toEqual({
+    expect(closingPart({ closing: [ended()] }, input)).toEqual({
       detail: expect.stringContaining(`${ID} until ${new Date(NOW).toISOString()}`),
       by: undefined,
       does: 'close',
       passesFreeze: true,
     });
-    expect(closingPart([], input).detail).toBe('a break-glass grant that is over opened it');
-    expect(closingPart([glass()], { mapping: mapping() } as typeof input).detail).toContain(
+    expect(closingPart({ closing: [] }, input).detail).toBe('a break-glass grant that is over opened it');
+    expect(closingPart({ closing: [glass()] }, { mapping: mapping() } as typeof input).detail).toContain(
       new Date(NOW - HOUR).toISOString(),
     );
+    const byMark = closingPart({ closing: [], markedEnd: NOW }, input);
+    expect(byMark.detail).toMatch(/^only the mark of the source says .* until 2027-01-15T08:00:00.000Z;/);
+    expect(byMark.isByMark).toBe(true);
+    expect(closingPart({ closing: [ended()], markedEnd: NOW }, input)).not.toHaveProperty('isByMark');
   });
 
   test('ends with a cause of its own, unless a fact that no read decides says more', () => {

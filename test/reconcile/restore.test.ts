@@ -54,3 +54,14 @@ it('the next leader on the store knows the window of the mass guard and the cont
   expect(third.contention.isContended(WEB, NOW)).toBe(true);
   expect(third.window.used(NOW)).toBe(3);
 });
+
+it('a clock that was set back since the last complete read of a directory prolongs no break-glass grant', async () => {
+  const { deps } = depsOf(worldWithTwo(), {});
+  const at = new Date(NOW + 3_600_000).toISOString();
+  await deps.keyValues.set('directory/main', JSON.stringify({ at, clients: 1, requests: 1 }));
+  await restoreMemory(deps);
+  expect(deps.world.breakGlass.timeAt(NOW + 5)).toBe(NOW + 3_600_005);
+  const { deps: first } = depsOf(worldWithTwo(), {});
+  await restoreMemory(first);
+  expect(first.world.breakGlass.timeAt(NOW)).toBe(NOW);
+});

@@ -24,6 +24,24 @@ describe('what is known of the entries', () => {
     expect(cache.owned.count).toBe(0);
   });
 
+  test('has the ends of break-glass grants in our marks, of each destination, until they are gone', () => {
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
+    const until = (name: string, owner = 'pay') => ({
+      ...ourSource(name, ALLOW),
+      description: `scopemesh:${owner} until=2027-01-15T09:00:00.000Z`,
+    });
+    const ends = () => [...cache.ends.values()].map((each) => [each.destination.name, each.ends]);
+    const two = { ...entry('orders', until('web'), until('api'), until('db', 'other')), modifyIndex: 10 };
+    cache.replaceAll([two, { ...entry('billing', ourSource('web', ALLOW)), modifyIndex: 10 }], 1);
+    const end = Date.parse('2027-01-15T09:00:00.000Z');
+    expect(ends()).toEqual([['orders', [end, end]]]);
+    cache.replace(named('billing'), { ...entry('billing', until('web')), modifyIndex: 11 }, 2);
+    cache.replace(named('orders'), at(12), 3);
+    expect(ends()).toEqual([['billing', [end]]]);
+    cache.replaceAll([at(12)], 4);
+    expect(ends()).toEqual([]);
+  });
+
   test('is not put back by a list that was read before our own write or delete', () => {
     const cache = new EntryCache(mapping(), new LastAppliedCache());
     cache.replaceAll([at(10)], 1);

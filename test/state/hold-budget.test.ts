@@ -43,6 +43,15 @@ describe('the budget of claim holds', () => {
     expect(budget.suppressed(NOW).length).toBeLessThanOrEqual(10_000);
   });
 
+  it('says how many may be recorded, of one service and of all', () => {
+    const budget = new HoldBudget({ burst: 3, everyMs: 1_000 });
+    const room = (name: string, ms = 0) => budget.room(named(name), NOW + ms);
+    budget.take(named('web'), NOW);
+    expect([room('web'), room('api'), room('web', 999), room('web', 1_000)]).toEqual([2, 3, 2, 3]);
+    for (let at = 0; at < 9_998; at++) budget.take(named(`other-${at}`), NOW + 1_000);
+    expect([room('web', 1_000), room('api', 1_000)]).toEqual([1, 1]);
+  });
+
   it('says when a hold that was not recorded may be', () => {
     const budget = new HoldBudget();
     for (let at = 0; at < 12; at++) budget.take(named('mallory'), NOW);

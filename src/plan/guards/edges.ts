@@ -3,17 +3,23 @@ import { type Change, type Plan, toHold } from '../plan.js';
 import type { Loss } from './guard.js';
 import type { Guardable } from './guards.js';
 
-/** The plan of one destination, as guards see it. */
+/**
+ * The plan of one destination, as guards see it. `markRoom`: so many edges may close because of their marks alone. Everybody
+ * who writes the entry can make such marks without end, so the others wait as edges without a record.
+ */
 export function guardableEdges(
   plan: Plan,
   sizeAfter?: (changes: readonly Change[]) => number,
+  markRoom = Number.POSITIVE_INFINITY,
 ): Guardable<Change, Plan> {
+  let byMark = 0;
   return {
     plan,
     losses: plan.changes.flatMap((change): Loss | readonly [] => {
-      const { subject, isInferred, isUnrecorded } = change;
-      if (isUnrecorded === true)
-        return { subject, hold: toHold(change, 'MarkUnrecorded', 'approved'), isUnrecorded };
+      const { subject, isInferred, breakGlass } = change;
+      const isUnrecorded =
+        change.isUnrecorded === true || (breakGlass?.isByMark === true && ++byMark > markRoom);
+      if (isUnrecorded) return { subject, hold: toHold(change, 'MarkUnrecorded', 'approved'), isUnrecorded };
       return isInferred ? { subject, hold: toHold(change, 'RevocationLimit', 'approved') } : [];
     }),
     keeping: (kept) => ({ ...plan, changes: plan.changes.filter(({ subject }) => !kept.has(subject)) }),

@@ -8,6 +8,7 @@ import {
   ejectEntry,
   ejectJwtProvider,
   readMarks,
+  refuseOpenBreakGlass,
   refuseOpenDenies,
   writtenSubjects,
 } from '../../../src/operator/eject.js';
@@ -257,6 +258,26 @@ it('ends while no deny is in effect or marked, which nothing would end', async (
   await expect(refuse()).rejects.toMatchObject({
     ...{ code: 'ERR_CONFIG', retriable: false },
     message: expect.stringContaining('web -> orders, web -> billing; start the daemon'),
+  });
+});
+
+it('ends while no edge has the mark of a break-glass grant, which nothing would close', async () => {
+  const { deps, consul } = start();
+  const refuse = async () => refuseOpenBreakGlass(await readMarks(deps, NEVER), deps);
+  const until = 'until=2027-01-15T09:00:00.000Z';
+  consul.entries = [
+    entry('orders', source('api', ALLOW, `scopemesh:other ${until}`), ourSource('web', ALLOW)),
+    entry(
+      'billing',
+      source('web', { kind: 'deny' }, `scopemesh:pay ${until}`),
+      source('api', ALLOW, `scopemesh:pay text=${until}`),
+    ),
+  ];
+  await expect(refuse()).resolves.toBeUndefined();
+  consul.entries = [entry('billing', source('web', ALLOW, `scopemesh:pay ${until} client=main/web`))];
+  await expect(refuse()).rejects.toMatchObject({
+    ...{ code: 'ERR_CONFIG', retriable: false },
+    message: expect.stringContaining('without their marks: web -> billing; start the daemon'),
   });
 });
 

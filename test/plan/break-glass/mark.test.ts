@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Access } from '../../../src/model/intention.js';
+import { guardableEdges } from '../../../src/plan/guards/edges.js';
+import { guard } from '../../../src/plan/guards/guards.js';
 import { glass, HOUR } from '../break-glass-scene.js';
+import { NOTHING_IN_THE_WAY } from '../guarded.js';
 import {
   ALLOW,
   client,
@@ -85,11 +88,26 @@ describe('the mark of a source that a break-glass grant opened', () => {
           reason: 'BreakGlassEnded',
           after: undefined,
           isInferred: false,
-          breakGlass: { does: 'close' },
+          breakGlass: { does: 'close', isByMark: true },
         },
       ]);
       expect(changes[0]?.isUnrecorded).toBeUndefined();
     }
+  });
+
+  test('closes only as many edges as there is room for, and the others wait for a person', () => {
+    const description = `scopemesh:pay until=${instant(-HOUR)}`;
+    const sources = ['a', 'b', 'c'].map((name) => ({ ...ourSource(name, ALLOW), description }));
+    const plan = planOf(lost(granted({ entries: entriesOf(entry('orders', ...sources)) }), 0));
+    const closed = (room?: number) => {
+      const { changes, holds } = guard(guardableEdges(plan, undefined, room), NOTHING_IN_THE_WAY);
+      return [changes.map(({ source }) => source.name), holds.map(({ reason }) => reason)];
+    };
+    expect(closed()).toEqual([['a', 'b', 'c'], []]);
+    expect(closed(1)).toEqual([['a'], ['MarkUnrecorded', 'MarkUnrecorded']]);
+    // A grant that the store knows is no such mark.
+    const end = later(opened(), HOUR);
+    expect(guard(guardableEdges(planOf(end), undefined, 0), NOTHING_IN_THE_WAY).changes).toHaveLength(1);
   });
 
   test('leaves at the end what scopes open, and opens nothing in the same step', () => {

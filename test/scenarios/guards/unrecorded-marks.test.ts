@@ -9,15 +9,15 @@ afterEach(() => rig.close());
 const NAMES = Array.from({ length: 12 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
 
 /** Sources with the mark of this instance, written by the owner of the destination `evil`. */
-const marked = (count: number) =>
+const marked = (count: number, end = '') =>
   Array.from({ length: count }, (_, at) => ({
     Name: `ghost-${at}`,
     Action: 'allow',
-    Description: `scopemesh:payments client=main/ghost-${at}`,
+    Description: `scopemesh:payments${end} client=main/ghost-${at}`,
   }));
 
 /** Twelve services, each of which may call the next one; ten of them lose their client, as many as the limit lets pass. */
-async function attackedWith(sources: number, holds = sources): Promise<void> {
+async function attackedWith(sources: number, holds = sources, end = ''): Promise<void> {
   rig = await createRig({
     clients: NAMES.map((name, at) => clientOf(name, `${NAMES[(at + 1) % 12]}:connect`)),
     provider: { poll: '1s' },
@@ -28,7 +28,7 @@ async function attackedWith(sources: number, holds = sources): Promise<void> {
   daemon = await rig.start();
   await until('twelve edges', async () => (await daemon.status()).ownedEdges === 12);
   await daemon.idle();
-  await rig.mesh.write('evil', marked(sources));
+  await rig.mesh.write('evil', marked(sources, end));
   await until('the holds', async () => (await heldAs('MarkUnrecorded')) === holds);
 }
 
@@ -88,6 +88,15 @@ describe('sources that the owner of one destination marked', () => {
     const decisions = (await rig.decisions()).filter(({ reason }) => reason === 'MarkUnrecorded');
     expect(decisions).toHaveLength(100);
     expect(Object.keys((await rig.mesh.access('evil')) ?? {})).toHaveLength(130);
+  });
+
+  it('whose break-glass grant is over are removed, at most a hundred of them', async () => {
+    await attackedWith(130, 30, ' until=2020-01-01T00:00:00.000Z');
+    await daemon.idle();
+    expect(Object.keys((await rig.mesh.access('evil')) ?? {})).toHaveLength(30);
+    const removed = (await rig.decisions()).filter(({ reason }) => reason === 'BreakGlassEnded');
+    expect(removed).toHaveLength(100);
+    expect(removed[0]?.detail).toContain('only the mark of the source says');
   });
 
   it('are removed once a person approves that, each by its own ID', async () => {
