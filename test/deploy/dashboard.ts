@@ -19,7 +19,6 @@ export const ROWS: Readonly<Record<string, readonly MetricName[]>> = {
     'scopemesh_denies',
     'scopemesh_break_glass_open',
     'scopemesh_break_glass_unclosed',
-    'scopemesh_break_glass_unrecorded',
     'scopemesh_break_glass_reminders_total',
     'scopemesh_quarantines',
     'scopemesh_quarantines_unrecorded',
