@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import type { CatalogService, Protocol, ServiceInstance } from '../../model/catalog.js';
@@ -22,41 +21,18 @@ const MAX_UNANSWERED = 4;
 /** From this number of services on, instances are read by node, if there are at most half as many nodes. */
 const FEWEST_BY_NODE = 64;
 
-/** The maximum time to reuse instances, in case all the signs below are wrong. */
-const MAX_REUSE_MS = 300_000;
-
-/** The instances as read while the table of services had this index. */
-interface Remembered {
-  readonly index: number;
-  readonly services: readonly CatalogService[];
-  readonly failures: number;
-  readonly readAt: number;
-}
-
 /**
  * The whole catalog: the list of services, then their instances, by node or by service, eight reads at a time, and the
  * protocols. A service that disappears in between has no instances; a new one triggers the catalog's watch.
- *
- * Every change of a registration, including meta and tags, increases the index of the list, and a cluster never reuses an
- * index. While a consistent read returns the index under which the instances were read, they are unchanged and are not read
- * again. Any sign of another cluster behind the address (a failed exchange, an index that went back) ends the reuse.
  */
 export function createCatalogReader(
   transport: Transport,
   guard: IndexGuard,
-  clock: Clock,
   logger: Logger,
   unreadable: UnreadableEntries,
 ): Consul['readCatalog'] {
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const { partition = 'default', namespace = 'default' } = transport.tenancy;
-  let remembered: Remembered | undefined;
-
-  const readList = (signal: AbortSignal) =>
-    readNames(transport, query, guard, signal).catch((error: unknown) => {
-      remembered = undefined;
-      throw error;
-    });
 
   /**
    * An instance that moves between nodes during the read could be missed on both. So the result counts whole only if the
@@ -74,7 +50,7 @@ export function createCatalogReader(
       readInstancesOnNodes(transport, on, query, CONCURRENCY, signal).catch(unlessUnanswered);
     const found = await read(nodes);
     if (found === undefined) return new Map();
-    if ((await readList(signal)).index === index) return found;
+    if ((await readNames(transport, query, guard, signal)).index === index) return found;
     // It may have moved to a node that is new.
     const nodesNow = await readNodeNames(transport, query, signal);
     if (nodesNow === undefined) return new Map();
@@ -83,18 +59,10 @@ export function createCatalogReader(
   };
 
   const readServices = async (signal: AbortSignal): Promise<readonly CatalogService[]> => {
-    const readAt = clock.now();
-    const failures = transport.failures();
-    const list = await readList(signal);
-    const { index, names } = list;
-    const isCurrent =
-      remembered?.index === index &&
-      remembered.failures === failures &&
-      readAt - remembered.readAt < MAX_REUSE_MS;
-    if (isCurrent && remembered !== undefined) return remembered.services;
+    const list = await readNames(transport, query, guard, signal);
     const onNodes = await readByNode(list, signal);
     let unanswered = 0;
-    const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({
+    const services = await mapBounded(list.names, { width: CONCURRENCY, signal }, async (name, stop) => ({
       name: { partition, namespace, name },
       instances:
         onNodes.get(name) ??
@@ -105,7 +73,6 @@ export function createCatalogReader(
         })),
     }));
     unreadable.put('service', 'catalog', unreadableOf(services));
-    remembered = { index, services, failures, readAt };
     return services;
   };
 

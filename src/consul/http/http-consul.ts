@@ -86,7 +86,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     jwtProviders: createJwtProviders(transport, guard, logger, unreadable),
     reachability: createReachability(transport),
     proxyDefaults: createProxyDefaults(transport),
-    readCatalog: createCatalogReader(transport, guard, clock, logger, unreadable),
+    readCatalog: createCatalogReader(transport, guard, logger, unreadable),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
     connectionsLeft: (most, signal) => connectionsLeft(parseAddress(options.address), most, signal),

@@ -17,8 +17,6 @@ export interface Transport {
    * takes is not in the answer.
    */
   send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<HttpAnswer>;
-  /** How many exchanges failed so far with a retriable error: afterwards another Consul may answer. */
-  failures(): number;
   /** Where every list is read. */
   readonly tenancy: Tenancy;
   /** Whether an ACL token goes with each request. */
@@ -85,10 +83,8 @@ export function createTransport(options: TransportOptions): Transport {
   const headersWithBody = { ...headers, 'content-type': 'application/json' };
 
   const aborts = new AbortListeners();
-  let failures = 0;
 
   return {
-    failures: () => failures,
     tenancy: { partition, namespace },
     hasAclToken: aclToken !== undefined,
     maxBytes,
@@ -131,7 +127,6 @@ export function createTransport(options: TransportOptions): Transport {
         signal.throwIfAborted();
         const failure =
           error instanceof SyncError ? error : failureOf(request, options.address, exchange.status, error);
-        if (failure.retriable) failures += 1;
         metrics.count('scopemesh_consul_requests_total', { operation, result: failure.code });
         throw failure;
       } finally {

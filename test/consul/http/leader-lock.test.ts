@@ -113,7 +113,6 @@ describe('the requests of the lock', () => {
     };
     const transport: Transport = {
       send: () => Promise.reject(new Error('not sent')),
-      failures: () => 0,
       tenancy: {},
       hasAclToken: true,
       maxBytes: 1_000,
