@@ -48,7 +48,7 @@ export function parseJson(body: Uint8Array, operation: Operation): unknown {
   return value;
 }
 
-type ListOptions = Pick<JsonElementsOptions, 'form' | 'within' | 'known' | 'each'> & {
+type ListOptions = Pick<JsonElementsOptions, 'form' | 'within' | 'each'> & {
   /** By default the transport's. */
   readonly maxBytes?: number | undefined;
   /** The text contains secrets, and is erased once it is parsed. */

@@ -1,15 +1,17 @@
+import { messageOf, SyncError } from '../../errors.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
 import type { Intentions } from '../consul.js';
 import { withoutComputed } from '../content.js';
+import { parseEntry, parseUnreadableEntry } from '../parse-entry.js';
 import { incomplete, type Raw } from '../reader.js';
 import { toWireSource } from '../source-access.js';
 import { type Listed, parseVerdict, readElements, toListed } from './answer.js';
-import { createEntryLists, parseListedEntry } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
-import type { JsonElement } from './json-elements.js';
+import { type JsonElement, OMITTED } from './json-elements.js';
 import { toNameQuery, toPathName, toTenancyQuery } from './place.js';
+import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
-import type { UnreadableEntries } from './unreadable-entries.js';
+import { type Found, toUnreadable, type UnreadableEntries } from './unreadable-entries.js';
 
 const KIND = 'service-intentions';
 const WRITTEN = { kind: 'written' } as const;
@@ -20,7 +22,6 @@ export function createIntentions(
   guard: IndexGuard,
   unreadable: UnreadableEntries,
 ): Intentions {
-  const beginList = createEntryLists();
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
@@ -46,13 +47,18 @@ export function createIntentions(
     async list(signal) {
       const operation = 'intentions.list';
       const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
-      const { done, ...list } = beginList();
+      const entries: IntentionEntry[] = [];
+      const unread: Found[] = [];
+      const each = (element: JsonElement) => {
+        const { entry, found } = parseListedEntry(toListed(element, operation), operation);
+        if (found !== undefined) unread.push(found);
+        if (entry !== undefined) entries.push(entry);
+      };
       const request = { operation, path: `/v1/config/${KIND}`, query } as const;
-      const answer = await readElements(transport, request, { form: 'array', ...list }, signal);
+      const answer = await readElements(transport, request, { form: 'array', each }, signal);
       if (answer.isNull) throw incomplete(operation, 'the answer is not a list');
       guard.check(operation, answer.index);
-      const { entries, unreadable: found } = done();
-      unreadable.put(KIND, operation, found);
+      unreadable.put(KIND, operation, unread);
       return entries;
     },
 
@@ -77,6 +83,30 @@ export function createIntentions(
 
     sizeOf: (destination, current, sources) => Buffer.byteLength(toBody(destination, current, sources)),
   };
+}
+
+/**
+ * One entry, which is unreadable by itself if it is too large or its content cannot be written back. Throws if it does not
+ * show whose it is. No entry: its name is too long for any service.
+ */
+function parseListedEntry(
+  listed: Listed,
+  operation: Operation,
+): { readonly entry?: IntentionEntry; readonly found?: Found } {
+  const { raw, size } = listed;
+  try {
+    if (size === undefined) return { entry: parseEntry(raw, operation) };
+  } catch (error) {
+    if (!(error instanceof SyncError) || typeof raw.Name !== 'string') throw error;
+    return unreadableEntry(raw, operation, { name: raw.Name, why: messageOf(error) });
+  }
+  if (raw.Name === OMITTED) return { found: { name: '(a long name)', size } };
+  return unreadableEntry(raw, operation, { name: String(raw.Name), size });
+}
+
+function unreadableEntry(raw: Raw, operation: Operation, found: Found) {
+  const { detail } = toUnreadable(KIND, found);
+  return { entry: parseUnreadableEntry(raw, detail, operation), found };
 }
 
 /** All fields of the base as read, except the sources, so that unknown fields stay. */

@@ -23,8 +23,6 @@ export interface JsonElementsOptions {
   /** The longest text that is kept whole. */
   readonly maxBytes: number;
   readonly each: (element: JsonElement) => void;
-  /** How many bytes at the beginning are a value that is known, and so need not be looked at. */
-  readonly known?: (text: Uint8Array) => number;
   /** Of a partial element only the name is kept. */
   readonly isFlat?: boolean;
 }
@@ -83,12 +81,8 @@ export class JsonElements {
         if (this.#depth !== this.#base) continue;
         this.#end(chunk.subarray(from, at), true);
         from = at + 1;
-        at += this.#knownBytes(chunk, from);
       } else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
-        if (this.#opens(byte, chunk.subarray(from, at))) {
-          from = at + 1;
-          at += this.#knownBytes(chunk, from);
-        }
+        if (this.#opens(byte, chunk.subarray(from, at))) from = at + 1;
       } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
         if (this.#depth === this.#base) {
           this.#end(chunk.subarray(from, at), false);
@@ -99,10 +93,6 @@ export class JsonElements {
       }
     }
     this.#hold(chunk.subarray(from));
-  }
-
-  #knownBytes(chunk: Uint8Array, from: number): number {
-    return this.#options.known?.(chunk.subarray(from)) ?? 0;
   }
 
   /** The position after the string whose text is at `start`, or the end of the chunk. */
