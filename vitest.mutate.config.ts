@@ -13,7 +13,7 @@ export default defineConfig({
   },
   test: {
     include: [
-      'test/{plan,acl,proposal,state,apply},reconcile,operator,lease,decisions}/**/*.test.ts',
+      'test/{plan,acl,proposal,state,apply,reconcile,operator,lease,decisions}/**/*.test.ts',
       'test/conformance/{lease-embedded,store-embedded,trail-embedded}.test.ts',
       'test/daemon/mapping-agreement.test.ts',
       'test/http-exchange.test.ts',
