@@ -17,7 +17,7 @@ import { runPresence } from './presence.js';
 import { runRoles } from './roles.js';
 import {
   openConsul,
-  openDecisionLog,
+  openDecisionFeed,
   openProvider,
   openSigner,
   openStore,
@@ -62,14 +62,14 @@ export async function runDaemon(
     const { ports, reloads } = replica;
     resources.add(ports.activity);
 
-    const openLog = resources.openOnce(() => openDecisionLog(config, runtime));
+    const openFeed = resources.openOnce(() => openDecisionFeed(config, runtime));
     const listeners = resources.add(openListeners(config, runtime));
     const served = {
       ...opened,
       only,
       replica,
       metrics,
-      openLog,
+      openFeed,
       startQuestionThread: () => startQuestionThread(config),
     };
     const { listen, admin } = await serveHttp(listeners, served, runtime);

@@ -10,6 +10,7 @@ import {
 import { indexDirectory } from '../src/app/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { LocalTrail } from '../src/daemon/questions.js';
+import type { DecisionFeed } from '../src/decisions/feed.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import type { NoteSigner, NoteVerifier } from '../src/decisions/signed-note.js';
 import { openSigningKey, trustedKeys, trustedProofs } from '../src/decisions/signing-key.js';
@@ -185,6 +186,15 @@ export async function openTrail(
   } finally {
     await log.close();
   }
+}
+
+/** What many readers in this process follow. */
+export async function openDecisionFeed(
+  config: DecisionLogSettings,
+  { clock }: Pick<Runtime, 'clock'>,
+): Promise<DecisionFeed> {
+  const { openDecisionFeed: open } = await import('../src/decisions/embedded/decision-feed.js');
+  return open({ ...localTrail(config), clock });
 }
 
 /** The thread that answers questions to the local trail. Its memory is its own, and bounded. */

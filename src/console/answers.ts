@@ -15,6 +15,7 @@ const ids = z.array(text);
 export const MAX_ROWS = 500;
 const Cursor = text.min(1).max(1_000).exactOptional();
 const Limit = z.coerce.number().int().min(1).max(MAX_ROWS).default(100);
+const Filter = text.min(1).max(512).exactOptional();
 const Query = text.max(200).default('');
 
 /** What an answer about the world knows. */
@@ -207,6 +208,13 @@ export const Found = z.array(
 );
 export type Found = z.infer<typeof Found>;
 
+/**
+ * What an event `decisions` of the stream has. An event `status` has the answer of `/api/status`, or a fault. After `resync`
+ * some decisions are left out: ask again for what you show.
+ */
+export const DecisionBatch = z.object({ rows: z.array(DecisionRow) });
+export type DecisionBatch = z.infer<typeof DecisionBatch>;
+
 /** The answer of `GET /api/session`. */
 export const Session = z.object({
   person: z.object({ id: text, name: text }),
@@ -255,5 +263,43 @@ export const ROUTES = {
       limit: Limit,
     }),
     answer: Services,
+  },
+  decisions: {
+    path: '/api/decisions',
+    summary: 'Decisions, newest first',
+    query: z.strictObject({
+      cursor: Cursor.describe('`next` of the page before.'),
+      limit: Limit,
+      kind: Filter.describe('What it is about.'),
+      outcome: Filter,
+      action: Filter,
+      reason: Filter,
+      service: Filter.describe('The source or the destination, or the service of a claim.'),
+      client: Filter.describe('A client ID, also as PROVIDER/CLIENT-ID.'),
+      since: z.iso.datetime({ offset: true }).exactOptional(),
+      until: z.iso.datetime({ offset: true }).exactOptional(),
+    }),
+    answer: Decisions,
+  },
+  decision: {
+    path: '/api/decisions/{id}',
+    summary: 'One decision',
+    query: z.strictObject({ id: text.min(1).max(128) }),
+    answer: DecisionPage,
+  },
+  stream: {
+    path: '/api/stream',
+    summary: 'Decisions and the state of the daemon as they change, as server-sent events',
+    query: z.strictObject({
+      after: text
+        .min(1)
+        .max(128)
+        .exactOptional()
+        .describe(
+          'The last decision that the reader has; Last-Event-ID comes first. Without it new ones only.',
+        ),
+    }),
+    answer: DecisionBatch,
+    isStream: true,
   },
 } as const;

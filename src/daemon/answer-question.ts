@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { blastAt, blastNow, type MeshNow } from '../app/blast-view.js';
 import { isoText } from '../clock.js';
+import { toDecisionPage, toDecisions } from '../console/api/decision-row.js';
 import { toCloudEvent } from '../decisions/envelope.js';
 import type { Trail } from '../decisions/trail.js';
 import { configError, SyncError } from '../errors.js';
@@ -8,6 +9,7 @@ import { accessDiff } from '../trail/access-diff.js';
 import { nowIn } from '../trail/answer.js';
 import { callAt } from '../trail/call-at.js';
 import { historyOf } from '../trail/history.js';
+import { listDecisions } from '../trail/list-decisions.js';
 import { presentEdges } from '../trail/present-edges.js';
 import { whatCan } from '../trail/what-can.js';
 import { whoCanCall } from '../trail/who-can-call.js';
@@ -59,6 +61,19 @@ function kind<T extends z.ZodType>(
 const when = async (trail: Trail, at: string | undefined, { now }: Question) =>
   at ?? nowIn(trail, isoText(now));
 
+const FILTER = z.strictObject({
+  cursor: name.optional(),
+  limit: z.number(),
+  kind: name.optional(),
+  outcome: name.optional(),
+  action: name.optional(),
+  reason: name.optional(),
+  service: name.optional(),
+  client: name.optional(),
+  since: instant.optional(),
+  until: instant.optional(),
+});
+
 /** The questions of the command line, with the same answers as its `--json`; and `edges`, the present for a consumer. */
 export const QUESTIONS = {
   history: kind(HISTORY, async (trail, { name: about, since, until, limit }) => {
@@ -88,7 +103,19 @@ export const QUESTIONS = {
   }),
 };
 
-export type QuestionKind = keyof typeof QUESTIONS;
+/** What the console asks the trail besides. */
+const CONSOLE_QUESTIONS = {
+  decisions: kind(FILTER, async (trail, { cursor, limit, ...filter }) => {
+    return toDecisions(await listDecisions(trail, filter, { cursor, limit }));
+  }),
+  decision: kind(z.strictObject({ id: name }), async (trail, { id }) => {
+    const found = await trail.decision(id);
+    return found === undefined ? null : toDecisionPage(found);
+  }),
+};
+
+const ALL = { ...QUESTIONS, ...CONSOLE_QUESTIONS };
+export type QuestionKind = keyof typeof ALL;
 
 /** The answer as JSON. Throws as `openTrail` and the trail do, and ERR_CONFIG for a question that cannot be answered. */
 export async function answerQuestion(openTrail: () => Promise<Trail>, question: Question): Promise<string> {
@@ -101,7 +128,7 @@ export async function answerQuestion(openTrail: () => Promise<Trail>, question: 
     if (mesh === undefined || !isBadQuestion(error)) throw error;
     return JSON.stringify(await blastNow(mesh, undefined, now));
   }
-  return JSON.stringify(await QUESTIONS[which].answer(trail, question));
+  return JSON.stringify(await ALL[which].answer(trail, question));
 }
 
 /** The question cannot be answered; another one may be. */

@@ -168,7 +168,7 @@ function rested<A extends readonly unknown[], T>(
 }
 
 /** One read for all who ask within `lifeMs` after it. A failure is not kept. */
-function keptFor<T>(lifeMs: number, read: () => Promise<T>): () => Promise<T> {
+export function keptFor<T>(lifeMs: number, read: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | undefined;
   const forget = () => {
     last = undefined;

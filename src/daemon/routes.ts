@@ -10,7 +10,7 @@ import { EntryCodes } from '../console/session/entry-codes.js';
 import { addSession } from '../console/session/session-api.js';
 import { Sessions } from '../console/session/sessions.js';
 import { addShell } from '../console/shell.js';
-import type { DecisionLog } from '../decisions/log.js';
+import type { DecisionFeed } from '../decisions/feed.js';
 import { composeSources } from '../identity/with-signals.js';
 import { PERSONS_REASON } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
@@ -36,6 +36,7 @@ import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
 import { addDenyApi } from './deny-api.js';
+import { createEventStreams } from './event-streams.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
@@ -46,8 +47,8 @@ import { addWebhookApi } from './webhook-api.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
-  /** The embedded decision log, opened at the first stream; undefined if the decisions are on a topic. */
-  readonly decisionLog: (() => Promise<DecisionLog>) | undefined;
+  /** Opened at the first stream; undefined if the decisions are on a topic without an index. */
+  readonly feed: (() => Promise<DecisionFeed>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
   readonly questions: TrailApiDeps['questions'];
   /** Whether this process takes events. */
@@ -109,7 +110,9 @@ export function addRoutes(
     orders: () => ({ ...live().deps, queue: live().queue }),
     place,
   });
-  addDecisionStream(rest, { log: parts.decisionLog, access, clock, logger, metrics });
+  const { feed } = parts;
+  const streams = createEventStreams(rest, { access, clock, logger, metrics });
+  addDecisionStream(rest, { feed, streams, access });
   addTrailApi(rest, {
     questions: parts.questions,
     world: () => live().deps.world,
@@ -132,11 +135,7 @@ export function addRoutes(
   const [version = '', commit = null] = readVersion().split('+');
   const instance = () => ({ name: config.owner, mode: live().deps.world.mapping.mode, version, commit });
   addSession(rest, { access, sessions, codes: new EntryCodes(clock), instance, logger });
-  addConsoleApi(rest, {
-    ...parts,
-    ...change,
-    newest: async () => (await parts.decisionLog?.())?.newestId?.(),
-  });
+  addConsoleApi(rest, { ...parts, ...change, streams, clock });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
   addShell(rest);

@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
 import { apiTokenPath, createApiToken, writeApiToken } from '../app/api-token.js';
 import type { Role } from '../app/run-daemon.js';
-import type { DecisionLog } from '../decisions/log.js';
+import type { DecisionFeed } from '../decisions/feed.js';
 import { messageOf } from '../errors.js';
 import { isLoopback } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
@@ -19,8 +19,8 @@ export interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'm
   readonly only: readonly Role[];
   readonly secrets: LiveSecrets;
   readonly replica: LocalReplica;
-  /** Opens the embedded log at the first stream. */
-  readonly openLog: () => Promise<DecisionLog>;
+  /** Opens the log, or the index of the topic, at the first stream. */
+  readonly openFeed: () => Promise<DecisionFeed>;
   /** Starts the thread that answers questions to the trail. */
   readonly startQuestionThread: () => Worker;
 }
@@ -28,7 +28,7 @@ export interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'm
 /** Adds the routes and begins to listen. Resolves with the addresses. */
 export async function serveHttp(
   listeners: Listeners,
-  { config, only, secrets, store, providers, replica, metrics, openLog, startQuestionThread }: ServedParts,
+  { config, only, secrets, store, providers, replica, metrics, openFeed, startQuestionThread }: ServedParts,
   { logger }: Runtime,
 ): ReturnType<Listeners['listen']> {
   const apiToken = createApiToken();
@@ -46,7 +46,7 @@ export async function serveHttp(
       leading: () => replica.leadership.leading,
       reloads: replica.reloads,
       metrics,
-      decisionLog: config.decisions.kind === 'embedded' ? openLog : undefined,
+      feed: config.decisions.kind === 'embedded' || config.decisions.index ? openFeed : undefined,
       intake: replica.ports,
       isIntake: only.includes('intake'),
       questions,

@@ -7,7 +7,7 @@ import { fieldOf } from '../model/field-of.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
 import type { WorldState } from '../state/world-state.js';
-import { QUESTIONS, type QuestionKind } from './answer-question.js';
+import { QUESTIONS } from './answer-question.js';
 import { type ApiAccess, onlyCallers, principalOf } from './api-access.js';
 import type { Questions } from './questions.js';
 
@@ -27,7 +27,7 @@ const STATUS: Readonly<Record<string, number>> = { ERR_CONFIG: 400, ERR_BUSY: 42
 /** `GET /api/trail/*`: the questions of the command line, with the same answers as its `--json`; and `GET /api/edges`. */
 export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   const { access, clock, logger, questions } = deps;
-  const meshOf = (kind: QuestionKind, query: unknown) => {
+  const meshOf = (kind: keyof typeof QUESTIONS, query: unknown) => {
     if (kind !== 'blast-radius' || fieldOf(query, 'at') !== undefined || !deps.isReconciling()) return {};
     return { mesh: () => meshNow(String(fieldOf(query, 'name')), deps.world(), clock.now()) };
   };
@@ -57,8 +57,8 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     );
 }
 
-function kinds(table: typeof QUESTIONS): readonly QuestionKind[] {
-  return Object.keys(table).filter((key): key is QuestionKind => Object.hasOwn(QUESTIONS, key));
+function kinds(table: typeof QUESTIONS): readonly (keyof typeof QUESTIONS)[] {
+  return Object.keys(table).filter((key): key is keyof typeof QUESTIONS => Object.hasOwn(QUESTIONS, key));
 }
 
 function faultOf({ issues: [issue] }: z.ZodError): string {

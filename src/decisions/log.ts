@@ -76,8 +76,6 @@ export interface DecisionLog {
    * was replaced, everything is read.
    */
   readFrom(position: string, signal: AbortSignal): AsyncIterable<PlacedEvent>;
-  /** The ID of the newest decision, for a stream that begins after it; undefined if there is none. Absent for a topic. */
-  newestId?(): Promise<string | undefined>;
   /**
    * All that is stored now, by part; with a position of an earlier read, only what follows it. A log without parts has one,
    * keeps its order, and always gives all. Throws ReplacedLog.

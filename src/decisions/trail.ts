@@ -37,7 +37,7 @@ export type TrailEnd = string | { readonly id: string };
 export interface HistoryOptions {
   /** ISO 8601; both ends included. */
   readonly from?: string | undefined;
-  readonly to?: string | undefined;
+  readonly to?: TrailEnd | undefined;
 }
 
 /**
@@ -52,6 +52,8 @@ export interface Trail {
   newestFirst(subject: string, at: TrailEnd): AsyncIterable<Decision>;
   /** The first decision of a subject after an end. */
   next(subject: string, at: TrailEnd): Promise<Decision | undefined>;
+  /** Undefined if the trail does not have it. */
+  decision(id: string): Promise<Decision | undefined>;
   /** Decisions, newest first: of one subject, of one name, or all. */
   history(
     of: TrailParty | { readonly subject: string } | 'all',

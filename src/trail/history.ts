@@ -18,7 +18,10 @@ export interface HistoryAnswer {
 export async function historyOf(
   trail: Trail,
   name: string,
-  { limit, ...options }: HistoryOptions & { readonly limit: number },
+  {
+    limit,
+    ...options
+  }: Omit<HistoryOptions, 'to'> & { readonly to?: string | undefined; readonly limit: number },
 ): Promise<HistoryAnswer> {
   const extent = await trail.extent();
   refuseBehind(extent, options.to);

@@ -55,6 +55,11 @@ export function describeTrail(name: string, open: (decisions: readonly Decision[
       expect(await all(trail.history('all', {}))).toEqual(HISTORY.toReversed());
       expect(await all(trail.history('all', between))).toEqual([third, second]);
       expect(await all(trail.history({ subject: WEB }, between))).toEqual([third]);
+      expect(await all(trail.history('all', { to: { id: second?.id ?? '' } }))).toEqual(
+        HISTORY.slice(0, 2).toReversed(),
+      );
+      expect(await trail.decision(second?.id ?? '')).toEqual(second);
+      expect(await trail.decision('01J0000000000000000000GONE')).toBeUndefined();
       expect(await all(trail.history({ kind: 'principal', name: 'alice' }, between))).toHaveLength(2);
     });
   });

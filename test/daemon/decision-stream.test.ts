@@ -7,8 +7,11 @@ import type { HttpToken } from '../../config/config.js';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { createApiAccess } from '../../src/daemon/api-access.js';
 import { addDecisionStream } from '../../src/daemon/decision-stream.js';
+import { createEventStreams } from '../../src/daemon/event-streams.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
+import { openDecisionFeed } from '../../src/decisions/embedded/decision-feed.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { type DecisionFeed, follow } from '../../src/decisions/feed.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import { Secret } from '../../src/model/secret.js';
 import { type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
@@ -17,7 +20,7 @@ import { decisions } from '../support/decisions.js';
 const TOKEN = 'local-token-of-the-state-directory';
 
 async function serve(
-  log: DecisionLog | Promise<DecisionLog> | undefined,
+  feed: DecisionFeed | Promise<DecisionFeed> | undefined,
   metrics: Metrics = noMetrics,
   {
     tokens = [],
@@ -26,13 +29,9 @@ async function serve(
 ) {
   const server = createHttpServer();
   const local = { token: new Secret(TOKEN), path: '/state/api-token' };
-  addDecisionStream(server, {
-    log: log && (async () => log),
-    access: createApiAccess({ host: '127.0.0.1', tokens, local }),
-    clock,
-    logger: silentLogger,
-    metrics,
-  });
+  const access = createApiAccess({ host: '127.0.0.1', tokens, local });
+  const streams = createEventStreams(server, { access, clock, logger: silentLogger, metrics });
+  addDecisionStream(server, { feed: feed && (async () => feed), streams, access });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(() => server.close());
   const ask = (headers: Readonly<Record<string, string>> = {}, query = '?from=start') =>
@@ -42,14 +41,15 @@ async function serve(
   return { server, address, ask };
 }
 
-function openLog(): DecisionLog {
+async function openLog(): Promise<{ readonly log: DecisionLog; readonly feed: DecisionFeed }> {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-stream-'));
   const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+  const feed = await openDecisionFeed({ directory, isIndex: false, clock: systemClock });
   onTestFinished(async () => {
-    await log.close();
+    await Promise.all([log.close(), feed.close()]);
     rmSync(directory, { recursive: true, force: true });
   });
-  return log;
+  return { log, feed };
 }
 
 /** The IDs and events of a stream, until there are so many. */
@@ -72,17 +72,17 @@ async function take(answer: Response, count: number): Promise<readonly (readonly
 describe('the stream of decisions', () => {
   it('ends when a reload removes its token', async () => {
     const tokens = [{ name: 'somebody', token: new Secret('token-of-somebody'), approve: false }];
-    const { ask } = await serve(openLog(), noMetrics, { tokens });
+    const { ask } = await serve((await openLog()).feed, noMetrics, { tokens });
     const answer = await ask({ authorization: 'Bearer token-of-somebody' });
     tokens.pop();
     expect(await answer.text()).toMatch(/^: /);
   });
 
   it('sends what is there, then what comes, and goes on after the last event that a consumer has', async () => {
-    const log = openLog();
+    const { log, feed } = await openLog();
     const all = decisions(6);
     await log.append(all.slice(0, 3));
-    const { ask } = await serve(log);
+    const { ask } = await serve(feed);
     const first = await ask();
     expect(first.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     const taking = take(first, 4);
@@ -101,11 +101,11 @@ describe('the stream of decisions', () => {
   });
 
   it('begins with new decisions unless the start is asked for', async () => {
-    const log = openLog();
+    const { log, feed } = await openLog();
     const [old, fresh] = decisions(2);
     if (old === undefined || fresh === undefined) return;
     await log.append([old]);
-    const { ask } = await serve(log);
+    const { ask } = await serve(feed);
     const answer = await ask({}, '');
     const taking = take(answer, 1);
     await log.append([fresh]);
@@ -120,12 +120,12 @@ describe('the stream of decisions', () => {
     [401, { authorization: 'Bearer wrong' }, '', 'not one of http.tokens'],
     [403, { origin: 'https://example.com' }, '', 'does not answer web pages'],
   ])('answers %i to a request with %j%s', async (status, headers, query, error) => {
-    const { ask } = await serve(openLog());
+    const { ask } = await serve((await openLog()).feed);
     const answer = await ask(headers, query);
     expect([answer.status, await answer.json()]).toEqual([status, { error: expect.stringContaining(error) }]);
   });
 
-  it('answers that the decisions are on a topic where they are', async () => {
+  it('answers that the decisions are on a topic where they are, without an index', async () => {
     const { ask } = await serve(undefined);
     expect((await ask()).status).toBe(404);
   });
@@ -133,7 +133,7 @@ describe('the stream of decisions', () => {
   it('lets 8 consumers of one principal in, another principal beside them, and the next one when one has left', async () => {
     const reader = 'token-of-a-reader-that-only-reads';
     const tokens = [{ name: 'reader', token: new Secret(reader), approve: false }];
-    const { ask } = await serve(openLog(), noMetrics, { tokens });
+    const { ask } = await serve((await openLog()).feed, noMetrics, { tokens });
     const open = await Promise.all(Array.from({ length: 8 }, () => ask()));
     expect(open.every(({ status }) => status === 200)).toBe(true);
     const refused = await ask();
@@ -144,23 +144,25 @@ describe('the stream of decisions', () => {
   });
 
   it('lets others have their turn while a fast consumer reads a long log', async () => {
-    const log = openLog();
+    const { log, feed } = await openLog();
     await log.append(decisions(2_000));
-    let turns = 0;
-    const turn = () => {
-      turns++;
-      timer = setImmediate(turn);
-    };
-    let timer = setImmediate(turn);
-    const read = log.readEvents({ from: 'start', follow: false }, new AbortController().signal);
-    for await (const _ of read) if (turns >= 3) break;
-    clearImmediate(timer);
-    expect(turns).toBe(3);
+    const { signal } = new AbortController();
+    for (const read of [log.readEvents({ from: 'start', follow: false }, signal), follow(feed, 0, signal)]) {
+      let turns = 0;
+      const turn = () => {
+        turns++;
+        timer = setImmediate(turn);
+      };
+      let timer = setImmediate(turn);
+      for await (const _ of read) if (turns >= 3) break;
+      clearImmediate(timer);
+      expect(turns).toBe(3);
+    }
   });
 
   it('gives the slot of a consumer back that left while the log was opened', async () => {
-    let opened = (_: DecisionLog) => {};
-    const opening = new Promise<DecisionLog>((resolve) => {
+    let opened = (_: DecisionFeed) => {};
+    const opening = new Promise<DecisionFeed>((resolve) => {
       opened = resolve;
     });
     const open: (number | undefined)[] = [];
@@ -182,12 +184,12 @@ describe('the stream of decisions', () => {
     await expect.poll(() => open).toEqual([1]);
     socket.destroy();
     await expect.poll(() => isLeft).toBe(true);
-    opened(openLog());
+    opened((await openLog()).feed);
     await expect.poll(() => open).toEqual([1, 0]);
   });
 
   it('ends when the server closes', async () => {
-    const { server, ask } = await serve(openLog());
+    const { server, ask } = await serve((await openLog()).feed);
     const taking = take(await ask(), 1);
     await server.close();
     expect(await taking).toEqual([]);
@@ -196,14 +198,16 @@ describe('the stream of decisions', () => {
   it('reads no further than a consumer takes', async () => {
     let read = 0;
     const event = JSON.stringify({ id: 'x', text: 'x'.repeat(10_000) });
-    const endless: DecisionLog = {
-      ...openLog(),
-      async *readEvents(_, signal) {
-        while (!signal.aborted) {
-          read++;
-          yield event;
-          if (read % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
-        }
+    const { feed } = await openLog();
+    const endless: DecisionFeed = {
+      more: (signal) => feed.more(signal),
+      last: () => Number.MAX_SAFE_INTEGER,
+      find: () => undefined,
+      newestId: () => undefined,
+      close: async () => {},
+      page() {
+        read += 100;
+        return Array.from({ length: 100 }, (_, at) => ({ seq: read + at, event }));
       },
     };
     const { address } = await serve(endless);

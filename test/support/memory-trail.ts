@@ -16,10 +16,16 @@ export function memoryTrail(decisions: readonly Decision[]): Trail {
       yield* of(subject).filter(({ time }) => time <= at);
     },
     next: async (subject, at) => of(subject).findLast(({ time }) => time > at),
+    decision: async (id) => decisions.find((each) => each.id === id),
     async *history(about, { from = '', to = '~' }) {
       if (about !== 'all' && !('subject' in about)) throw new Error('not to be called');
       const found = about === 'all' ? newestFirst : of(about.subject);
-      yield* found.filter(({ time }) => time >= from && time <= to);
+      const end = typeof to === 'string' ? '~' : to.id;
+      const after = Math.max(
+        0,
+        found.findIndex(({ id }) => id === end),
+      );
+      yield* found.slice(after).filter(({ time }) => time >= from && (typeof to !== 'string' || time <= to));
     },
     close: async () => {},
   };

@@ -161,6 +161,7 @@ export function withIndex(trail: Trail, index: IndexReach): Trail {
     subjects: (of) => trail.subjects(of),
     newestFirst: (subject, at) => trail.newestFirst(subject, at),
     next: (subject, at) => trail.next(subject, at),
+    decision: (id) => trail.decision(id),
     history: (of, between) => trail.history(of, between),
     close: () => trail.close(),
   };

@@ -98,6 +98,7 @@ it('the edges and the events after their decision are the edges of a later snaps
         extent: () => trail.extent(),
         newestFirst: (subject, at) => trail.newestFirst(subject, at),
         next: (subject, at) => trail.next(subject, at),
+        decision: (id) => trail.decision(id),
         history: (of, between) => trail.history(of, between),
         close: () => trail.close(),
         async *subjects(of) {

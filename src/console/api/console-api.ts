@@ -1,19 +1,29 @@
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
-import { type ApiAccess, onlyCallers } from '../../daemon/api-access.js';
+import type { Clock } from '../../clock.js';
+import { type ApiAccess, onlyCallers, principalOf } from '../../daemon/api-access.js';
+import type { EventStreams } from '../../daemon/event-streams.js';
+import { keptFor } from '../../daemon/health.js';
+import type { Questions } from '../../daemon/questions.js';
+import type { DecisionFeed } from '../../decisions/feed.js';
 import { codeOf, messageOf } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
 import { type Fault, ROUTES } from '../answers.js';
-import type { ConsoleParts } from './parts.js';
+import { type ConsoleParts, NoSuchThing } from './parts.js';
 import { listServices } from './service-list.js';
 import { readNow } from './status.js';
+import { addConsoleStream } from './stream.js';
 
-export interface ConsoleApiDeps extends ConsoleParts {
+export interface ConsoleApiDeps extends Omit<ConsoleParts, 'newest'> {
   readonly access: ApiAccess;
   /** Why this replica does not answer; undefined if it leads. */
   readonly standby: () => Promise<string | undefined>;
+  readonly feed: (() => Promise<DecisionFeed>) | undefined;
+  readonly streams: EventStreams;
+  readonly questions: Questions;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -23,53 +33,111 @@ interface Route<Q extends z.ZodType, A extends z.ZodType> {
   readonly answer: A;
 }
 
-/** The routes of the console that only read. Each one answers from what the leader has in memory. */
-export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): void {
-  const add = <Q extends z.ZodType, A extends z.ZodType>(
-    route: Route<Q, A>,
-    answer: (query: z.output<Q>, signal: AbortSignal) => Promise<z.input<A>>,
-  ) => addRoute(server, route, answer, deps);
-  add(ROUTES.status, (_, signal) => readNow(deps, signal));
-  add(ROUTES.services, (query, signal) => listServices(deps, query, signal));
+interface Asker {
+  readonly principal: string;
+  /** Aborts when the asker has gone. */
+  readonly signal: AbortSignal;
 }
 
-function addRoute<Q extends z.ZodType, A extends z.ZodType>(
+type Refusal = Fault & { readonly status: number };
+
+/** The status by the code of an error. */
+const REFUSALS: Readonly<Record<string, Pick<Refusal, 'status' | 'code'>>> = {
+  ERR_CONFIG: { status: 400, code: 'BadQuestion' },
+  ERR_BUSY: { status: 429, code: 'Busy' },
+};
+/** All streams together ask so often. */
+const STATUS_LIFE_MS = 1_500;
+
+/** The routes of the console that only read. What they say of the world the leader has in memory; the rest is of the trail. */
+export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): void {
+  const { access, clock, feed, questions, live } = deps;
+  const parts = { ...deps, newest: async () => (await feed?.())?.newestId() };
+  const ofWorld = <Q extends z.ZodType, A extends z.ZodType>(
+    route: Route<Q, A>,
+    answer: (query: z.output<Q>, signal: AbortSignal) => Promise<z.input<A>>,
+  ) =>
+    addRoute(server, route, deps, async (query, { signal }) => {
+      const refusal = await unreadiness(deps);
+      return refusal === undefined
+        ? JSON.stringify(await answer(query, signal))
+        : { status: 503, ...refusal };
+    });
+  const ofTrail = <Q extends z.ZodType>(route: Route<Q, z.ZodType>, kind: 'decisions' | 'decision') =>
+    addRoute(server, route, deps, async (query, { principal, signal }) => {
+      const { protectedServices } = live().deps.world.mapping;
+      const question = { kind, query, now: clock.now(), protectedServices };
+      const answer = await questions.ask(principal, question, signal);
+      return answer === 'null' ? new NoSuchThing('the log has no decision with this ID').fault : answer;
+    });
+  ofWorld(ROUTES.status, (_, signal) => readNow(parts, signal));
+  ofWorld(ROUTES.services, (query, signal) => listServices(parts, query, signal));
+  ofTrail(ROUTES.decisions, 'decisions');
+  ofTrail(ROUTES.decision, 'decision');
+  const never = new AbortController().signal;
+  const status = keptFor(STATUS_LIFE_MS, async () => {
+    try {
+      return JSON.stringify((await unreadiness(deps)) ?? (await readNow(parts, never)));
+    } catch (error) {
+      return JSON.stringify({ error: messageOf(error), code: 'Unreachable' } satisfies Fault);
+    }
+  });
+  addConsoleStream(server, { feed, streams: deps.streams, status, access, clock });
+}
+
+/** Why this process does not know the world; undefined if it does. */
+async function unreadiness({
+  standby,
+  live,
+  store,
+}: Pick<ConsoleApiDeps, 'standby' | 'live' | 'store'>): Promise<Fault | undefined> {
+  const why = await standby();
+  if (why !== undefined) {
+    const leader = (await store.fence.read())?.leader.address ?? null;
+    return { error: why, code: 'NotLeading', leader, retryAfterSeconds: 1 };
+  }
+  if (live().isReconciling) return undefined;
+  return {
+    error: 'this process does not reconcile, so it does not know the mesh; ask the one that does',
+    code: 'NotReconciling',
+  };
+}
+
+/** `answer`: as JSON, or why there is none. */
+function addRoute<Q extends z.ZodType>(
   server: FastifyInstance,
-  { path, query: shape }: Route<Q, A>,
-  answer: (query: z.output<Q>, signal: AbortSignal) => Promise<z.input<A>>,
-  { access, standby, live, store, logger }: ConsoleApiDeps,
+  { path, query: shape }: Route<Q, z.ZodType>,
+  { access, logger }: Pick<ConsoleApiDeps, 'access' | 'logger'>,
+  answer: (query: z.output<Q>, asker: Asker) => Promise<string | Refusal>,
 ): void {
   const url = path.replaceAll(/\{(\w+)\}/g, ':$1');
   server.get(url, { preHandler: onlyCallers(access) }, async (request, reply) => {
-    const refuse = (status: number, fault: Fault) => {
-      if (fault.retryAfterSeconds !== undefined) reply.header('retry-after', String(fault.retryAfterSeconds));
+    const refuse = ({ status, ...fault }: Refusal) => {
+      const { retryAfterSeconds: seconds } = fault;
+      if (seconds !== undefined) reply.header('retry-after', String(seconds));
       return reply.code(status).send(fault);
     };
-    const query = safeParse(shape, { ...asRecord(request.query), ...asRecord(request.params) });
-    if (!query.success) return refuse(400, { error: faultOf(query.error), code: 'BadQuestion' });
+    const query = safeParse(shape, { ...recordOf(request.query), ...recordOf(request.params) });
+    if (!query.success) return refuse({ status: 400, error: faultOf(query.error), code: 'BadQuestion' });
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     try {
-      const why = await standby();
-      if (why !== undefined) {
-        const leader = (await store.fence.read())?.leader.address ?? null;
-        return refuse(503, { error: why, code: 'NotLeading', leader, retryAfterSeconds: 1 });
-      }
-      if (!live().isReconciling)
-        return refuse(503, {
-          error: 'this process does not reconcile, so it does not know the mesh; ask the one that does',
-          code: 'NotReconciling',
-        });
-      return await reply.send(await answer(query.data, gone.signal));
+      const asker = { principal: principalOf(access, request), signal: gone.signal };
+      const answered = await answer(query.data, asker);
+      if (typeof answered !== 'string') return refuse(answered);
+      return await reply.type('application/json; charset=utf-8').send(answered);
     } catch (error) {
-      if (gone.signal.aborted) return reply;
-      logger.warn({ path, code: codeOf(error), error: messageOf(error) }, 'a question of the console failed');
-      return refuse(503, { error: messageOf(error), code: 'Unreachable', retryAfterSeconds: 1 });
+      if (error instanceof NoSuchThing) return refuse(error.fault);
+      const known = REFUSALS[codeOf(error)] ?? { status: 503, code: 'Unreachable' };
+      if (known.status === 503 && !gone.signal.aborted)
+        logger.warn({ path, error: messageOf(error) }, 'a question of the console failed');
+      const retry = known.status === 400 ? {} : { retryAfterSeconds: 1 };
+      return refuse({ ...known, error: messageOf(error), ...retry });
     }
   });
 }
 
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {};
 }
 

@@ -62,3 +62,10 @@ export function displayName(
     partition === (consul.partition ?? 'default') && namespace === (consul.namespace ?? 'default');
   return isHere ? name : `${partition}/${namespace}/${name}`;
 }
+
+/** What a path names is not there. */
+export class NoSuchThing extends Error {
+  get fault() {
+    return { status: 404, error: this.message, code: 'NotFound' } as const;
+  }
+}

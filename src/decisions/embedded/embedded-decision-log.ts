@@ -76,12 +76,6 @@ class EmbeddedDecisionLog implements DecisionLog {
     return event === undefined ? undefined : linkOf(parseJson(event));
   }
 
-  async newestId(): Promise<string | undefined> {
-    const event = this.#open().lastDecision();
-    const id = event === undefined ? undefined : fieldOf(parseJson(event), 'id');
-    return typeof id === 'string' ? id : undefined;
-  }
-
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     const { id, time, log } = checkpoint;
     const event = JSON.stringify(toCheckpointEvent(checkpoint));

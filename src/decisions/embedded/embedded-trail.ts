@@ -117,6 +117,11 @@ class EmbeddedTrail implements Trail {
     return row && this.#parse(row);
   }
 
+  async decision(id: string): Promise<Decision | undefined> {
+    const [row] = this.#all('SELECT seq, event FROM decisions WHERE id = ?', id);
+    return row && this.#parse(row);
+  }
+
   async *history(
     of: TrailParty | { readonly subject: string } | 'all',
     { from, to }: HistoryOptions,

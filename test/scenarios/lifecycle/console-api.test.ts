@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { readApiToken } from '../../../src/app/api-token.js';
-import { Fault, ROUTES } from '../../../src/console/answers.js';
-import type { Daemon, Rig } from '../../support/daemon.js';
+import { DecisionBatch, Fault, ROUTES, Status } from '../../../src/console/answers.js';
+import { clientOf, type Daemon, type Rig } from '../../support/daemon.js';
 import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 
 let rig: Rig;
@@ -20,11 +20,31 @@ async function createAsker(daemon: Daemon) {
   };
 }
 
+/** The events of a stream, as they come. */
+async function openStream(daemon: Daemon, path: string) {
+  const token = await readApiToken(await rig.load());
+  const headers = { authorization: `Bearer ${token.reveal()}` };
+  const { body } = await fetch(daemon.admin + path, { headers });
+  async function* read() {
+    let rest = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of body ?? []) {
+      const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
+      rest = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const [, event = '', data = ''] = /event: (\w+)\ndata: (.+)$/.exec(block) ?? [];
+        if (event !== '') yield { event, body: JSON.parse(data) as unknown };
+      }
+    }
+  }
+  return read();
+}
+
 it('a daemon answers each question of the console as the schemas say', async () => {
   rig = await ordersRig();
   const daemon = await rig.start();
   await isOpen(rig, READ);
-  await rig.decided({ outcome: 'applied' });
+  const { id } = await rig.decided({ outcome: 'applied' });
   await daemon.idle();
   const ask = await createAsker(daemon);
   const known = { complete: true, unknown: [] };
@@ -56,10 +76,49 @@ it('a daemon answers each question of the console as the schemas say', async () 
     total: 1,
     rows: [{ name: 'orders' }],
   });
+  expect(
+    await ask(ROUTES.decisions, '/api/decisions?service=orders&client=main/web-app&limit=1'),
+  ).toMatchObject({
+    rows: [{ id, kind: 'intention', from: 'web', to: 'orders', client: { provider: 'main', id: 'web-app' } }],
+  });
+  expect(await ask(ROUTES.decision, `/api/decisions/${id}`)).toMatchObject({
+    id,
+    before: null,
+    after: { access: 'http' },
+    event: { specversion: '1.0', id },
+  });
+  expect(await ask(ROUTES.decision, '/api/decisions/GONE')).toMatchObject({ status: 404, code: 'NotFound' });
   expect(await ask(ROUTES.services, '/api/services?limit=501')).toMatchObject({
     status: 400,
     code: 'BadQuestion',
   });
+});
+
+it('the stream goes on after the decision of a snapshot, and ends with the daemon', async () => {
+  rig = await ordersRig();
+  const daemon = await rig.start();
+  await isOpen(rig, READ);
+  await daemon.idle();
+  const ask = await createAsker(daemon);
+  const { asOf } = ROUTES.services.answer.parse(await ask(ROUTES.services, '/api/services'));
+  const events = await openStream(daemon, `/api/stream?after=${asOf.decision}`);
+  rig.idp.clients.set('web-app', clientOf('web'));
+  await daemon.tell('client.updated', 'web-app');
+  const seen = new Map<string, unknown>();
+  for await (const { event, body } of events) {
+    if (event === 'decisions') seen.set(event, DecisionBatch.parse(body));
+    if (event === 'status') seen.set(event, Status.parse(body));
+    if (seen.size === 2) break;
+  }
+  expect(seen.get('decisions')).toMatchObject({ rows: [{ action: 'revoke', from: 'web', to: 'orders' }] });
+  const gone = await openStream(daemon, '/api/stream?after=GONE');
+  for await (const { event } of gone) {
+    expect(event).toBe('resync');
+    break;
+  }
+  const last = await openStream(daemon, '/api/stream');
+  await daemon.stop();
+  for await (const { event } of last) expect(event).toBe('status');
 });
 
 it('a replica that does not lead, and one that does not reconcile, say so instead of showing nothing', async () => {

@@ -1,0 +1,41 @@
+import { toCloudEvent } from '../../decisions/envelope.js';
+import { principalText } from '../../model/cause.js';
+import type { Decision } from '../../model/decision.js';
+import type { DecisionList } from '../../trail/list-decisions.js';
+import type { DecisionPage, DecisionRow, Decisions } from '../answers.js';
+
+/** A decision as lists and the stream show it. */
+export function toDecisionRow(decision: Decision): DecisionRow {
+  const { id, time, subject, type, action, outcome, reason, resource, client, person, cause } = decision;
+  const by = decision.principal ?? cause.principal;
+  return {
+    id,
+    time,
+    subject,
+    kind: resource.kind,
+    verb: type.slice(type.lastIndexOf('.') + 1),
+    action,
+    outcome,
+    reason,
+    from: resource.source ?? null,
+    to: resource.destination ?? null,
+    client: client === undefined ? null : { provider: client.provider, id: client.clientId },
+    person: person === undefined ? null : `${person.provider}/${person.subject ?? '?'}`,
+    scopes: [...(decision.scopes ?? [])],
+    by: by === undefined ? null : principalText(by),
+    cause: cause.kind,
+    detail: decision.detail ?? null,
+    latencyMs: decision.latencyMs ?? null,
+    sequence: decision.chain?.sequence ?? null,
+  };
+}
+
+export function toDecisions({ decisions, next }: DecisionList): Decisions {
+  return { rows: decisions.map(toDecisionRow), next: next ?? null };
+}
+
+export function toDecisionPage(decision: Decision): DecisionPage {
+  const event = toCloudEvent(decision);
+  const { before = null, after = null } = event.data;
+  return { ...toDecisionRow(decision), before, after, event: { ...event } };
+}
