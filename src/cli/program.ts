@@ -1,7 +1,7 @@
 import { CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
 import { readTextFile } from '../../config/read-text-file.js';
-import { readVersion } from '../app/version.js';
+import { readBuild, versionText } from '../app/version.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import { definedFields } from '../model/defined-fields.js';
@@ -98,7 +98,7 @@ function createCommands({ stdout, stderr }: CliContext): DocumentedCommand {
     .description(
       "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the identity provider.",
     )
-    .version(readVersion(), '-V, --version')
+    .version(versionText(readBuild()), '-V, --version')
     .configureOutput({
       writeOut: (text) => void stdout.write(inertText(text)),
       writeErr: (text) => void stderr.write(inertText(text)),

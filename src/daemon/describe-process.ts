@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { replicaName } from '../app/create-lease.js';
 import type { Role } from '../app/run-daemon.js';
-import { readVersion } from '../app/version.js';
+import { readBuild, versionText } from '../app/version.js';
 import { type Clock, isoInstant } from '../clock.js';
 import type { Replica } from '../model/replica.js';
 
@@ -15,7 +15,7 @@ export function describeProcess(
     replica: replicaName(),
     host: hostname(),
     address,
-    version: readVersion(),
+    version: versionText(readBuild()),
     startedAt: isoInstant(clock),
     parts,
   };

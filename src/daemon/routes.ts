@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { readLogin } from '../app/login-view.js';
 import type { PrometheusMetrics } from '../app/metrics.js';
-import { readVersion } from '../app/version.js';
+import { readBuild } from '../app/version.js';
 import type { Clock } from '../clock.js';
 import { addConsoleApi } from '../console/api/console-api.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
@@ -132,8 +132,8 @@ export function addRoutes(
     // While nobody leads, the durable queue itself is changed.
     standby: async () => ((await store.fence.read())?.isAlive === true ? standby() : undefined),
   });
-  const [version = '', commit = null] = readVersion().split('+');
-  const instance = () => ({ name: config.owner, mode: live().deps.world.mapping.mode, version, commit });
+  const build = readBuild();
+  const instance = () => ({ name: config.owner, mode: live().deps.world.mapping.mode, ...build });
   addSession(rest, { access, sessions, codes: new EntryCodes(clock), instance, logger });
   addConsoleApi(rest, { ...parts, ...change, streams, clock });
   addOpenapi(rest, { access });

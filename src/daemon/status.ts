@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { Provider } from '../app/adapter-factory.js';
 import { type ProviderHealth, readProviderHealth } from '../app/provider-health.js';
+import { readBuild } from '../app/version.js';
 import { readWebhookStatus, type WebhookStatus } from '../app/webhook-status.js';
 import type { UnreadableEntry } from '../consul/consul.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
@@ -28,6 +29,9 @@ import type { Reloads } from './reload.js';
 /** What `/statusz` answers. Ages are in seconds; null means never. */
 export interface Status {
   readonly owner: string;
+  readonly version: string;
+  /** Of this build; null if it does not know its commit. */
+  readonly commit: string | null;
   /** Whether this replica leads. */
   readonly leader: boolean;
   /** The epoch of `leading`. */
@@ -143,6 +147,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const age = (at: number | undefined) => (at === undefined ? null : (now - at) / 1000);
   const status: Status = {
     owner: config.owner,
+    ...readBuild(),
     leader: isLeader,
     epoch: lease?.leader.epoch ?? null,
     leading: lease === undefined ? null : { ...toView(lease.leader), isAlive: lease.isAlive },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Config } from '../../../config/config.js';
 import { configRevision } from '../../../config/mapping-revision.js';
 import type { KnownHolds } from '../../app/plan-view.js';
+import { type Build, readBuild, versionText } from '../../app/version.js';
 import type { HoldReason } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { DaemonClient } from '../daemon-client.js';
@@ -12,6 +13,8 @@ import { type Finding, NAMES, namesText, notice, ok, warning } from './finding.j
 import { ReplicaView, replicaFindings } from './replica-findings.js';
 
 const StatusBody = z.object({
+  version: z.string(),
+  commit: z.string().nullable(),
   parked: z.array(z.object({ key: z.string(), attempts: z.number(), error: z.string(), since: z.string() })),
   closures: z.array(z.object({ provider: z.string(), clientId: z.string(), closure: z.string() })).nullable(),
   replicas: z.array(ReplicaView),
@@ -28,7 +31,11 @@ export function daemonFindings(
   now: number,
 ): readonly Finding[] {
   const holds = [...approvableFindings(known ?? new Map())];
-  const unread = (message: string, remedy: string) => [...holds, notice('daemon', message, remedy)];
+  const unread = (message: string, remedy: string) => [
+    ...holds,
+    ok('version', `this is scopemesh ${versionText(readBuild())}`),
+    notice('daemon', message, remedy),
+  ];
   if (refusal !== undefined)
     return unread(
       `the daemon does not show its status, so parked keys, quarantines and settings that wait for a restart are not checked: ${refusal}`,
@@ -47,11 +54,23 @@ export function daemonFindings(
     );
   return [
     ...holds,
+    versionFinding(parsed.data),
     ...quarantineFindings(parsed.data.closures ?? []),
     ...replicaFindings(parsed.data.replicas),
     ...parkedFindings(parsed.data, config.resyncMs / 1000, now),
     settingFinding(parsed.data, config),
   ];
+}
+
+function versionFinding(daemon: Build): Finding {
+  const [own, other] = [versionText(readBuild()), versionText(daemon)];
+  return own === other
+    ? ok('version', `this is scopemesh ${own}, and the daemon too`)
+    : notice(
+        'version',
+        `this is scopemesh ${own}, and the daemon is ${other}`,
+        'restart the daemon, or run the command of the version of the daemon',
+      );
 }
 
 const WAITING: readonly (readonly [reason: HoldReason, text: (count: number) => string])[] = [

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { KnownHolds } from '../../../src/app/plan-view.js';
+import { readBuild, versionText } from '../../../src/app/version.js';
 import { daemonFindings } from '../../../src/cli/doctor/daemon-findings.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { createRig, type Rig } from '../../support/daemon.js';
@@ -19,6 +20,7 @@ async function findings(status: unknown, known: KnownHolds = new Map()) {
 }
 
 const quiet = {
+  ...readBuild(),
   parked: [],
   closures: [],
   replicas: [],
@@ -28,15 +30,35 @@ const quiet = {
 describe('what the running daemon waits for', () => {
   it('is not called ok where no daemon answers, or one of another version', async () => {
     expect(await findings(undefined)).toMatchObject([
+      { id: 'version', severity: 'ok' },
       { id: 'daemon', severity: 'notice', message: expect.stringContaining('not checked') },
     ]);
-    expect(await findings({ owner: 'payments' })).toMatchObject([{ id: 'daemon', severity: 'notice' }]);
+    expect(await findings({ owner: 'payments' })).toMatchObject([
+      { id: 'version', severity: 'ok' },
+      { id: 'daemon', severity: 'notice' },
+    ]);
+  });
+
+  it('says which build this is, and whether the daemon is another one', async () => {
+    const build = readBuild();
+    const found = async (status: object) =>
+      (await findings({ ...quiet, ...status })).find(({ id }) => id === 'version');
+    expect(await found(build)).toMatchObject({
+      severity: 'ok',
+      message: `this is scopemesh ${versionText(build)}, and the daemon too`,
+    });
+    expect(await found({ version: '1.0.0', commit: '97b82056e1f0' })).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining('the daemon is 1.0.0+97b82056e1f0'),
+      remedy: expect.stringContaining('restart the daemon'),
+    });
   });
 
   it('is not called ok where the daemon refuses its status, and the reason is shown', async () => {
     rig = await createRig();
     const found = daemonFindings({ refusal: 'the file X is not readable' }, new Map(), await rig.load(), NOW);
     expect(found).toMatchObject([
+      { id: 'version', severity: 'ok' },
       { id: 'daemon', severity: 'notice', message: expect.stringContaining('the file X is not readable') },
     ]);
   });
