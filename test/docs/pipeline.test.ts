@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { createCommandLine } from '../support/command-line.js';
 import { blocks, textOf } from './manual.js';
 
@@ -22,21 +23,42 @@ it('the cases of the page about pipelines pass by the mapping of the page, and a
   expect(out).toContain('6 passed, 0 failed.');
 });
 
-it.each(['github-actions.yml', 'gitlab-ci.yml'])(
-  'the example %s is YAML with commands that exist',
-  (file) => {
-    const text = textOf(`deploy/ci/${file}`);
-    expect(parse(text)).toEqual(expect.any(Object));
-    expect(text).toContain('main.js test -c scopemesh.yaml');
-    expect(text).toMatch(/main\.js plan -c \S+ --what-if file=\S+ --format markdown/);
-  },
-);
+const EXAMPLES = ['github-actions.yml', 'gitlab-ci.yml'];
 
-it.each(['github-actions.yml', 'gitlab-ci.yml'])(
-  'the example %s runs a commit that somebody chose, and no name of a package registry',
-  (file) => {
-    const text = textOf(`deploy/ci/${file}`);
-    expect(text).not.toMatch(/\b(npx|npm (exec|install|i)|pnpm|yarn)\b/);
-    expect(text).toMatch(/SCOPEMESH_COMMIT: "[0-9a-f]{40}"/);
-  },
-);
+it.each(EXAMPLES)('the example %s is YAML with commands that exist', (file) => {
+  const text = textOf(`deploy/ci/${file}`);
+  expect(parse(text)).toEqual(expect.any(Object));
+  expect(text).toContain('.bin/scopemesh test -c scopemesh.yaml');
+  expect(text).toMatch(/\.bin\/scopemesh plan -c \S+ --what-if file=\S+ --format markdown/);
+});
+
+it.each(EXAMPLES)('the example %s fetches only what a lock pins, and nothing of it sees a secret', (file) => {
+  const text = textOf(`deploy/ci/${file}`);
+  expect(text).not.toMatch(/\b(npx|npm (exec|install|i)|pnpm|yarn)\b|git clone/);
+  const installs = text.split('\n').filter((line) => line.includes('npm ci'));
+  expect(installs).toHaveLength(2);
+  for (const line of installs) {
+    expect(line).toMatch(/ npm ci --prefix \S*\.scopemesh --ignore-scripts$/);
+    // Every job of GitLab has the secrets of the project in its environment.
+    if (file === 'gitlab-ci.yml') expect(line).toContain('env -i ');
+  }
+});
+
+it('the example for GitHub gives secrets to steps that fetch no program', () => {
+  const STEPS = z.object({
+    jobs: z.record(
+      z.string(),
+      z.object({
+        env: z.undefined().optional(),
+        steps: z.array(
+          z.looseObject({ run: z.string().optional(), env: z.record(z.string(), z.string()).optional() }),
+        ),
+      }),
+    ),
+  });
+  const { jobs } = STEPS.parse(parse(textOf('deploy/ci/github-actions.yml')));
+  const secret = Object.values(jobs).flatMap(({ steps }) => steps.filter(({ env }) => env !== undefined));
+  expect(secret).toHaveLength(2);
+  for (const { run } of secret)
+    expect(run).toMatch(/^(base\/\.scopemesh\/node_modules\/\.bin\/scopemesh plan|gh pr) /);
+});
