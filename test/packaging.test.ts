@@ -74,6 +74,15 @@ describe('what is shipped beside the code', () => {
     expect(config.queue.kind).toBe('bullmq');
   });
 
+  it('the job of Nomad runs a digest, on a read-only root, and its configuration is valid', async () => {
+    const job = read('deploy/scopemesh.nomad.hcl');
+    expect(job).toMatch(/image += var\.image\n/);
+    expect(job).toContain('readonly_rootfs = true');
+    const [, text = ''] = /<<-YAML\n([\s\S]*?)\n +YAML/.exec(job) ?? [];
+    const { config } = await load(text.replaceAll('$${', '${').replaceAll(/\{\{.*?\}\}/g, '127.0.0.1'));
+    expect([config.http.listen.host, config.state.directory]).toEqual(['0.0.0.0', '/var/lib/scopemesh']);
+  });
+
   it('gives the token of Consul the same least rules everywhere', () => {
     const rulesOf = (text: string) =>
       [...text.matchAll(/(\w+_prefix) "([^"]*)" *\{([^}]*)\}/g)].map(([, kind, prefix = '', body = '']) => [
