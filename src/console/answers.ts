@@ -109,6 +109,8 @@ export const Claim = z.object({
   detail: text.nullable().describe('Why it does not count.'),
 });
 
+export type Claim = z.infer<typeof Claim>;
+
 export const ServicePage = World.extend({
   ...ServiceRow.shape,
   in: z.array(Edge).describe('At most 500; `callers` counts all that are open.'),
@@ -263,6 +265,35 @@ export const ROUTES = {
       limit: Limit,
     }),
     answer: Services,
+  },
+  service: {
+    path: '/api/services/{name}',
+    summary: 'Who may call a service, and what it may call',
+    query: z.strictObject({ name: text.min(1).max(512) }),
+    answer: ServicePage,
+  },
+  clients: {
+    path: '/api/clients',
+    summary: 'The OAuth clients',
+    query: z.strictObject({
+      q: Query.describe('A part of the ID, the name or the service.'),
+      sort: z.enum(['name', '-scopes', '-edges']).default('name'),
+      cursor: Cursor,
+      limit: Limit,
+    }),
+    answer: Clients,
+  },
+  client: {
+    path: '/api/clients/{provider}/{clientId}',
+    summary: 'What a client opens, by its scopes',
+    query: z.strictObject({ provider: text.max(256), clientId: text.max(512) }),
+    answer: ClientPage,
+  },
+  search: {
+    path: '/api/search',
+    summary: 'Services, clients and decisions by a part of their name',
+    query: z.strictObject({ q: text.min(1).max(200) }),
+    answer: Found,
   },
   decisions: {
     path: '/api/decisions',

@@ -111,6 +111,18 @@ export function destinationsOfScope(
   return new Set(found.filter((destination) => destination !== undefined));
 }
 
+/** The rules that open a destination for a grant of a provider's client, whatever its kind. Patterns are compiled once. */
+export function createRuleFinder(
+  mapping: Pick<Mapping, 'rules' | 'providers'>,
+): (provider: string, grant: Grant, destination: string) => readonly Rule[] {
+  const compile = createPatternCompiler();
+  return (provider, grant, destination) =>
+    mapping.rules.filter(
+      (rule) =>
+        destinationOf(rule, provider, grant, mapping, compile)?.toLowerCase() === destination.toLowerCase(),
+    );
+}
+
 /** The destination that a rule opens for a grant; undefined if the rule does not apply. */
 function destinationOf(
   rule: Rule,

@@ -1,4 +1,5 @@
 import { toMapping } from '../../../config/mapping-revision.js';
+import { ruleNames } from '../../app/rule-names.js';
 import { systemClock } from '../../clock.js';
 import type { Trail } from '../../decisions/trail.js';
 import { messageOf } from '../../errors.js';
@@ -9,7 +10,6 @@ import type { BoundedLine } from '../bounded-lines.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { parseInstant } from '../instant.js';
-import { ruleNames } from '../rule-names.js';
 import { printable } from '../terminal/screen.js';
 import { withTrail } from '../with-trail.js';
 

@@ -1,13 +1,13 @@
 import { loadCases, type MappingCase } from '../../../config/cases.js';
 import { loadMapping } from '../../../config/load.js';
 import { toMapping } from '../../../config/mapping-revision.js';
+import { ruleNames } from '../../app/rule-names.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Rule } from '../../model/rule.js';
 import { type CallVerdict, createJudge, type JudgedCall, type RuleVerdict } from '../../plan/judge-call.js';
 import { destinationsOfScope } from '../../plan/openings.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { ruleNames } from '../rule-names.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable, type Screen } from '../terminal/screen.js';
 

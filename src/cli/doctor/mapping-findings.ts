@@ -1,3 +1,4 @@
+import { ruleNames } from '../../app/rule-names.js';
 import type { Rule } from '../../model/rule.js';
 import { isInteractive } from '../../plan/actor.js';
 import { createPatternCompiler } from '../../plan/pattern.js';
@@ -5,7 +6,6 @@ import { matchRule } from '../../plan/rule-match.js';
 import { shadowedRules } from '../../plan/shadowed-rules.js';
 import { parseClientText } from '../../plan/world.js';
 import type { WorldState } from '../../state/world-state.js';
-import { ruleNames } from '../rule-names.js';
 import { type Finding, namesText, notice, warning } from './finding.js';
 
 /** Rules and limits of the mapping that do not do what they seem to do. Call it after the directories were read. */

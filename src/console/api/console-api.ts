@@ -11,8 +11,11 @@ import { isRecord } from '../../model/is-record.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
 import { type Fault, ROUTES } from '../answers.js';
+import { listClients, readClient } from './client-pages.js';
 import { type ConsoleParts, NoSuchThing } from './parts.js';
+import { search } from './search.js';
 import { listServices } from './service-list.js';
+import { readService } from './service-page.js';
 import { readNow } from './status.js';
 import { addConsoleStream } from './stream.js';
 
@@ -72,6 +75,10 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
     });
   ofWorld(ROUTES.status, (_, signal) => readNow(parts, signal));
   ofWorld(ROUTES.services, (query, signal) => listServices(parts, query, signal));
+  ofWorld(ROUTES.service, ({ name }, signal) => readService(parts, name, signal));
+  ofWorld(ROUTES.clients, (query, signal) => listClients(parts, query, signal));
+  ofWorld(ROUTES.client, (id, signal) => readClient(parts, id, signal));
+  ofWorld(ROUTES.search, ({ q }, signal) => search(parts, q, signal));
   ofTrail(ROUTES.decisions, 'decisions');
   ofTrail(ROUTES.decision, 'decision');
   const never = new AbortController().signal;

@@ -88,6 +88,31 @@ it('a daemon answers each question of the console as the schemas say', async () 
     event: { specversion: '1.0', id },
   });
   expect(await ask(ROUTES.decision, '/api/decisions/GONE')).toMatchObject({ status: 404, code: 'NotFound' });
+  const edge = {
+    from: 'web',
+    to: 'orders',
+    scopes: ['orders:read'],
+    rules: ['scopes."orders:read"'],
+    state: 'open',
+  };
+  const here = { ...edge, client: { provider: 'main', id: 'web-app' }, access: 'http' };
+  expect(await ask(ROUTES.service, '/api/services/orders')).toMatchObject({ ...known, in: [here], out: [] });
+  expect(await ask(ROUTES.service, '/api/services/gone')).toMatchObject({ status: 404, code: 'NotFound' });
+  expect(await ask(ROUTES.clients, '/api/clients?q=web')).toMatchObject({
+    ...known,
+    rows: [{ provider: 'main', id: 'web-app', enabled: true, service: 'web', scopes: 1, edges: 1 }],
+  });
+  expect(await ask(ROUTES.client, '/api/clients/main/web-app')).toMatchObject({
+    ...known,
+    claims: [{ service: 'web', kind: 'claimed' }],
+    scopes: [{ name: 'orders:read', edges: [here] }],
+    others: [],
+  });
+  expect(await ask(ROUTES.client, '/api/clients/main/gone')).toMatchObject({ status: 404 });
+  expect(await ask(ROUTES.search, '/api/search?q=w')).toEqual([
+    { kind: 'service', name: 'web', url: '/services/web' },
+    { kind: 'client', name: 'main/web-app', url: '/clients/main/web-app' },
+  ]);
   expect(await ask(ROUTES.services, '/api/services?limit=501')).toMatchObject({
     status: 400,
     code: 'BadQuestion',
