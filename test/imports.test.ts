@@ -43,7 +43,7 @@ const GROUND = [
   'notifier',
   'repeat',
   'make-directory',
-  'map-bounded',
+  'limiter',
   'linked-signal',
   'gather',
   'in-parts',

@@ -4,7 +4,7 @@ import { KeyFetches } from '../src/acl/apply/key-fetches.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { createLogWakeup } from '../src/identity/okta/log-wakeup.js';
-import { mapBounded } from '../src/map-bounded.js';
+import { mapBounded } from '../src/limiter.js';
 import { createMovableClock } from './support/movable-clock.js';
 
 /*

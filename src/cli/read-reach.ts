@@ -1,6 +1,6 @@
 import type { Consul } from '../consul/consul.js';
 import type { GatewayKind } from '../consul/reachability.js';
-import { mapBounded } from '../map-bounded.js';
+import { mapBounded } from '../limiter.js';
 import type { Catalog } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 import { type Obstacle, obstaclesOf, type ReachFacts, registrationToMend } from '../plan/reach.js';

@@ -6,7 +6,7 @@ import { type AcceptDeps, acceptEvents } from '../intake/accept-events.js';
 import type { RejectedEvents } from '../intake/rejected-events.js';
 import { tracedEvents } from '../intake/traced-events.js';
 import type { UnstoredEvents } from '../intake/unstored-events.js';
-import { CountingLimit } from '../model/counting-limit.js';
+import { TokenBucket } from '../model/token-bucket.js';
 import type { Logger } from '../observe.js';
 import { BODY_LIMIT } from './http-server.js';
 
@@ -20,7 +20,7 @@ export interface IntakeDeps extends AcceptDeps {
 
 interface ReceiveDeps extends IntakeDeps {
   /** Lines in the log about requests that could not be verified. */
-  readonly unverified: CountingLimit;
+  readonly unverified: TokenBucket;
 }
 
 const UNVERIFIED_LOGGED = { burst: 10, everyMs: 60_000 };
@@ -30,7 +30,7 @@ const UNVERIFIED_LOGGED = { burst: 10, everyMs: 60_000 };
  * store cannot take events. GET is only for a handshake, and 405 where the kind of provider has none.
  */
 export function addIntake(server: FastifyInstance, intake: IntakeDeps): void {
-  const deps: ReceiveDeps = { ...intake, unverified: new CountingLimit(UNVERIFIED_LOGGED) };
+  const deps: ReceiveDeps = { ...intake, unverified: new TokenBucket(UNVERIFIED_LOGGED) };
   server.route<{ Params: { provider: string } }>({
     method: ['POST', 'GET'],
     url: '/events/:provider',

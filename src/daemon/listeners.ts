@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config/config.js';
 import type { ClosedReason } from '../intake/admission.js';
+import { TokenBucket } from '../model/token-bucket.js';
 import type { Runtime } from '../runtime.js';
 import { createHttpServer, listen } from './http-server.js';
 
@@ -53,19 +54,13 @@ export function reportClosed(
   listener: Listener,
   { metrics, logger, clock }: Runtime,
 ): (address: string, reason: ClosedReason) => void {
-  let loggedAt: number | undefined;
-  let closed = 0;
+  const lines = new TokenBucket({ burst: 1, everyMs: LOG_INTERVAL_MS });
   return (address, reason) => {
     metrics.count('scopemesh_http_connections_closed_total', { listener, reason });
-    closed++;
-    const now = clock.now();
-    // A clock that was set back must not silence the log.
-    if (loggedAt !== undefined && now >= loggedAt && now - loggedAt < LOG_INTERVAL_MS) return;
+    if (!lines.take(clock.now())) return;
     logger.warn(
-      { listener: `http.${listener}`, address, reason, closed },
+      { listener: `http.${listener}`, address, reason, closed: 1 + lines.report() },
       'connections are closed because one address, or all addresses together, opened too many; find the sender and limit it in front of scopemesh',
     );
-    loggedAt = now;
-    closed = 0;
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { RefusedCredentials, SyncError } from '../errors.js';
+import { TokenBucket } from '../model/token-bucket.js';
 import type { ReadProof } from '../model/trigger.js';
 import { doublingMs } from '../repeat.js';
 import { MAX_PAUSE_MS } from './http-client.js';
@@ -70,7 +71,7 @@ class Refusals {
   /** The current pause. */
   #begun = 0;
   #until = 0;
-  #turnAt = Number.NEGATIVE_INFINITY;
+  readonly #turns = new TokenBucket({ burst: 1, everyMs: TURN_MS });
   /** The reads that waited for their turn since the last one. */
   #waiting = 0;
 
@@ -111,10 +112,7 @@ class Refusals {
   #maySend(proof: ReadProof | undefined): boolean {
     if (proof === undefined) return false;
     if (proof === 'order' && !(this.#error instanceof RefusedCredentials)) return true;
-    const now = this.#clock.now();
-    const sinceMs = now - this.#turnAt;
-    if (sinceMs >= 0 && sinceMs < TURN_MS) return false;
-    this.#turnAt = now;
+    if (!this.#turns.take(this.#clock.now())) return false;
     this.#waiting = 0;
     return true;
   }

@@ -1,5 +1,5 @@
 import { ClientUnreadable, SyncError } from '../errors.js';
-import { mapBounded } from '../map-bounded.js';
+import { mapBounded } from '../limiter.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Runtime } from '../runtime.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from './directory.js';

@@ -1,5 +1,5 @@
 import { ClientUnreadable, IncompleteRead } from '../errors.js';
-import { mapBounded } from '../map-bounded.js';
+import { mapBounded } from '../limiter.js';
 import type { OAuthClient } from '../model/client.js';
 import type { DirectorySnapshot, UnreadableClient } from './directory.js';
 import { WrongShape } from './read-errors.js';

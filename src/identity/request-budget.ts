@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../clock.js';
+import { Limiter } from '../limiter.js';
 import { parseRetryAfter } from '../retry-after.js';
 import type { Runtime } from '../runtime.js';
 import type { Directory } from './directory.js';
@@ -53,7 +54,7 @@ export function createRequestBudget({
 }: Pick<Runtime, 'clock' | 'metrics'> & { readonly provider: string }): RequestBudget {
   const bulkReads = new AsyncLocalStorage<number>();
   let bulkCount = 0;
-  const slots = new Slots();
+  const places = new Limiter(['bulk'], (lane, running) => running(lane) < MAX_BULK);
   /** By place. */
   const stated = new Map<string, StatedLimit>();
   let learned: { readonly windowMs: number; readonly requests: number; readonly at: number } | undefined;
@@ -120,13 +121,11 @@ export function createRequestBudget({
     async send(place, request, signal) {
       const keepFree = bulkReads.getStore();
       if (keepFree === undefined) return sendNow(place, request);
-      await slots.enter(signal);
-      try {
+      const sendLater = async () => {
         await waitForRoom(place, keepFree, signal);
-        return await sendNow(place, request);
-      } finally {
-        slots.leave();
-      }
+        return sendNow(place, request);
+      };
+      return places.run('bulk', sendLater, signal);
     },
   };
 }
@@ -138,38 +137,6 @@ export function withBulkReads(directory: Directory, budget: RequestBudget): Dire
     readAll: (signal, isUrgent = false) =>
       budget.bulk(() => directory.readAll(signal, isUrgent), isUrgent ? KEEP_FREE_IF_URGENT : KEEP_FREE),
   };
-}
-
-/** The requests of bulk reads under way. The others wait in order. */
-class Slots {
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
-
-  async enter(signal: AbortSignal): Promise<void> {
-    if (this.#running < MAX_BULK) {
-      this.#running++;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const enter = () => {
-        signal.removeEventListener('abort', abort);
-        resolve();
-      };
-      const abort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-        reject(signal.reason);
-      };
-      this.#waiting.push(enter);
-      signal.addEventListener('abort', abort, { once: true });
-    });
-  }
-
-  leave(): void {
-    // The next one takes the place over.
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running--;
-    else next();
-  }
 }
 
 /** Okta, Auth0, and the draft standard (draft-ietf-httpapi-ratelimit-headers-05). */

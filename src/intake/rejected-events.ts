@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.js';
 import { messageOf, type RejectedEvent, StaleEvent } from '../errors.js';
 import type { EventOrigin } from '../identity/source.js';
-import { CountingLimit } from '../model/counting-limit.js';
 import { plainDecision, type Stamp } from '../model/plain-decision.js';
+import { TokenBucket } from '../model/token-bucket.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { StoreSpace } from '../queue/store-space.js';
@@ -27,7 +27,7 @@ export interface RejectedEvents {
 }
 
 interface Refused {
-  readonly limit: CountingLimit;
+  readonly limit: TokenBucket;
   last: { readonly error: RejectedEvent; readonly from: RejectedFrom } | undefined;
 }
 
@@ -76,7 +76,7 @@ export function createRejectedEvents(deps: {
 
   return {
     async record(provider, error, from) {
-      const refused = refusals.get(provider) ?? { limit: new CountingLimit(LIMIT), last: undefined };
+      const refused = refusals.get(provider) ?? { limit: new TokenBucket(LIMIT), last: undefined };
       refusals.set(provider, refused);
       // A forged event must not use the space that the store keeps back for revocations.
       if (deps.space.isLow()) refused.limit.suppress();

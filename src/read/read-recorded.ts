@@ -1,4 +1,4 @@
-import { mapBounded } from '../map-bounded.js';
+import { mapBounded } from '../limiter.js';
 import type { ServiceName } from '../model/intention.js';
 import { parseKey } from '../model/key.js';
 import { isOfWrittenEdge } from '../plan/last-applied.js';

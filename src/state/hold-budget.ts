@@ -1,5 +1,5 @@
-import { CountingLimit } from '../model/counting-limit.js';
 import type { ServiceName } from '../model/intention.js';
+import { TokenBucket } from '../model/token-bucket.js';
 import { serviceText } from '../plan/world.js';
 
 /**
@@ -15,9 +15,9 @@ const MAX_SERVICES = 10_000;
 /** How many holds about services are recorded. The rest is counted, and recorded later if it still exists then. */
 export class HoldBudget {
   readonly #each: typeof OF_SERVICE;
-  readonly #all = new CountingLimit(OF_ALL);
+  readonly #all = new TokenBucket(OF_ALL);
   /** By `serviceText`, the longest unused first. */
-  readonly #services = new Map<string, CountingLimit>();
+  readonly #services = new Map<string, TokenBucket>();
 
   constructor(each = OF_SERVICE) {
     this.#each = each;
@@ -26,7 +26,7 @@ export class HoldBudget {
   /** Undefined: not now. Otherwise the number of earlier holds about this service that were not recorded. */
   take(serviceName: ServiceName, now: number): number | undefined {
     const text = serviceText(serviceName);
-    const limit = this.#services.get(text) ?? new CountingLimit(this.#each);
+    const limit = this.#services.get(text) ?? new TokenBucket(this.#each);
     this.#services.delete(text);
     this.#services.set(text, limit);
     this.#forget(now);

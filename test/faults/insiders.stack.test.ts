@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'vitest';
-import { mapBounded } from '../../src/map-bounded.js';
+import { mapBounded } from '../../src/limiter.js';
 import { edgesOfConsul } from '../e2e/crash-world.js';
 import { MARK } from '../e2e/foreign.js';
 import { until } from '../stack/process.js';

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf, SyncError } from '../../errors.js';
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import { KeyedMutex } from '../../state/mutex.js';
 import type { WriteResult } from '../consul.js';
 import { type BrokenFile, toBroken } from './broken-file.js';

@@ -1,4 +1,4 @@
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { incomplete, Reader } from '../reader.js';
 import { parseAuthMethod, parsePolicy, parseRole, parseStored } from './acl-parse.js';

@@ -1,4 +1,4 @@
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole, parseStored } from './acl-parse.js';

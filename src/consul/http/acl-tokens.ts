@@ -1,15 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
+import { TokenBucket } from '../../model/token-bucket.js';
 import type { TokenFilter } from '../acl.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
 import { linkNames, sortedOnce } from './acl-parse.js';
 import { readAclAt, requireConsul, UNCLEAR } from './acl-table.js';
 import { readListed } from './answer.js';
 import { OMITTED } from './json-elements.js';
-import { createPacer } from './pacer.js';
 import { type Query, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -56,11 +56,12 @@ export async function deleteTokens(
   perSecond: number | undefined,
 ): Promise<number> {
   const operation = 'tokens.delete';
-  const pace = perSecond === undefined ? undefined : createPacer(clock, perSecond, 1);
+  const pace =
+    perSecond === undefined ? undefined : new TokenBucket({ burst: 1, everyMs: 1_000 / perSecond });
   const refused: SyncError[] = [];
   const ids = [...new Set(accessorIds)];
   await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
-    await pace?.(stop);
+    await pace?.turn(clock, stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
     try {

@@ -1,4 +1,4 @@
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { ServiceInstance } from '../../model/catalog.js';
 import { isRecord } from '../../model/is-record.js';
 import { incomplete, Reader } from '../reader.js';

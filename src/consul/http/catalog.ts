@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SyncError } from '../../errors.js';
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { CatalogService, Protocol, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import type { Consul } from '../consul.js';

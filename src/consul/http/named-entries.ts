@@ -1,4 +1,4 @@
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { ServiceName } from '../../model/intention.js';
 import { type Raw, Reader } from '../reader.js';
 import { parseJson, readComplete, readRecords } from './answer.js';

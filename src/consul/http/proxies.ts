@@ -1,4 +1,4 @@
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ServiceProxy } from '../consul.js';

@@ -1,12 +1,12 @@
 import { messageOf, SyncError } from '../../errors.js';
 import { firstOf, withLinkedSignal } from '../../linked-signal.js';
+import { TokenBucket } from '../../model/token-bucket.js';
 import { backoffMs } from '../../repeat.js';
 import type { Runtime } from '../../runtime.js';
 import type { WatchedTable, WatchListener } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
 import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
-import { createPacer } from './pacer.js';
 import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 import { checkWatch, readDigest, type Seen } from './watch-check.js';
@@ -105,7 +105,7 @@ async function watchPath(
   signal: AbortSignal,
 ): Promise<void> {
   const { transport, clock, logger, metrics, waitMs, graceMs } = options;
-  const pace = createPacer(clock, PER_SECOND, BURST);
+  const pace = new TokenBucket({ burst: BURST, everyMs: 1_000 / PER_SECOND });
   // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   // jwt-provider entries exist only in the default namespace of a partition.
@@ -178,7 +178,7 @@ async function watchPath(
     while (!signal.aborted) {
       const { signal: again } = restart;
       try {
-        await pace(signal);
+        await pace.turn(clock, signal);
         const found = await withLinkedSignal([signal, again], look);
         again.throwIfAborted();
         if (found !== undefined) {

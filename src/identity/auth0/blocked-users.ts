@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import type { Members } from '../../model/members.js';
 import { sampleOf } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';

@@ -1,4 +1,4 @@
-import { mapBounded } from '../../map-bounded.js';
+import { mapBounded } from '../../limiter.js';
 import { isRecord } from '../../model/is-record.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';

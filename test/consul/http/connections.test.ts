@@ -4,7 +4,7 @@ import { connect as connectTo, createServer as createNetServer, type Socket } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { mapBounded } from '../../../src/map-bounded.js';
+import { mapBounded } from '../../../src/limiter.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { until } from '../../support/until.js';
 import { CONSUL_HEADERS, connect, failureOf } from './fault-server.js';

@@ -1,15 +1,29 @@
+interface Clock {
+  readonly now: () => number;
+  /** Rejects when aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Rate {
+  /** How many at once. */
+  readonly burst: number;
+  /** One more after each interval. */
+  readonly everyMs: number;
+}
+
 /** Lets a number of things pass at once, and then one at each interval. Counts those that do not pass. */
-export class CountingLimit {
+export class TokenBucket {
   readonly #burst: number;
   readonly #everyMs: number;
+  /** Below zero if some are to wait. */
   #left: number;
   #filledAt: number | undefined;
   #suppressed = 0;
 
-  constructor(limit: { readonly burst: number; readonly everyMs: number }) {
-    this.#burst = limit.burst;
-    this.#everyMs = limit.everyMs;
-    this.#left = limit.burst;
+  constructor({ burst, everyMs }: Rate) {
+    this.#burst = burst;
+    this.#everyMs = everyMs;
+    this.#left = burst;
   }
 
   /** How many did not pass since the last call of `report`. */
@@ -35,6 +49,14 @@ export class CountingLimit {
     }
     this.#left--;
     return true;
+  }
+
+  /** Resolves when it is the turn of one more; rejects with the signal's reason. */
+  async turn(clock: Clock, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#fill(clock.now());
+    this.#left--;
+    if (this.#left < 0) await clock.sleep(Math.ceil(-this.#left * this.#everyMs), signal);
   }
 
   /** Counts one that does not pass for another reason. */
