@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { DaemonSettings } from '../../config/load.js';
 import { readApiToken } from '../app/api-token.js';
-import { abortAfter } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
+import { jsonIn } from '../model/json-in.js';
 import type { Cli } from './cli.js';
 import { printable } from './terminal/screen.js';
 
@@ -42,22 +43,30 @@ export async function findDaemon(
   const { host, port } = config.http.admin ?? config.http.listen;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const address = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
-  const within = (timeoutMs = TIMEOUT_MS) => abortAfter(signal, timeoutMs);
+  /** The answer with its text. Rejects after the time. */
+  const send = (path: string, init: RequestInit, timeoutMs = TIMEOUT_MS) =>
+    withLinkedSignal(
+      [signal],
+      async (stop) => {
+        const answer = await fetch(`${address}${path}`, { ...init, redirect: 'error', signal: stop });
+        return { answer, text: await answer.text() };
+      },
+      timeoutMs,
+    );
   const authorize = async () => ({
     authorization: `Bearer ${(await readApiToken(config)).reveal()}`,
   });
   const get = async (path: string) => {
-    const plain = await fetch(`${address}${path}`, { redirect: 'error', signal: within() });
+    const plain = await send(path, {});
     // On a loopback listener the status needs no token. A token goes only to a daemon that asks for it.
-    if (plain.status !== 401 || !isFromScopemesh(plain)) return plain;
-    await plain.body?.cancel();
-    return fetch(`${address}${path}`, { redirect: 'error', headers: await authorize(), signal: within() });
+    if (plain.answer.status !== 401 || !isFromScopemesh(plain.answer)) return plain;
+    return send(path, { headers: await authorize() });
   };
   let status: unknown;
   let refused: string | undefined;
   try {
-    const answer = await get('/statusz');
-    const said: unknown = await answer.json();
+    const { answer, text } = await get('/statusz');
+    const said: unknown = JSON.parse(text);
     if (isFromScopemesh(answer)) refused = errorText(said, answer.status);
     else {
       status = said;
@@ -75,7 +84,7 @@ export async function findDaemon(
     refusal: refused,
     async statusAfter(holdsAfter) {
       try {
-        return await (await get(`/statusz?holdsAfter=${encodeURIComponent(holdsAfter)}`)).json();
+        return JSON.parse((await get(`/statusz?holdsAfter=${encodeURIComponent(holdsAfter)}`)).text);
       } catch {
         signal.throwIfAborted();
         return undefined;
@@ -83,7 +92,7 @@ export async function findDaemon(
     },
     async records() {
       try {
-        return RecordsBody.safeParse(await (await get('/statusz/records')).json()).data?.records;
+        return RecordsBody.safeParse(JSON.parse((await get('/statusz/records')).text)).data?.records;
       } catch {
         signal.throwIfAborted();
         return undefined;
@@ -91,17 +100,12 @@ export async function findDaemon(
     },
     async post(path, body, { timeoutMs, throws404 } = {}) {
       const headers = { 'content-type': 'application/json', ...(await authorize()) };
-      const answer = await fetch(`${address}${path}`, {
-        method: 'POST',
-        redirect: 'error',
-        headers,
-        body: JSON.stringify(body),
-        signal: within(timeoutMs),
-      }).catch((error: unknown) => {
+      const posted = send(path, { method: 'POST', headers, body: JSON.stringify(body) }, timeoutMs);
+      const { answer, text } = await posted.catch((error: unknown) => {
         throw refusal(`the daemon did not answer: ${messageOf(error)}`);
       });
       if (answer.status === 404 && throws404 !== true) return undefined;
-      const said: unknown = await answer.json().catch(() => undefined);
+      const said = jsonIn(text);
       if (answer.ok) return said;
       throw refusal(errorText(said, answer.status));
     },

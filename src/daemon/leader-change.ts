@@ -1,7 +1,8 @@
-import { messageOf } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import type { Leader } from '../model/leader.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
+import { repeatSteps } from '../repeat.js';
 
 const RETRY_MS = 1_000;
 
@@ -30,17 +31,21 @@ export async function recordLeaderChange(
     },
     stampOf(deps),
   );
-  for (let failures = 0; !signal.aborted; failures++) {
-    try {
-      await deps.journal.settle(subject, [decision]);
-      deps.onSettled();
-      return;
-    } catch (error) {
-      if (failures === 0 && !signal.aborted)
-        deps.logger.warn({ error: messageOf(error) }, 'the change of the leader cannot be recorded yet');
-      await deps.clock.sleep(RETRY_MS, signal).catch(() => {});
-    }
-  }
+  const recorded = new AbortController();
+  const record = async () => {
+    await deps.journal.settle(subject, [decision]);
+    deps.onSettled();
+    recorded.abort();
+    return RETRY_MS;
+  };
+  await withLinkedSignal([signal, recorded.signal], (either) =>
+    repeatSteps(
+      { message: 'the change of the leader cannot be recorded yet', pauseMs: RETRY_MS },
+      record,
+      deps,
+      either,
+    ),
+  );
 }
 
 function toView({ replica, host, since, epoch }: Leader) {

@@ -1,5 +1,5 @@
-import { abortAfter } from '../clock.js';
 import { SyncError } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 
 /** A real or an embedded Consul, with its management token. */
 export interface ConsulPlace {
@@ -31,23 +31,22 @@ export async function callConsul(
 ): Promise<ConsulAnswer> {
   const { path, body, timeoutMs = 10_000, alsoGood = [] } = request;
   const method = body === undefined ? 'GET' : 'PUT';
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(`${place.address}${path}`, {
+  const send = async (limit: AbortSignal) => {
+    const response = await fetch(`${place.address}${path}`, {
       method,
       headers: { 'X-Consul-Token': place.managementToken },
-      signal: abortAfter(signal, timeoutMs),
+      signal: limit,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    text = await response.text();
-  } catch (cause) {
+    return { response, text: await response.text() };
+  };
+  const { response, text } = await withLinkedSignal([signal], send, timeoutMs).catch((cause: unknown) => {
     signal.throwIfAborted();
     throw new SyncError('ERR_CONSUL_UNREACHABLE', `demo: Consul does not answer ${path}`, {
       retriable: true,
       cause,
     });
-  }
+  });
   if (!response.ok && !alsoGood.includes(response.status)) {
     const message = `demo: Consul refused ${method} ${path}: ${response.status} ${text.slice(0, 200)}`;
     throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });

@@ -1,4 +1,5 @@
-import { abortAfter, type Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import type { Logger } from '../observe.js';
 import type { Lease } from './lease.js';
 import { ledByDaemon } from './refusals.js';
@@ -24,7 +25,7 @@ export async function leadOnce(
   const until = runtime.clock.now() + lease.silentMs + SPARE_MS;
   for (;;) {
     const askedAt = runtime.clock.now();
-    const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
+    const acquired = await withLinkedSignal([signal], (attempt) => lease.acquire(attempt), ATTEMPT_MS);
     if (acquired.kind === 'refused') throw acquired.error;
     if (acquired.kind === 'leads') {
       const term = new LeaseTerm(lease, acquired, signal, askedAt, runtime);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { abortAfter, type Clock, isoInstant } from '../../clock.js';
+import { type Clock, isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 import type { Secret } from '../../model/secret.js';
 import { parseWebhookSecret, signWebhook } from '../../standard-webhooks.js';
 
@@ -41,16 +42,14 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   };
 
   const isTaken = async (id: string, body: string): Promise<boolean> => {
-    try {
-      const response = await fetch(url, {
-        method: 'POST',
-        redirect: 'manual',
-        headers: { 'content-type': 'application/json', ...signWebhook([key], id, clock.now(), body) },
-        body,
-        signal: abortAfter(stop.signal, ATTEMPT_TIMEOUT_MS),
-      });
+    const send = async (signal: AbortSignal) => {
+      const headers = { 'content-type': 'application/json', ...signWebhook([key], id, clock.now(), body) };
+      const response = await fetch(url, { method: 'POST', redirect: 'manual', headers, body, signal });
       await response.body?.cancel();
       return response.ok;
+    };
+    try {
+      return await withLinkedSignal([stop.signal], send, ATTEMPT_TIMEOUT_MS);
     } catch {
       return false;
     }

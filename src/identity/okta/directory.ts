@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { z } from 'zod';
 import { ClientUnreadable, SyncError } from '../../errors.js';
+import { shareRead } from '../../gather.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import { abortable } from '../abortable.js';
@@ -79,8 +80,13 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   /** Client IDs that two apps have in the last list. Which app is the client is unknown. */
   let repeated: ReadonlySet<string> = new Set();
 
-  const readAgents = joinReads(() => readAiAgents(api, closing.signal));
-  const readServers = joinReads(async () => {
+  // A read for an event may share one that a complete read began. It must not share the limits of the complete read.
+  const sharedAlone = <T extends NonNullable<unknown>>(read: () => Promise<T>) => {
+    const share = shareRead(AsyncLocalStorage.bind(read));
+    return () => share(closing.signal);
+  };
+  const readAgents = sharedAlone(() => readAiAgents(api, closing.signal));
+  const readServers = sharedAlone(async () => {
     const { servers, unknown } = await readAuthorizationServers(
       api,
       serverApis,
@@ -330,33 +336,4 @@ async function readAppGrants(
   const found = await readList(api, list, signal);
   const active = found.filter(({ status }) => status === 'ACTIVE').map(({ scopeId }) => scopeId);
   return [...new Set(active)].sort().map((scope) => ({ api: name, name: scope }));
-}
-
-/**
- * One read for all callers of about the same time. A caller that comes during a read waits for the next one, because the
- * current one may have passed what it asks for. So a thousand events cost two reads, and no caller gets an old answer.
- */
-function joinReads<T>(read: () => Promise<T>): () => Promise<T> {
-  // A read for an event may join one that a complete read began. It must not share the limits of the complete read.
-  const readAtOnce = AsyncLocalStorage.bind(read);
-  let running: Promise<unknown> | undefined;
-  let waiting: Promise<T> | undefined;
-  const begin = (): Promise<T> => {
-    const answer = readAtOnce();
-    const over = answer
-      .catch(() => undefined)
-      .finally(() => {
-        if (running === over) running = undefined;
-      });
-    running = over;
-    return answer;
-  };
-  return () => {
-    if (running === undefined) return begin();
-    waiting ??= running.then(() => {
-      waiting = undefined;
-      return begin();
-    });
-    return waiting;
-  };
 }
