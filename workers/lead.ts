@@ -10,12 +10,12 @@ import { createTermCore, type TermCoreParts } from '../src/daemon/term-core.js';
 import type { Term } from '../src/lease/term.js';
 import type { OwnMapping } from '../src/model/replica.js';
 import { createNotifier } from '../src/notifier.js';
-import { runFreeze } from './freeze.js';
 import { runMapping } from './mapping.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
 import { runRelay } from './relay.js';
 import { runResync } from './resync.js';
+import { runRulings } from './rulings.js';
 import { runWatch } from './watch.js';
 import { type WatchPorts, watchProvider } from './watch-provider.js';
 
@@ -68,7 +68,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
       runResync(core.deps, agenda, store.queue, config.resyncMs, onSwept, sweepAsked, order.inputs),
     ),
     ...(isShared ? [runMapping(agreement, known.notify, runtime, order.inputs)] : []),
-    runFreeze(core.deps, order.inputs),
+    runRulings(core.deps, order.inputs),
     recordLeaderChange(term, core.deps, order.inputs),
     runReaper(core.deps, () => queueState(store.queue, agenda), swept, order.inputs),
   ];

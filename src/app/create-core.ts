@@ -158,7 +158,7 @@ export function createCore(
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),
       adoptions: new RequestedAdoptions(),
-      approvals: new KeyedMutex(),
+      rulingTurns: new KeyedMutex(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       logName: logNameOf(config.decisions),
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.

@@ -136,5 +136,5 @@ function takeBreakGlass(daemon: DaemonClient | undefined, world: WorldState): vo
 /** The freeze that a person started is only in the store of the daemon. */
 function takeFreeze(daemon: DaemonClient | undefined, world: WorldState): void {
   const freeze = parseFreeze(daemon?.status);
-  if (freeze?.kind === 'started') world.freezes.start(freeze);
+  if (freeze?.kind === 'started') world.freezes.set([freeze]);
 }

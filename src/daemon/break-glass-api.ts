@@ -1,19 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
-import {
-  type BreakGlassDeps,
-  type BreakGlassResult,
-  endBreakGlass,
-  requestBreakGlass,
-} from '../operator/break-glass.js';
+import { type BreakGlassResult, endBreakGlass, requestBreakGlass } from '../operator/break-glass.js';
+import type { RulingDeps } from '../operator/ruling-store.js';
 import { REQUEST_FIELDS } from '../operator/stored-break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface BreakGlassApiDeps extends ChangeDeps {
   /** Of the present term. */
-  readonly breakGlass: () => BreakGlassDeps;
+  readonly breakGlass: () => RulingDeps;
   /** Of every grant: the configured partition and namespace. */
   readonly place: { readonly partition: string; readonly namespace: string };
 }
@@ -49,11 +45,7 @@ export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDep
   );
 }
 
-function answer(
-  reply: FastifyReply,
-  result: BreakGlassResult,
-  { world, clock }: BreakGlassDeps,
-): FastifyReply {
+function answer(reply: FastifyReply, result: BreakGlassResult, { world, clock }: RulingDeps): FastifyReply {
   switch (result.kind) {
     case 'done': {
       const now = world.breakGlass.timeAt(clock.now());

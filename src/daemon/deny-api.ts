@@ -2,14 +2,15 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
 import { LONGEST_DENY_MS } from '../model/ruling.js';
-import { DENY_FIELDS, type DenyDeps, type DenyResult, endDeny, startDeny } from '../operator/denies.js';
+import { DENY_FIELDS, type DenyResult, endDeny, startDeny } from '../operator/denies.js';
 import { type OrderDeps, orderQuarantine } from '../operator/order-quarantine.js';
+import type { RulingDeps } from '../operator/ruling-store.js';
 import { toDenyView } from '../plan/deny-view.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface DenyApiDeps extends ChangeDeps {
   /** Of the present term. */
-  readonly live: () => DenyDeps;
+  readonly live: () => RulingDeps;
   readonly orders: () => OrderDeps;
   /** Of every deny: the configured partition and namespace. */
   readonly place: { readonly partition: string; readonly namespace: string };

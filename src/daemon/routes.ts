@@ -15,15 +15,9 @@ import { composeSources } from '../identity/with-signals.js';
 import { PERSONS_REASON } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { type AdoptionDeps, commandOf } from '../operator/deps.js';
-import {
-  endFreeze,
-  type FreezeDeps,
-  NO_FREEZE,
-  SCHEDULED_FREEZE,
-  startFreeze,
-  toFreezeView,
-} from '../operator/freezes.js';
+import { endFreeze, NO_FREEZE, SCHEDULED_FREEZE, startFreeze, toFreezeView } from '../operator/freezes.js';
 import { MAX_SUBJECTS } from '../operator/requested-adoptions.js';
+import type { RulingDeps } from '../operator/ruling-store.js';
 import { createRulings } from '../operator/rulings.js';
 import { packageFile } from '../package-file.js';
 import { policyOf } from '../plan/mode.js';
@@ -211,7 +205,7 @@ export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): 
 
 interface FreezeApiDeps extends ChangeDeps {
   /** Of the present term. */
-  readonly freezes: () => FreezeDeps;
+  readonly freezes: () => RulingDeps;
 }
 
 const FreezeReason = z.string().regex(PERSONS_REASON).exactOptional();

@@ -10,9 +10,10 @@ import { HOLD_REASONS } from '../model/decision.js';
 import type { Leader } from '../model/leader.js';
 import type { Replica } from '../model/replica.js';
 import type { Metrics } from '../observe.js';
-import { readBreakGlass } from '../operator/break-glass.js';
-import { readDenies } from '../operator/denies.js';
+import { GRANTS } from '../operator/break-glass.js';
+import { DENIES } from '../operator/denies.js';
 import { readFreeze, toFreezeView } from '../operator/freezes.js';
+import { readRulings } from '../operator/ruling-store.js';
 import { type BreakGlassView, opensEdge, toBreakGlassView } from '../plan/break-glass-view.js';
 import { type DenyView, toDenyView } from '../plan/deny-view.js';
 import { rejecterOf } from '../plan/guards/approval.js';
@@ -134,8 +135,8 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
     }),
     readFreeze({ journal: store.journal, world: deps.world, clock: deps.clock }),
-    readBreakGlass({ journal: store.journal, world: deps.world }),
-    readDenies({ journal: store.journal, world: deps.world }),
+    readRulings(GRANTS, { journal: store.journal, world: deps.world }),
+    readRulings(DENIES, { journal: store.journal, world: deps.world }),
     Promise.all(config.decisions.webhooks.map(({ name }) => readWebhookStatus(store.keyValues, name))),
     Promise.all(
       parts.providers.map((provider) =>

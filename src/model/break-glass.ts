@@ -1,4 +1,5 @@
 import type { Principal } from './cause.js';
+import type { RuledEdge } from './ruling.js';
 
 /** The limits of `guards.breakGlass`. */
 export interface BreakGlassLimits {
@@ -9,16 +10,12 @@ export interface BreakGlassLimits {
 }
 
 /**
- * A break-glass grant: an edge that a person opens for some time although the identity provider does not grant it. Source and
- * destination are in one partition and namespace. Instants are in milliseconds since the epoch.
+ * A break-glass grant: an edge that a person opens for some time although the identity provider does not grant it. Instants
+ * are in milliseconds since the epoch.
  */
-export interface BreakGlass {
+export interface BreakGlass extends RuledEdge {
   /** ULID. */
   readonly id: string;
-  readonly source: string;
-  readonly destination: string;
-  readonly partition: string;
-  readonly namespace: string;
   /** What the source claimed when it was asked for: a later claim gets it round no order about this client. */
   readonly client?: { readonly provider: string; readonly clientId: string };
   /** Absent: every method. */

@@ -1,4 +1,5 @@
 import type { Principal } from './cause.js';
+import type { ServiceName } from './intention.js';
 
 /** What a person decided about something, for some time. Instants are in milliseconds since the epoch. */
 export interface Ruling<T> {
@@ -11,8 +12,8 @@ export interface Ruling<T> {
   readonly endedAt?: number;
 }
 
-/** An edge that a person closes, whatever the identity provider says. Both services are in one partition and namespace. */
-export interface DeniedEdge {
+/** The edge of a ruling. Both services are in one partition and namespace. */
+export interface RuledEdge {
   readonly source: string;
   /** In lower case, as Consul ignores the case of its entries. */
   readonly destination: string;
@@ -20,7 +21,16 @@ export interface DeniedEdge {
   readonly namespace: string;
 }
 
-export type Deny = Ruling<DeniedEdge>;
+/** An edge that a person closes, whatever the identity provider says. */
+export type Deny = Ruling<RuledEdge>;
 
 /** A longer deny is refused, and a mark that says so is not believed. */
 export const LONGEST_DENY_MS = 31 * 86_400_000;
+
+export function sourceOf({ source, partition, namespace }: RuledEdge): ServiceName {
+  return { partition, namespace, name: source };
+}
+
+export function destinationOf({ destination, partition, namespace }: RuledEdge): ServiceName {
+  return { partition, namespace, name: destination };
+}

@@ -1,30 +1,17 @@
-import { isDeepStrictEqual } from 'node:util';
-import { settleFound } from '../apply/settle.js';
-import { isoInstant } from '../clock.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import { type Cause, isSamePerson, type Principal, principalText } from '../model/cause.js';
 import type { Outcome, Reason, Verb } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
-import { destinationKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
+import { destinationOf } from '../model/ruling.js';
 import { breakGlassState } from '../plan/break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { freezeText } from '../plan/freeze.js';
 import { serviceText } from '../plan/world.js';
 import { type BreakGlassRequest, refusalOf } from './break-glass-request.js';
-import { commandOf, type OperatorDeps, stampOf } from './deps.js';
-import { parseStoredText, toStoredText } from './stored-break-glass.js';
-
-/*
- * A break-glass grant is kept in the journal, in one step with its decision: no crash separates them, and each leader reads
- * it before its first plan. A plan knows by the time that a grant is over, so no record of the end is needed to close it. The
- * mark of the source in Consul says the end too, for the case that the store is lost.
- */
-
-export type BreakGlassDeps = Pick<
-  OperatorDeps,
-  'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'queue'
->;
+import { commandOf, stampOf } from './deps.js';
+import { follow, inTurn, type RulingDeps, type RulingKind, recordRuling, replan } from './ruling-store.js';
+import { parseStoredText } from './stored-break-glass.js';
 
 export type BreakGlassResult =
   /** `note`: what keeps the edge closed even so. */
@@ -32,31 +19,22 @@ export type BreakGlassResult =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'unknown' };
 
-/** Before the first plan of a process. */
-export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
-  const { breakGlass } = deps.world;
-  await breakGlass.mutex.run(async () => {
-    breakGlass.set(await readBreakGlass(deps));
-    breakGlass.advance(deps.clock.now());
-  });
-}
-
-/** The grants by the store, for a process that may not lead. */
-export async function readBreakGlass({
-  journal,
-  world,
-}: Pick<BreakGlassDeps, 'journal' | 'world'>): Promise<readonly BreakGlass[]> {
-  const { lastApplied } = await journal.read(keyOf(world.mapping.owner));
-  return [...lastApplied.values()].flatMap((text) => parseStoredText(text) ?? []);
-}
+/** The mark of the source in Consul says the end of a grant too, for the case that the store is lost. */
+export const GRANTS: RulingKind<BreakGlass> = {
+  name: 'break-glass',
+  parse: parseStoredText,
+  recordOf: ({ id }) => subjectOf(id),
+  knownTo: ({ breakGlass }) => breakGlass,
+  replan: ({ before, after }, why, deps) => replan([...before, ...after].map(destinationOf), why, deps),
+};
 
 /** Opens the edge, or records that a second person must approve it. The grant is in every plan after it resolves. */
 export function requestBreakGlass(
   request: BreakGlassRequest,
   by: Principal,
-  deps: BreakGlassDeps,
+  deps: RulingDeps,
 ): Promise<BreakGlassResult> {
-  return inTurn(deps, async (now) => {
+  return decideInTurn(deps, async (now) => {
     const { duringFreeze = false, ...requested } = request;
     const asked: BreakGlass = {
       ...requested,
@@ -74,11 +52,7 @@ export function requestBreakGlass(
 }
 
 /** The second person opens the edge. */
-export function approveBreakGlass(
-  id: string,
-  by: Principal,
-  deps: BreakGlassDeps,
-): Promise<BreakGlassResult> {
+export function approveBreakGlass(id: string, by: Principal, deps: RulingDeps): Promise<BreakGlassResult> {
   return inTurnOf(id, deps, async (found, now) => {
     const why = whyNotApproved(found, by, now, deps);
     if (why !== undefined) return { kind: 'refused', why };
@@ -94,12 +68,7 @@ export function approveBreakGlass(
   });
 }
 
-function whyNotApproved(
-  found: BreakGlass,
-  by: Principal,
-  now: number,
-  deps: BreakGlassDeps,
-): string | undefined {
+function whyNotApproved(found: BreakGlass, by: Principal, now: number, deps: RulingDeps): string | undefined {
   const state = breakGlassState(found, deps.world.mapping, now);
   if (state === 'open') return 'this break-glass grant is open already';
   if (state !== 'asked') return 'this break-glass grant is over; ask again';
@@ -113,7 +82,7 @@ export function endBreakGlass(
   id: string,
   reason: string,
   by: Principal,
-  deps: BreakGlassDeps,
+  deps: RulingDeps,
 ): Promise<BreakGlassResult> {
   return inTurnOf(id, deps, async (found, now) => {
     if (breakGlassState(found, deps.world.mapping, now) === 'ended')
@@ -123,24 +92,20 @@ export function endBreakGlass(
   });
 }
 
-/** What a person decides: one at a time, about the grants as the store has them. */
-function inTurn(
-  deps: BreakGlassDeps,
+/** The time by which grants end does not go back. */
+function decideInTurn(
+  deps: RulingDeps,
   decide: (now: number) => Promise<BreakGlassResult>,
 ): Promise<BreakGlassResult> {
-  const { breakGlass } = deps.world;
-  return breakGlass.mutex.run(async () => {
-    await followRecords('command', deps);
-    return decide(breakGlass.advance(deps.clock.now()));
-  });
+  return inTurn(GRANTS, 'command', deps, (now) => decide(deps.world.breakGlass.advance(now)));
 }
 
 function inTurnOf(
   id: string,
-  deps: BreakGlassDeps,
+  deps: RulingDeps,
   decide: (found: BreakGlass, now: number) => Promise<BreakGlassResult>,
 ): Promise<BreakGlassResult> {
-  return inTurn(deps, async (now) => {
+  return decideInTurn(deps, async (now) => {
     const found = deps.world.breakGlass.all.find((each) => each.id === id);
     return found === undefined ? { kind: 'unknown' } : decide(found, now);
   });
@@ -151,24 +116,11 @@ export async function settleEnd(
   found: BreakGlass,
   now: number,
   { cause, detail }: { readonly cause: Cause; readonly detail: string },
-  deps: BreakGlassDeps,
+  deps: RulingDeps,
 ): Promise<BreakGlass> {
   const glass: BreakGlass = { ...found, endedAt: now };
   await settle(glass, { ...ENDED, before: found, after: glass, cause, detail }, deps);
   return glass;
-}
-
-/** Plans follow the record: a write whose answer was lost may have been made. */
-export async function followRecords(kind: 'command' | 'resync', deps: BreakGlassDeps): Promise<void> {
-  const { world } = deps;
-  const stored = await readBreakGlass(deps);
-  const known = new Map(world.breakGlass.all.map((each) => [each.id, each]));
-  const isSame =
-    stored.length === known.size && stored.every((each) => isDeepStrictEqual(known.get(each.id), each));
-  if (isSame) return;
-  const before = world.breakGlass.all;
-  world.breakGlass.set(stored);
-  for (const each of [...before, ...stored]) await replan(each, kind, deps);
 }
 
 interface Act {
@@ -191,7 +143,7 @@ export async function settle(
     readonly cause: Cause;
     readonly detail: string;
   },
-  deps: BreakGlassDeps,
+  deps: RulingDeps,
 ): Promise<void> {
   const { world, logger } = deps;
   const { verb, outcome, reason, before, after, cause, detail } = change;
@@ -218,12 +170,10 @@ export async function settle(
     },
     isFirst ? { ...stamp, newId: () => id } : stamp,
   );
-  const update = { lastApplied: new Map([[subject, toStoredText(after)]]) };
-  await settleFound(keyOf(world.mapping.owner), [decision], update, deps);
+  await recordRuling(GRANTS, after, { decision }, deps);
   const fields = { ...definedFields({ by: cause.principal?.id }), id, source, destination, reason, detail };
   logger.warn(fields, MESSAGES[verb] ?? 'a break-glass grant changed');
-  world.breakGlass.set([...world.breakGlass.all.filter((each) => each.id !== id), after]);
-  await replan(after, cause.kind === 'command' ? 'command' : 'resync', deps);
+  await follow(GRANTS, cause.kind === 'command' ? 'command' : 'resync', deps);
 }
 
 const MESSAGES: Partial<Record<Verb, string>> = {
@@ -233,25 +183,7 @@ const MESSAGES: Partial<Record<Verb, string>> = {
   deleted: 'a break-glass grant ended; its edge is being closed',
 };
 
-/** Forgets a grant whose edge is closed. */
-export async function forget(id: string, deps: BreakGlassDeps): Promise<void> {
-  const { world, journal } = deps;
-  const update = { lastApplied: new Map([[subjectOf(id), null]]) };
-  await journal.settle(keyOf(world.mapping.owner), [], update);
-  world.breakGlass.set(world.breakGlass.all.filter((each) => each.id !== id));
-}
-
-/** Without the person, who did not decide about the other changes of the destination. */
-export async function replan(
-  { destination, namespace, partition }: Pick<BreakGlass, 'destination' | 'namespace' | 'partition'>,
-  kind: 'command' | 'resync',
-  { queue, clock }: Pick<BreakGlassDeps, 'queue' | 'clock'>,
-): Promise<void> {
-  const cause = { kind, receivedAt: isoInstant(clock) };
-  await queue.add([{ key: destinationKey(destination, namespace, partition), cause, urgent: true }]);
-}
-
-function withNote(glass: BreakGlass, { world, clock }: BreakGlassDeps): BreakGlassResult {
+function withNote(glass: BreakGlass, { world, clock }: RulingDeps): BreakGlassResult {
   const freeze = world.freezes.at(clock.now());
   const isHeld = freeze !== undefined && !glass.duringFreeze;
   return { kind: 'done', glass, ...(isHeld ? { note: freezeText(freeze) } : {}) };
@@ -260,15 +192,11 @@ function withNote(glass: BreakGlass, { world, clock }: BreakGlassDeps): BreakGla
 /** What the source claims now. */
 function clientOf(
   glass: Pick<BreakGlass, 'source' | 'partition' | 'namespace'>,
-  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
+  { world, clock }: Pick<RulingDeps, 'world' | 'clock'>,
 ): BreakGlass['client'] {
   const status = world.claimStatuses(clock.now()).get(serviceText({ ...glass, name: glass.source }));
   if (status === undefined || status.kind === 'none' || status.client.clientId === '') return undefined;
   return { provider: status.client.provider, clientId: status.client.clientId };
-}
-
-function keyOf(owner: string): string {
-  return `break-glass/${owner}`;
 }
 
 function subjectOf(id: string): string {

@@ -1,13 +1,12 @@
 import { z } from 'zod';
-import { settleFound } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import { type Cause, PERSONS_REASON, type Principal } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { jsonIn } from '../model/json-in.js';
-import { destinationKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { type DeniedEdge, type Deny, LONGEST_DENY_MS } from '../model/ruling.js';
+import { type Deny, destinationOf, LONGEST_DENY_MS, type RuledEdge, sourceOf } from '../model/ruling.js';
 import { isSourceName } from '../plan/claim-status.js';
-import { denyText, destinationOfDeny, isInEffect, sourceOfDeny } from '../plan/deny.js';
+import { denyText, isInEffect } from '../plan/deny.js';
 import { policyOf } from '../plan/mode.js';
 import { denyOfDescription, isOwnedHere, isSourceOf } from '../plan/ownership.js';
 import { isPlainServiceName } from '../plan/pattern.js';
@@ -16,30 +15,19 @@ import { planDestination } from '../plan/plan-destination.js';
 import { serviceText } from '../plan/world.js';
 import { safeParse } from '../safe-parse.js';
 import { inputOf } from '../state/fleet.js';
-import { commandOf, type OperatorDeps, stampOf } from './deps.js';
+import { commandOf, stampOf } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
+import {
+  follow,
+  forgetRuling,
+  inTurn,
+  type RulingDeps,
+  type RulingKind,
+  recordRuling,
+  replan,
+  rulingsKey,
+} from './ruling-store.js';
 import { StoredPrincipal } from './stored-principal.js';
-
-/*
- * A deny is kept in the journal, in one step with its decision: no crash separates them, and each leader reads it before its
- * first plan. A plan knows by the time that it is over, so no record of the end is needed. The mark of the deny in Consul says
- * until when too, for the case that the store is lost.
- */
-
-export type DenyDeps = Pick<
-  OperatorDeps,
-  | 'journal'
-  | 'keyValues'
-  | 'world'
-  | 'clock'
-  | 'source'
-  | 'newId'
-  | 'logger'
-  | 'metrics'
-  | 'onSettled'
-  | 'queue'
-  | 'approvals'
->;
 
 export type DenyResult =
   /** `until`: the end of the deny, an ISO 8601 instant; of an ended one, when it would have ended. */
@@ -72,28 +60,29 @@ const Stored = z.strictObject({
   endedAt: instant().exactOptional(),
 });
 
-/** Before the first plan of a process. */
-export async function restoreDenies(deps: Pick<DenyDeps, 'journal' | 'world'>): Promise<void> {
-  deps.world.denies.set(await readDenies(deps));
-}
-
-/** By the store, for a process that may not lead. */
-export async function readDenies({
-  journal,
-  world,
-}: Pick<DenyDeps, 'journal' | 'world'>): Promise<readonly Deny[]> {
-  const { lastApplied } = await journal.read(keyOf(world.mapping.owner));
-  return [...lastApplied.values()].flatMap((text) => safeParse(Stored, jsonIn(text)).data ?? []);
-}
+/** The mark of a deny in Consul says until when too, for the case that the store is lost. */
+export const DENIES: RulingKind<Deny> = {
+  name: 'deny',
+  parse: (text) => safeParse(Stored, jsonIn(text)).data,
+  recordOf: ({ about }) => recordOf(about),
+  knownTo: ({ denies }) => denies,
+  replan: ({ before, after }, why, deps) =>
+    replan(
+      [...before, ...after].map(({ about }) => destinationOf(about)),
+      why,
+      deps,
+      { loses: true },
+    ),
+};
 
 /** Closes the edge at once. Another deny of the same edge prolongs it, and never shortens it. */
 export function startDeny(
-  about: DeniedEdge,
+  about: RuledEdge,
   { reason, forMs }: { readonly reason: string; readonly forMs: number },
   by: Principal,
-  deps: DenyDeps,
+  deps: RulingDeps,
 ): Promise<DenyResult> {
-  return inTurn(deps, async (now) => {
+  return inTurn(DENIES, 'command', deps, async (now) => {
     const known = find(about, deps) ?? markedDeny(about, now, deps);
     const until = Math.max(
       now + Math.min(forMs, LONGEST_DENY_MS),
@@ -109,18 +98,22 @@ export function startDeny(
 
 /** Ends it before its time. What it closed opens by the next plan, as far as anything grants it. */
 export function endDeny(
-  about: DeniedEdge,
+  about: RuledEdge,
   reason: string,
   by: Principal,
-  deps: DenyDeps,
+  deps: RulingDeps,
 ): Promise<DenyResult> {
-  return inTurn(deps, async (now) => {
+  return inTurn(DENIES, 'command', deps, async (now) => {
     const known = find(about, deps) ?? markedDeny(about, now, deps);
     if (known === undefined || !isInEffect(known, now))
       return { kind: 'unknown', why: 'no deny of this edge is in effect' };
-    const resource = intentionResource(destinationOfDeny(known), about.source);
-    const subject = recordOf(known);
-    const approved = { key: keyOf(deps.world.mapping.owner), subject, of: `${known.since} ${known.until}` };
+    const resource = intentionResource(destinationOf(about), about.source);
+    const subject = recordOf(about);
+    const approved = {
+      key: rulingsKey(deps.world.mapping.owner),
+      subject,
+      of: `${known.since} ${known.until}`,
+    };
     // It may open the edge: so many persons as for every release.
     const approval = await countApproval({ ...approved, resource }, by, deps);
     if (approval.kind === 'first') return { kind: 'first', deny: known };
@@ -137,44 +130,30 @@ export function endDeny(
 }
 
 /** Forgets what is over, and lets it be planned. */
-export async function followDenies(deps: DenyDeps): Promise<void> {
+export async function followDenies(deps: RulingDeps): Promise<void> {
   const { world, clock, metrics } = deps;
-  await inTurn(deps, async (now) => {
+  await inTurn(DENIES, 'resync', deps, async (now) => {
     for (const deny of world.denies.all.filter(({ until }) => until <= now)) {
       // First, so that a store that fails does not keep the edge closed.
-      await replan(deny, 'resync', deps);
+      await replan([destinationOf(deny.about)], 'resync', deps, { loses: true });
       const cause: Cause = { kind: 'resync', receivedAt: isoInstant(clock) };
       if (deny.endedAt === undefined)
         await settle(deny, { verb: 'released', reason: 'DenyEnded', cause, isForgotten: true }, deps);
-      else await forget(deny, deps);
+      else await forgetRuling(DENIES, deny, deps);
     }
     metrics.gauge('scopemesh_denies', world.denies.all.filter((each) => isInEffect(each, now)).length);
   });
 }
 
-/** One at a time, about the denies as the store has them: a write whose answer was lost may have been made. */
-function inTurn<T>(deps: DenyDeps, act: (now: number) => Promise<T>): Promise<T> {
-  const { world, clock } = deps;
-  return world.denies.mutex.run(async () => {
-    const stored = await readDenies(deps);
-    if (JSON.stringify(stored) !== JSON.stringify(world.denies.all)) {
-      const before = world.denies.all;
-      world.denies.set(stored);
-      for (const each of [...before, ...stored]) await replan(each, 'resync', deps);
-    }
-    return act(clock.now());
-  });
-}
-
-function find(about: DeniedEdge, { world }: Pick<DenyDeps, 'world'>): Deny | undefined {
+function find(about: RuledEdge, { world }: Pick<RulingDeps, 'world'>): Deny | undefined {
   return world.denies.all.find((each) => subjectOf(each.about) === subjectOf(about));
 }
 
 /** The deny that only Consul has, after the loss of a store. */
-function markedDeny(about: DeniedEdge, now: number, { world }: Pick<DenyDeps, 'world'>): Deny | undefined {
+function markedDeny(about: RuledEdge, now: number, { world }: Pick<RulingDeps, 'world'>): Deny | undefined {
   const named = { about, reason: 'known only by its mark in Consul', by: { id: 'unknown' }, since: 0 };
-  const entry = world.entries.get(serviceText(destinationOfDeny({ ...named, until: 0 })));
-  const from = sourceOfDeny({ ...named, until: 0 });
+  const entry = world.entries.get(serviceText(destinationOf(about)));
+  const from = sourceOf(about);
   const ours = entry?.sources.find((each) => isSourceOf(each, from) && isOwnedHere(world.mapping, each));
   const until = ours === undefined ? undefined : denyOfDescription(ours.description)?.until;
   return until === undefined || until - now > LONGEST_DENY_MS ? undefined : { ...named, until };
@@ -189,13 +168,16 @@ const OF_OTHERS: ReadonlySet<string> = new Set([
 ]);
 
 /** Why a deny would not close the edge. */
-function refusalOf(deny: Deny, { world, clock }: Pick<DenyDeps, 'world' | 'clock'>): DenyResult | undefined {
+function refusalOf(
+  deny: Deny,
+  { world, clock }: Pick<RulingDeps, 'world' | 'clock'>,
+): DenyResult | undefined {
   const refuse = (why: string): DenyResult => ({ kind: 'refused', why });
   const { mapping } = world;
   const policy = policyOf(mapping);
   if (!policy.writes || !policy.plansNarrowing)
     return refuse(`mode is ${mapping.mode}, which closes nothing; a deny needs mode: enforce`);
-  const [from, to] = [sourceOfDeny(deny), destinationOfDeny(deny)];
+  const [from, to] = [sourceOf(deny.about), destinationOf(deny.about)];
   if (mapping.select?.hasService(to) === false || mapping.select?.hasPlace(to) === false)
     return refuse('the source or the destination is outside select; ask the instance that manages it');
   const now = clock.now();
@@ -232,16 +214,16 @@ async function settle(
     /** Its time is over. */
     readonly isForgotten?: true;
   },
-  deps: DenyDeps,
+  deps: RulingDeps,
 ): Promise<void> {
-  const { world, logger } = deps;
+  const { logger } = deps;
   const { verb, reason, cause, why, isForgotten } = change;
   const { source, destination } = deny.about;
   const subject = subjectOf(deny.about);
   const detail = why === undefined ? denyText(deny) : `${denyText(deny)}; ended: ${why}`;
   const decision = plainDecision(
     {
-      resource: intentionResource(destinationOfDeny(deny), source),
+      resource: intentionResource(destinationOf(deny.about), source),
       verb,
       subject,
       outcome: 'observed',
@@ -251,44 +233,19 @@ async function settle(
     },
     stampOf(deps),
   );
-  const update = { lastApplied: new Map([[recordOf(deny), isForgotten ? null : JSON.stringify(deny)]]) };
-  await settleFound(keyOf(world.mapping.owner), [decision], update, deps);
+  await recordRuling(DENIES, deny, { decision, ...definedFields({ isForgotten }) }, deps);
   logger.warn(
     { source, destination, reason, detail },
     verb === 'held' ? 'a person denies an edge' : 'the deny of an edge ended',
   );
-  const others = world.denies.all.filter((each) => subjectOf(each.about) !== subject);
-  world.denies.set(isForgotten ? others : [...others, deny]);
-  await replan(deny, cause.kind === 'command' ? 'command' : 'resync', deps);
+  await follow(DENIES, cause.kind === 'command' ? 'command' : 'resync', deps);
 }
 
-async function forget(deny: Deny, { journal, world }: DenyDeps): Promise<void> {
-  await journal.settle(keyOf(world.mapping.owner), [], { lastApplied: new Map([[recordOf(deny), null]]) });
-  world.denies.set(world.denies.all.filter((each) => each !== deny));
-}
-
-/** Without the person, who did not decide about the other changes of the destination. */
-async function replan(
-  { about: { destination, namespace, partition } }: Deny,
-  kind: 'command' | 'resync',
-  { queue, clock }: Pick<DenyDeps, 'queue' | 'clock'>,
-): Promise<void> {
-  const cause = { kind, receivedAt: isoInstant(clock) };
-  await queue.add([
-    { key: destinationKey(destination, namespace, partition), cause, urgent: true, loses: true },
-  ]);
-}
-
-function subjectOf(about: DeniedEdge): string {
-  const { partition, namespace, destination: name } = about;
-  return intentionSubject({ partition, namespace, name }, about.source);
+function subjectOf(about: RuledEdge): string {
+  return intentionSubject(destinationOf(about), about.source);
 }
 
 /** Not the subject of the edge, which has a record of its own. */
-function recordOf({ about }: Pick<Deny, 'about'>): string {
+function recordOf(about: RuledEdge): string {
   return `deny/${subjectOf(about)}`;
-}
-
-function keyOf(owner: string): string {
-  return `deny/${owner}`;
 }

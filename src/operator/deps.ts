@@ -25,8 +25,8 @@ export interface OperatorDeps extends ApplyDeps {
   readonly writePlaces: AclDeps['writePlaces'];
   readonly window: RevocationWindow;
   readonly contention: Contention;
-  /** One approval of a subject at a time. */
-  readonly approvals: KeyedMutex;
+  /** One change of the rulings of a kind, and one approval of a subject, at a time. */
+  readonly rulingTurns: KeyedMutex;
   /** `scopemesh/<owner>/<replica>`. */
   readonly source: string;
   readonly newId: () => string;

@@ -23,6 +23,7 @@ import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type OperatorDeps, stampOf } from './deps.js';
 import { isClosed } from './follow-break-glass.js';
+import { rulingsKey } from './ruling-store.js';
 
 /** The mark of one jwt-provider that goes, or why it must stay. */
 export type JwtProviderEjection =
@@ -254,13 +255,12 @@ function markedEdges(
 /** The subjects of what was written and not removed, by the journal. */
 export async function writtenSubjects({
   journal,
-}: Pick<OperatorDeps, 'journal'>): Promise<readonly string[]> {
-  return [...(await journal.readAll()).values()].flatMap(({ lastApplied }) =>
+  world,
+}: Pick<OperatorDeps, 'journal' | 'world'>): Promise<readonly string[]> {
+  const records = [...(await journal.readAll())].filter(([key]) => key !== rulingsKey(world.mapping.owner));
+  return records.flatMap(([, { lastApplied }]) =>
     [...lastApplied].flatMap(([subject, text]) =>
-      subject.startsWith('break-glass/') ||
-      (subject.startsWith('intention/') && !wasWritten(parseLastAppliedText(text)))
-        ? []
-        : [subject],
+      subject.startsWith('intention/') && !wasWritten(parseLastAppliedText(text)) ? [] : [subject],
     ),
   );
 }

@@ -8,7 +8,7 @@ import { StoredPrincipal } from './stored-principal.js';
 
 export type ApprovalDeps = Pick<
   OperatorDeps,
-  'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals'
+  'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'rulingTurns'
 >;
 
 export type Approval =
@@ -39,7 +39,7 @@ export async function countApproval(
 ): Promise<Approval> {
   if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
   // Of two at once in this process one is the first, with one decision.
-  return deps.approvals.run(approved.subject, () => count(approved, by, deps));
+  return deps.rulingTurns.run(approved.subject, () => count(approved, by, deps));
 }
 
 async function count(approved: Approved, by: Principal, deps: ApprovalDeps): Promise<Approval> {

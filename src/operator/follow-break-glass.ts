@@ -1,31 +1,17 @@
 import { isoInstant } from '../clock.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import type { Cause } from '../model/cause.js';
+import { destinationOf, sourceOf } from '../model/ruling.js';
 import { intersection } from '../plan/access.js';
-import {
-  breakGlassAccess,
-  breakGlassState,
-  breakGlassText,
-  destinationOf,
-  endOf,
-  isAhead,
-  sourceOf,
-} from '../plan/break-glass.js';
+import { breakGlassAccess, breakGlassState, breakGlassText, endOf, isAhead } from '../plan/break-glass.js';
 import { lastingRefusal } from '../plan/edge-break-glass.js';
 import { parseLastAppliedText } from '../plan/last-applied.js';
 import { isOwnedHere, isSourceOf } from '../plan/ownership.js';
 import { intentionSubject } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import { inputOf } from '../state/fleet.js';
-import {
-  type BreakGlassDeps,
-  followRecords,
-  forget,
-  REMINDER,
-  replan,
-  settle,
-  settleEnd,
-} from './break-glass.js';
+import { GRANTS, REMINDER, settle, settleEnd } from './break-glass.js';
+import { forgetRuling, inTurn, type RulingDeps, replan } from './ruling-store.js';
 
 /** A write that was on its way at the end has an answer by then. */
 const KEPT_MS = 60_000;
@@ -38,15 +24,14 @@ const REMINDER_MS = 24 * 3_600_000;
  */
 export async function followBreakGlass(
   since: number,
-  deps: BreakGlassDeps,
+  deps: RulingDeps,
 ): Promise<{ readonly now: number; readonly nextMs: number }> {
-  const { world, clock, metrics } = deps;
-  return world.breakGlass.mutex.run(async () => {
-    await followRecords('resync', deps);
-    const now = world.breakGlass.advance(clock.now());
+  const { world, metrics } = deps;
+  return inTurn(GRANTS, 'resync', deps, async (clockNow) => {
+    const now = world.breakGlass.advance(clockNow);
     const isDue = (at: number) => since < at && at <= now;
     for (const { destination, ends } of world.markedEnds())
-      if (ends.some(isDue)) await replan({ ...destination, destination: destination.name }, 'resync', deps);
+      if (ends.some(isDue)) await replan([destination], 'resync', deps);
     for (const glass of world.breakGlass.all) await followOne(glass, now, deps);
     const open = world.breakGlass.all.filter((each) => breakGlassState(each, world.mapping, now) === 'open');
     metrics.gauge('scopemesh_break_glass_open', open.length);
@@ -57,7 +42,7 @@ export async function followBreakGlass(
   });
 }
 
-async function followOne(glass: BreakGlass, now: number, deps: BreakGlassDeps): Promise<void> {
+async function followOne(glass: BreakGlass, now: number, deps: RulingDeps): Promise<void> {
   const { mapping } = deps.world;
   const state = breakGlassState(glass, mapping, now);
   const cause: Cause = { kind: 'resync', receivedAt: isoInstant(deps.clock) };
@@ -65,7 +50,7 @@ async function followOne(glass: BreakGlass, now: number, deps: BreakGlassDeps): 
   const why = state === 'ended' ? endText(glass, isOn, now) : refusedText(glass, deps);
   if (why !== undefined && glass.endedAt === undefined) {
     // First, so that a store that fails does not keep the edge open.
-    await replan(glass, 'resync', deps);
+    await replan([destinationOf(glass)], 'resync', deps);
     await settleEnd(glass, now, { cause, detail: `${why}: ${glass.reason}` }, deps);
     return;
   }
@@ -79,11 +64,7 @@ async function followOne(glass: BreakGlass, now: number, deps: BreakGlassDeps): 
 }
 
 /** An ended grant is kept, with a warning, while something such as another manager of the entry keeps its edge open. */
-async function forgetClosed(
-  isDue: (at: number) => boolean,
-  now: number,
-  deps: BreakGlassDeps,
-): Promise<void> {
+async function forgetClosed(isDue: (at: number) => boolean, now: number, deps: RulingDeps): Promise<void> {
   const { world, logger, metrics } = deps;
   if (!world.hasEntries) return;
   let unclosed = 0;
@@ -91,7 +72,7 @@ async function forgetClosed(
     const { id, source, destination, openedAt, endedAt } = glass;
     if (endedAt === undefined || now - endedAt < KEPT_MS) continue;
     if (isClosed(glass, deps)) {
-      await forget(id, deps);
+      await forgetRuling(GRANTS, glass, deps);
       continue;
     }
     if (openedAt === undefined) continue;
@@ -106,10 +87,7 @@ async function forgetClosed(
 }
 
 /** Whether the owned edge does not allow any more what the grant gave, or is recorded as what others opened. */
-export function isClosed(
-  glass: BreakGlass,
-  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
-): boolean {
+export function isClosed(glass: BreakGlass, { world, clock }: Pick<RulingDeps, 'world' | 'clock'>): boolean {
   if (!world.hasEntries) return false;
   const { entry, lastApplied, mapping } = inputOf(world, destinationOf(glass), clock.now());
   const from = sourceOf(glass);
@@ -125,7 +103,7 @@ export function isClosed(
 /** Why a grant ends before its time; undefined while nothing is known. */
 function refusedText(
   glass: BreakGlass,
-  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
+  { world, clock }: Pick<RulingDeps, 'world' | 'clock'>,
 ): string | undefined {
   const source = sourceOf(glass);
   const now = clock.now();

@@ -43,10 +43,6 @@ const Stored = z.strictObject({
   remindedAt: instant().exactOptional(),
 });
 
-export function toStoredText(glass: BreakGlass): string {
-  return JSON.stringify(glass);
-}
-
 /** Undefined for a text that scopemesh did not write. */
 export function parseStoredText(text: string): BreakGlass | undefined {
   const stored = safeParse(Stored, jsonIn(text));

@@ -2,7 +2,8 @@ import type { BreakGlass } from '../model/break-glass.js';
 import { principalText } from '../model/cause.js';
 import { destinationKey, formatKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
-import { breakGlassState, destinationOf, endOf } from './break-glass.js';
+import { destinationOf } from '../model/ruling.js';
+import { breakGlassState, endOf } from './break-glass.js';
 import { parseLastAppliedText } from './last-applied.js';
 import { intentionSubject } from './plan.js';
 

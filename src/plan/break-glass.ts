@@ -80,14 +80,6 @@ export function isOfEdge(
   );
 }
 
-export function destinationOf({ destination, partition, namespace }: BreakGlass): ServiceName {
-  return { partition, namespace, name: destination };
-}
-
-export function sourceOf({ source, partition, namespace }: BreakGlass): ServiceName {
-  return { partition, namespace, name: source };
-}
-
 /** In the records of edges, beside the scopes: no scope has this form (`toGrantText`). */
 export function toBreakGlassText(id: string): string {
   return JSON.stringify(['break-glass', id, '']);

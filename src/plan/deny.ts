@@ -20,14 +20,6 @@ export function isInEffect({ until, endedAt }: Deny, now: number): boolean {
   return endedAt === undefined && now < until;
 }
 
-export function sourceOfDeny({ about: { source, partition, namespace } }: Deny): ServiceName {
-  return { partition, namespace, name: source };
-}
-
-export function destinationOfDeny({ about: { destination, partition, namespace } }: Deny): ServiceName {
-  return { partition, namespace, name: destination };
-}
-
 /**
  * The deny of an edge. What a person ordered is in the store. If the store lost it, the mark of the owned deny in Consul still
  * says until when: a forged one closes an edge that its writer can close anyway, and opens nothing.

@@ -1,9 +1,9 @@
 import { compareText } from '../model/compare-text.js';
 import type { IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
+import { sourceOf } from '../model/ruling.js';
 import { covers, union } from './access.js';
-import { parseBreakGlassText, sourceOf } from './break-glass.js';
-import { sourceOfDeny } from './deny.js';
+import { parseBreakGlassText } from './break-glass.js';
 import type { DestinationInput } from './destination-input.js';
 import { entryBlock } from './entry-block.js';
 import { wasWritten } from './foreign-source.js';
@@ -134,7 +134,7 @@ function edgeSources(input: DestinationInput): readonly ServiceName[] {
   }
   for (const source of missingDenies(input)) found.set(serviceText(source), source);
   for (const each of input.breakGlass.grants) found.set(serviceText(sourceOf(each)), sourceOf(each));
-  for (const each of input.denies.rulings) found.set(serviceText(sourceOfDeny(each)), sourceOfDeny(each));
+  for (const { about } of input.denies.rulings) found.set(serviceText(sourceOf(about)), sourceOf(about));
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 

@@ -1,13 +1,10 @@
 import type { Freeze, FreezeSchedule } from '../model/freeze.js';
 import { isOver, longestFreeze, scheduledFreeze } from '../plan/freeze.js';
-import { Mutex } from './mutex.js';
 
 /** The freezes of the configuration, and the one that a person started. */
 export class Freezes {
-  /** One begin or end at a time. */
-  readonly mutex = new Mutex();
   readonly #schedules: () => readonly FreezeSchedule[];
-  #started: Freeze | undefined;
+  #recorded: readonly Freeze[] = [];
   #known: {
     readonly second: number;
     readonly schedules: readonly FreezeSchedule[];
@@ -36,13 +33,15 @@ export class Freezes {
   }
 
   startedAt(now: number): Freeze | undefined {
-    return this.#started !== undefined && isOver(this.#started, now) ? undefined : this.#started;
+    return this.#recorded.find((each) => each.kind === 'started' && !isOver(each, now));
   }
 
-  /** Returns the one before, also if its time is over. */
-  start(freeze: Freeze | undefined): Freeze | undefined {
-    const before = this.#started;
-    this.#started = freeze;
-    return before;
+  /** By the store: the one that a person started, and the one of the schedule whose begin has a decision. */
+  get all(): readonly Freeze[] {
+    return this.#recorded;
+  }
+
+  set(recorded: readonly Freeze[]): void {
+    this.#recorded = recorded;
   }
 }

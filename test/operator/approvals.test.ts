@@ -62,7 +62,7 @@ test('an approval releases its own removal, and not the same one when it is held
     'approved',
     { id: 'alice' },
     {
-      approvals: new KeyedMutex(),
+      rulingTurns: new KeyedMutex(),
       keyValues,
       journal: {
         read: refuse,

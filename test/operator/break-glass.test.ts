@@ -5,14 +5,10 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import {
-  approveBreakGlass,
-  type BreakGlassDeps,
-  requestBreakGlass,
-  restoreBreakGlass,
-} from '../../src/operator/break-glass.js';
+import { approveBreakGlass, GRANTS, requestBreakGlass } from '../../src/operator/break-glass.js';
 import { refuseOpenBreakGlass } from '../../src/operator/eject.js';
 import { followBreakGlass } from '../../src/operator/follow-break-glass.js';
+import { type RulingDeps, restoreRulings } from '../../src/operator/ruling-store.js';
 import { breakGlassState } from '../../src/plan/break-glass.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
@@ -45,7 +41,7 @@ afterEach(async () => {
 const clock = { now: () => now, sleep: async () => {} };
 
 /** A process on the store. */
-function start(): BreakGlassDeps {
+function start(): RulingDeps {
   const world = worldWithTwo();
   // A rule names the service, which has no instance.
   const rules = [rule('billing', 'billing')];
@@ -61,7 +57,7 @@ function start(): BreakGlassDeps {
   };
 }
 /** One process that follows its grants. */
-function followerOf(deps: BreakGlassDeps): () => Promise<number> {
+function followerOf(deps: RulingDeps): () => Promise<number> {
   let since = Number.NEGATIVE_INFINITY;
   return async () => {
     const followed = await followBreakGlass(since, deps);
@@ -69,11 +65,11 @@ function followerOf(deps: BreakGlassDeps): () => Promise<number> {
     return followed.nextMs;
   };
 }
-const stateOf = ({ world }: BreakGlassDeps) =>
+const stateOf = ({ world }: RulingDeps) =>
   world.breakGlass.all.map((each) => breakGlassState(each, world.mapping, world.breakGlass.timeAt(now)));
 const putApi = (world: WorldState, clients: readonly OAuthClient[]) =>
   world.putDirectory('main', clients, world.beginRead(), NOW);
-const ask = (deps: BreakGlassDeps) =>
+const ask = (deps: RulingDeps) =>
   requestBreakGlass({ ...REQUEST, partition: 'default', namespace: 'default' }, ADA, deps);
 
 it.each([
@@ -152,7 +148,7 @@ it('lets a clock that is set back prolong no grant, in one process and in the ne
   const restarted = async (at: number) => {
     now = at;
     const next = start();
-    await restoreBreakGlass(next);
+    await restoreRulings(GRANTS, next);
     return { ms: await followerOf(next)(), states: stateOf(next) };
   };
   expect(await restarted(openedAt - 30_000)).toEqual({ ms: 2 * HOUR + 30_000, states: ['ended', 'open'] });

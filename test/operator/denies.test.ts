@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { localPerson } from '../../src/model/cause.js';
 import { LONGEST_DENY_MS } from '../../src/model/ruling.js';
-import { endDeny, followDenies, readDenies, restoreDenies, startDeny } from '../../src/operator/denies.js';
+import { DENIES, endDeny, followDenies, startDeny } from '../../src/operator/denies.js';
 import { orderQuarantine } from '../../src/operator/order-quarantine.js';
+import { readRulings, restoreRulings } from '../../src/operator/ruling-store.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { inputOf } from '../../src/state/fleet.js';
@@ -57,7 +58,7 @@ it('is restored by the next process, and ends by its clock with one decision', a
   const { deps, world, added, decisions, advance, plan } = start();
   await startDeny(WEB, ASKED, ANA, deps);
   world.denies.set([]);
-  await restoreDenies(deps);
+  await restoreRulings(DENIES, deps);
   expect(world.denies.all).toHaveLength(1);
   advance(HOUR - 1);
   await followDenies(deps);
@@ -68,7 +69,7 @@ it('is restored by the next process, and ends by its clock with one decision', a
   await followDenies(deps);
   await followDenies(deps);
   expect(added).toMatchObject([{ key: { service: 'orders' } }, { key: { service: 'orders' } }]);
-  expect([world.denies.all, await readDenies(deps)]).toEqual([[], []]);
+  expect([world.denies.all, await readRulings(DENIES, deps)]).toEqual([[], []]);
   expect(decisions.map(({ reason }) => reason)).toEqual(['PersonDenied', 'DenyEnded']);
 });
 

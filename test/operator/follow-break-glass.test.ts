@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BreakGlass } from '../../src/model/break-glass.js';
 import { followBreakGlass, isClosed } from '../../src/operator/follow-break-glass.js';
-import { parseStoredText, toStoredText } from '../../src/operator/stored-break-glass.js';
+import { parseStoredText } from '../../src/operator/stored-break-glass.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { notes } from '../lease/lease-rig.js';
 import { ALLOW, entry, mapping, NOW, ourSource, rule, SETTINGS, source } from '../plan/scene.js';
@@ -43,8 +43,8 @@ async function start(...grants: readonly BreakGlass[]) {
       time() {},
     },
   };
-  await deps.journal.settle('break-glass/pay', [], {
-    lastApplied: new Map(grants.map((each) => [`break-glass/${each.id}`, toStoredText(each)])),
+  await deps.journal.settle('ruling/pay', [], {
+    lastApplied: new Map(grants.map((each) => [`break-glass/${each.id}`, JSON.stringify(each)])),
   });
   let since = Number.NEGATIVE_INFINITY;
   const follow = async () => {
@@ -57,7 +57,7 @@ async function start(...grants: readonly BreakGlass[]) {
     at: (ms: number) => {
       now = NOW + ms;
     },
-    stored: async () => [...(await deps.journal.read('break-glass/pay')).lastApplied.keys()],
+    stored: async () => [...(await deps.journal.read('ruling/pay')).lastApplied.keys()],
   };
 }
 
@@ -177,8 +177,8 @@ it('counts as closed only by what Consul was seen to have', async () => {
 });
 
 it('takes no path from a record that Envoy may read in two ways', () => {
-  expect(parseStoredText(toStoredText({ ...OPEN, path: '/a' }))).toEqual({ ...OPEN, path: '/a' });
-  expect(parseStoredText(toStoredText({ ...OPEN, path: '/a/../b' }))).toBeUndefined();
+  expect(parseStoredText(JSON.stringify({ ...OPEN, path: '/a' }))).toEqual({ ...OPEN, path: '/a' });
+  expect(parseStoredText(JSON.stringify({ ...OPEN, path: '/a/../b' }))).toBeUndefined();
 });
 
 it('is forgotten alone', async () => {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { endFreeze, type FreezeDeps, followClock, startFreeze } from '../../src/operator/freezes.js';
+import { endFreeze, followFreezes, startFreeze } from '../../src/operator/freezes.js';
+import type { RulingDeps } from '../../src/operator/ruling-store.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { NOW } from '../plan/scene.js';
@@ -14,7 +15,7 @@ const REQUEST = { reason: 'release 42' };
 
 let directory: string;
 let store: EmbeddedStore;
-let deps: FreezeDeps;
+let deps: RulingDeps;
 const askForSweep = vi.fn();
 const add = vi.fn(async () => {});
 beforeEach(() => {
@@ -59,7 +60,7 @@ describe('a freeze whose answer from the store was lost', () => {
   it('is heeded a second later, if that was its start', async () => {
     loseAnswer();
     await expect(start()).rejects.toThrow('the answer was lost');
-    await followClock(deps);
+    await followFreezes(deps);
     expect(inEffect()).toMatchObject(REQUEST);
     expect(await end()).toEqual({ kind: 'ended', left: undefined });
     expect(inEffect()).toBeUndefined();
@@ -67,7 +68,7 @@ describe('a freeze whose answer from the store was lost', () => {
   });
 
   it.each([
-    ['a second later', () => followClock(deps)],
+    ['a second later', () => followFreezes(deps)],
     ['when a person asks again', async () => expect(await end()).toEqual({ kind: 'none' })],
   ])('ends %s, if that was its end, and lets go what it held', async (_, next) => {
     await start();
@@ -76,7 +77,7 @@ describe('a freeze whose answer from the store was lost', () => {
     await next();
     expect(inEffect()).toBeUndefined();
     expect(add).toHaveBeenCalledTimes(1);
-    await followClock(deps);
+    await followFreezes(deps);
     expect(askForSweep).toHaveBeenCalledTimes(1);
   });
 });
@@ -85,7 +86,7 @@ it('lets go later what a freeze held, if the queue takes nothing at its end', as
   await start();
   add.mockRejectedValueOnce(new Error('the queue is full'));
   await expect(end()).rejects.toThrow('the queue is full');
-  await followClock(deps);
+  await followFreezes(deps);
   expect(inEffect()).toBeUndefined();
   expect(add).toHaveBeenCalledTimes(2);
 });

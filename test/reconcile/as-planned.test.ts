@@ -33,7 +33,7 @@ describe('a change between its record and its write', () => {
   it('still closes once a freeze begins or a fact changes, and no longer opens', () => {
     const world = worldWithTwo();
     const isAsPlanned = asPlanned({ world, clock: CLOCK });
-    world.freezes.start(FREEZE);
+    world.freezes.set([FREEZE]);
     expect([isAsPlanned(LOSS), isAsPlanned(GAIN)]).toEqual([true, false]);
     let fact = {};
     const isSame = asPlanned({ world, clock: CLOCK }, () => [fact]);

@@ -209,7 +209,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     claimHolds: new HoldBudget(),
     markHolds: new HoldBudget(OF_DESTINATION),
     adoptions: new RequestedAdoptions(),
-    approvals: new KeyedMutex(),
+    rulingTurns: new KeyedMutex(),
     clock: { now: () => NOW, sleep: async () => {} },
     logger: silentLogger,
     metrics: noMetrics,

@@ -109,7 +109,7 @@ function rigOf(world: WorldState, entries: readonly ExistingJwtProvider[]) {
     intentions: { ...deps.consul.intentions, list: async () => list() },
     reachability: { ...deps.consul.reachability, readGateways: async () => [] },
   };
-  const plans = vi.spyOn(world.breakGlass, 'factsOf');
+  const plans = vi.spyOn(world.breakGlass, 'of');
   const whole = { ...deps, consul, jwksUris: new Map([['main', async () => KEYS]]) };
   const run = (trigger: Partial<Trigger> = {}) => {
     const key = providerKey('main');
@@ -239,7 +239,7 @@ describe('the job of a jwt-provider', () => {
         fc.boolean(),
         async (spots, entries, isFrozen) => {
           const { world, deps } = rigOf(worldOf(spots, entries), entries);
-          if (isFrozen) world.freezes.start({ kind: 'started', since: NOW });
+          if (isFrozen) world.freezes.set([{ kind: 'started', since: NOW }]);
           const plans = planFleet(world, deps.window, NOW);
           const changes = await plannedFor('main', deps, never);
           expect(changes).toEqual(planned(plans, deps));

@@ -21,10 +21,10 @@ describe('the freezes', () => {
   it('are also the one that a person started, until it is over, and the one that ends last counts', () => {
     const freezes = new Freezes(() => [schedule]);
     const started = { kind: 'started', since: noon, until: six + 60_000, reason: 'x' } as const;
-    expect(freezes.start(started)).toBeUndefined();
+    freezes.set([started]);
     expect([freezes.at(noon), freezes.startedAt(six + 60_000)]).toEqual([started, undefined]);
     expect(freezes.at(six)).toMatchObject({ kind: 'scheduled' });
-    expect(freezes.start(undefined)).toBe(started);
+    freezes.set([]);
     expect(freezes.at(noon)).toBeUndefined();
   });
 });

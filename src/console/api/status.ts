@@ -1,6 +1,7 @@
 import { queueState } from '../../daemon/status.js';
-import { readBreakGlass } from '../../operator/break-glass.js';
+import { GRANTS } from '../../operator/break-glass.js';
 import { readFreeze, toFreezeView } from '../../operator/freezes.js';
+import { readRulings } from '../../operator/ruling-store.js';
 import { breakGlassState } from '../../plan/break-glass.js';
 import { isApprovable } from '../../plan/holds.js';
 import { runCooperatively } from '../../run-cooperatively.js';
@@ -18,7 +19,7 @@ export async function readNow(parts: ConsoleParts, signal: AbortSignal): Promise
     queueState(durable, agenda),
     store.fence.read(),
     readFreeze({ journal: store.journal, world, clock }),
-    readBreakGlass({ journal: store.journal, world }),
+    readRulings(GRANTS, { journal: store.journal, world }),
     journal.readAll(),
   ]);
   const holds = await runCooperatively(heldIn(records), signal);

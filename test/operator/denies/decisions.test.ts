@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { localPerson } from '../../../src/model/cause.js';
 
-import { type DeniedEdge, LONGEST_DENY_MS } from '../../../src/model/ruling.js';
+import { LONGEST_DENY_MS, type RuledEdge } from '../../../src/model/ruling.js';
 import { endDeny, followDenies, startDeny } from '../../../src/operator/denies.js';
 import { planDestination } from '../../../src/plan/plan-destination.js';
 import { createSelection } from '../../../src/plan/selection.js';
@@ -13,7 +13,7 @@ import { depsOf, worldWithTwo } from '../../reconcile/deps.js';
 const HOUR = 3_600_000;
 const [ANA, BOB] = [localPerson('ana'), { id: 'token:bob' }];
 const PLACE = { partition: 'default', namespace: 'default' };
-const WEB: DeniedEdge = { source: 'web', destination: 'orders', ...PLACE };
+const WEB: RuledEdge = { source: 'web', destination: 'orders', ...PLACE };
 const instant = (at: number) => new Date(at).toISOString();
 
 function start() {
@@ -36,7 +36,7 @@ function start() {
     end: (about = WEB) => endDeny(about, 'solved', BOB, deps),
     follow: () => followDenies(deps),
     closes: () => planDestination(inputOf(world, named('orders'), now)).changes.map(({ reason }) => reason),
-    stored: async () => [...(await deps.journal.read('deny/pay')).lastApplied.keys()],
+    stored: async () => [...(await deps.journal.read('ruling/pay')).lastApplied.keys()],
   };
 }
 
@@ -181,7 +181,7 @@ it('is one of a hundred at most, without those that have ended, and can always b
         JSON.stringify(each),
       ]),
     );
-    await deps.journal.settle('deny/pay', [], { lastApplied });
+    await deps.journal.settle('ruling/pay', [], { lastApplied });
     world.denies.set(texts);
   };
   await store();

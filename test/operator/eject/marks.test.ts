@@ -4,6 +4,7 @@ import type { AclSnapshot } from '../../../src/model/acl.js';
 import { localPerson } from '../../../src/model/cause.js';
 import type { IntentionEntry } from '../../../src/model/intention.js';
 import type { ExistingJwtProvider } from '../../../src/model/jwt-provider.js';
+import { startDeny } from '../../../src/operator/denies.js';
 import {
   ejectEntry,
   ejectJwtProvider,
@@ -12,6 +13,7 @@ import {
   refuseOpenDenies,
   writtenSubjects,
 } from '../../../src/operator/eject.js';
+import { startFreeze } from '../../../src/operator/freezes.js';
 import { ALLOW, entry, NOW, named, ourSource, source } from '../../plan/scene.js';
 import { depsOf, worldWithTwo } from '../../reconcile/deps.js';
 
@@ -281,14 +283,12 @@ it('ends while no edge has the mark of a break-glass grant, which nothing would 
   });
 });
 
-it('what was written is what the journal has of edges and objects, without grants and without what others made', async () => {
+it('what was written is what the journal has of edges and objects, without rulings and without what others made', async () => {
   const { deps } = start();
-  const texts = {
-    'acl-role/a': 'x',
-    'break-glass/b': 'x',
-    'intention/d/d/orders/none': 'null',
-    'jwt-provider/c': 'x',
-  };
+  const texts = { 'acl-role/a': 'x', 'intention/d/d/orders/none': 'null', 'jwt-provider/c': 'x' };
   await deps.journal.settle('a', [], { lastApplied: new Map(Object.entries(texts)) });
+  await startFreeze({}, PERSON, deps);
+  const about = { source: 'web', destination: 'orders', partition: 'default', namespace: 'default' };
+  expect(await startDeny(about, { reason: 'INC-1', forMs: 1 }, PERSON, deps)).toMatchObject({ kind: 'done' });
   expect(await writtenSubjects(deps)).toEqual(['acl-role/a', 'jwt-provider/c']);
 });

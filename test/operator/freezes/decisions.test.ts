@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import {
   endFreeze,
-  followClock,
+  FREEZES,
+  followFreezes,
   readFreeze,
-  restoreFreeze,
   startFreeze,
   toFreezeView,
 } from '../../../src/operator/freezes.js';
+import { restoreRulings } from '../../../src/operator/ruling-store.js';
 import { notes } from '../../lease/lease-rig.js';
 import { NOW } from '../../plan/scene.js';
 import { depsOf, worldWithTwo } from '../../reconcile/deps.js';
@@ -50,7 +51,7 @@ async function start() {
       now = NOW + ms;
     },
     sweeps: () => sweeps,
-    follow: () => followClock(deps),
+    follow: () => followFreezes(deps),
     begin: (forMs?: number, reason?: string) => startFreeze({ reason, forMs }, ALICE, deps),
     end: (reason?: string) => endFreeze(reason, ALICE, deps),
   };
@@ -127,7 +128,7 @@ it('takes the place of one before, and is in effect in the next process and in o
   const next = worldWithTwo();
   expect(await readFreeze({ ...deps, world: next })).toEqual(second);
   expect(next.freezes.at(NOW)).toBeUndefined();
-  await restoreFreeze({ ...deps, world: next });
+  await restoreRulings(FREEZES, { ...deps, world: next });
   expect(next.freezes.at(NOW)).toEqual(second);
   at(2 * HOUR);
   expect(await readFreeze(deps)).toBeUndefined();
@@ -171,7 +172,7 @@ it('of the schedule begins and ends by the clock, each with one decision, over a
   const next = worldWithTwo();
   next.setMapping(world.mapping);
   at(2 * HOUR);
-  for (let call = 0; call < 2; call++) await followClock({ ...deps, world: next });
+  for (let call = 0; call < 2; call++) await followFreezes({ ...deps, world: next });
   expect(decisions.slice(1)).toMatchObject([{ reason: 'FreezeEnded', before: { kind: 'scheduled' } }]);
   expect(added).toMatchObject(thawed('resync', NOW + 2 * HOUR));
 });

@@ -112,12 +112,12 @@ describe('a plan that is recorded and not yet written', () => {
 
   it('is not written once a freeze began, and is written at its end', async () => {
     const { freezes } = await start((record) => {
-      if (record === 1) worker.deps.world.freezes.start({ kind: 'started', since: 0 });
+      if (record === 1) worker.deps.world.freezes.set([{ kind: 'started', since: 0 }]);
     }).then(() => worker.deps.world);
     expect(writes).toBe(0);
     expect(await pending()).toEqual([]);
     expect(await decided()).toEqual(NAMES.map((name) => `${name} grant held`));
-    freezes.start(undefined);
+    freezes.set([]);
     await worker.add({ kind: 'destination', partition: 'default', namespace: 'default', service: 'orders' });
     await worker.idle();
     expect(await sources()).toEqual(NAMES);

@@ -144,7 +144,7 @@ it('nothing is opened once a freeze began while that was recorded', async () => 
   const { record } = deps.journal;
   deps.journal.record = async (...args) => {
     await record(...args);
-    world.freezes.start({ kind: 'started', since: 0 });
+    world.freezes.set([{ kind: 'started', since: 0 }]);
   };
   await run();
   expect([written, (await deps.journal.read(TEXT)).pending]).toEqual([[], []]);

@@ -35,7 +35,7 @@ function learning(it: AclWorld, learn: () => void): ReconcilerDeps {
 }
 const writes = (it: AclWorld) => it.requests().filter((line) => !/^(read|list)/.test(line));
 const pending = async (it: AclWorld, key: string) => (await it.job.journal.read(key)).pending;
-const frozen = (it: AclWorld) => it.world.freezes.start(FREEZE);
+const frozen = (it: AclWorld) => it.world.freezes.set([FREEZE]);
 const observing = (it: AclWorld) => it.setMapping({ mode: 'observe' });
 
 async function made(options: Parameters<typeof aclWorld>[0] = {}): Promise<AclWorld> {
