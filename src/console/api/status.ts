@@ -4,6 +4,7 @@ import { readFreeze, toFreezeView } from '../../operator/freezes.js';
 import { readRulings } from '../../operator/ruling-store.js';
 import { breakGlassState } from '../../plan/break-glass.js';
 import { isApprovable } from '../../plan/holds.js';
+import { policyOf as writePolicyOf } from '../../plan/mode.js';
 import { runCooperatively } from '../../run-cooperatively.js';
 import type { Status } from '../answers.js';
 import { heldIn } from './held.js';
@@ -119,7 +120,7 @@ function* findingsOf(
       since: frozen.since,
       remedy: 'scopemesh freeze end',
     };
-  if (world.mapping.mode === 'observe')
+  if (!writePolicyOf(world.mapping).writes)
     yield {
       what: 'Mode observe: nothing is written.',
       since: null,
