@@ -1,10 +1,10 @@
 import type { Config } from '../../config/config.js';
+import { accessText } from '../app/access-text.js';
 import type { DefaultPolicy, ServiceName } from '../model/intention.js';
 import type { Proposal } from '../proposal/proposal.js';
 import type { AclProposal } from '../proposal/propose-acl.js';
 import { attributeOf, type ClaimConfig, confirmLines, metaOf } from './confirm-lines.js';
 import type { UnexplainedAcl } from './read-unexplained-acl.js';
-import { accessText } from './terminal/access-text.js';
 
 /** Begins the sentence about `aclTrouble`. */
 export const LEFT_OUT = 'The proposal leaves out ACL rules, tokens, roles and policies:';

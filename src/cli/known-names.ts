@@ -1,4 +1,5 @@
-import { configError, messageOf, SyncError } from '../errors.js';
+import { noSuchName } from '../app/explain-call.js';
+import { messageOf, SyncError } from '../errors.js';
 import { clientText } from '../plan/world.js';
 import { isKnownService } from '../state/known-services.js';
 import type { WorldState } from '../state/world-state.js';
@@ -35,12 +36,6 @@ export async function refuseUnknown(
     return true;
   });
   if (!isKnown) throw noSuchName(name, what);
-}
-
-export function noSuchName(name: string, what: string): SyncError {
-  return configError(
-    `no ${what} has the name ${printable(name)}: the decision log, Consul and the identity providers do not know it`,
-  );
 }
 
 function isKnownClient(world: WorldState, name: string): boolean {

@@ -185,16 +185,20 @@ export const DecisionPage = DecisionRow.extend({
 });
 export type DecisionPage = z.infer<typeof DecisionPage>;
 
-export const Explain = World.extend({
-  document: z.record(text, z.unknown()).describe('What `scopemesh explain --json` prints.'),
+/** The document of `scopemesh explain --json`, with the chain behind the verdict. */
+export const Explain = World.loose().extend({
+  allowed: z.boolean(),
+  verdict: z.enum(['allowed', 'with-token', 'partly', 'denied', 'unclear']),
   steps: z.array(
     z.object({
       name: z.enum(['claim', 'client', 'scope', 'rule', 'intention', 'arrival']),
-      ok: z.boolean().nullable(),
+      ok: z.boolean().nullable().describe('Null: it does not count, or nobody can say.'),
       text,
     }),
   ),
-  firstBroken: text.nullable().describe('The name of the first step that is not ok.'),
+  firstBroken: text
+    .nullable()
+    .describe('The step to mend first; null if the call is allowed and may arrive.'),
   remedy: z
     .object({
       who: z.enum(['identity-provider', 'mapping', 'service', 'consul', 'scopemesh', 'person']),
@@ -288,6 +292,20 @@ export const ROUTES = {
     summary: 'What a client opens, by its scopes',
     query: z.strictObject({ provider: text.max(256), clientId: text.max(512) }),
     answer: ClientPage,
+  },
+  explain: {
+    path: '/api/explain',
+    summary: 'Whether a call is allowed and arrives, why, and what to mend first',
+    query: z.strictObject({
+      from: text.min(1).max(512),
+      to: text.min(1).max(512),
+      method: text
+        .regex(/^[A-Za-z]{1,20}$/)
+        .exactOptional()
+        .describe('Needs `path`.'),
+      path: text.startsWith('/').max(4_096).exactOptional().describe('Without it: any request.'),
+    }),
+    answer: Explain,
   },
   search: {
     path: '/api/search',

@@ -133,6 +133,21 @@ export function* planningFleet(
   return guarded;
 }
 
+/** The plan of one destination as `planFleet` has it, by the counts that the state keeps of the others. */
+export function planInFleet(
+  world: WorldState,
+  window: RevocationWindow,
+  destination: ServiceName,
+  now: number,
+): Plan {
+  const plan = planDestination(inputOf(world, destination, now));
+  const plannedIn = (share: number) => inferredAcrossFleet(world, window, now, share);
+  const kind = guardableEdges(plan);
+  const budget = { ...budgetOf(world, window, now, plannedIn), ...usedHere(kind.losses, window, now) };
+  const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, budget, { world, window }, now));
+  return { ...plan, changes, holds };
+}
+
 /** Nothing shows who approved it, or that the identity provider changed it. Its job knows. */
 const ALL_HELD = { isHeld: () => true, approvedBy: () => undefined };
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { destinationKey, formatKey } from '../../src/model/key.js';
 import type { Loss } from '../../src/plan/guards/guard.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import {
@@ -7,6 +8,7 @@ import {
   inferredAcrossFleet,
   inputOf,
   planFleet,
+  planInFleet,
   planningFleet,
   usedHere,
 } from '../../src/state/fleet.js';
@@ -38,6 +40,24 @@ it('plans a large fleet in pieces, with the same result as in one', () => {
   expect(pieces).toBe(5);
   expect(next.value).toEqual(planFleet(world, window, NOW));
   expect(next.value.flatMap(({ changes }) => changes).length).toBeGreaterThanOrEqual(120);
+});
+
+it('plans one destination as the fleet has it', () => {
+  const { world, window } = fleetOf(30);
+  const [first = named('none')] = world.destinations(NOW);
+  for (const change of [
+    () => {},
+    () => world.putEntries([], NOW + 1),
+    () => world.putDirectory('main', [], world.beginRead(), NOW),
+  ]) {
+    change();
+    const plans = planFleet(world, window, NOW);
+    for (const destination of [first, ...world.destinations(NOW)]) {
+      const key = formatKey(destinationKey(destination.name));
+      const { key: _, ...plan } = plans.find((each) => formatKey(each.key) === key) ?? { key };
+      expect(planInFleet(world, window, destination, NOW)).toMatchObject(plan);
+    }
+  }
 });
 
 it('asks for the time in each piece, so that it never is before what the state was asked for meanwhile', () => {

@@ -1,8 +1,8 @@
+import { accessText } from '../../app/access-text.js';
 import { accessDiff, type DiffKind, type EdgeDiff } from '../../trail/access-diff.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parsePastInstant } from '../instant.js';
-import { accessText } from '../terminal/access-text.js';
 import { type Colors, printable } from '../terminal/screen.js';
 import { citation, edgeName, printLimits } from '../terminal/trail-text.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AclChange } from '../../acl/plan/acl-change.js';
+import { accessText } from '../../app/access-text.js';
 import { aclChangeView, changeView, holdView } from '../../app/plan-view.js';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
@@ -17,7 +18,6 @@ import { type DaemonClient, otherVersion, refusal, runningDaemon, statusOf } fro
 import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { planSides } from '../plan-sides.js';
-import { accessText } from '../terminal/access-text.js';
 import { confirm } from '../terminal/confirm.js';
 import { aclKindText, byText, printHolds } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';

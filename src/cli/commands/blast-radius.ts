@@ -1,11 +1,11 @@
+import { accessText } from '../../app/access-text.js';
 import { type BlastView, blastAt, blastNow, meshNow } from '../../app/blast-view.js';
+import { countText } from '../../app/count-text.js';
 import { hasTrail } from '../../app/has-decision-log.js';
 import { systemClock } from '../../clock.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { withCurrentState } from '../load-current-state.js';
-import { accessText } from '../terminal/access-text.js';
-import { countText } from '../terminal/count-text.js';
 import { columns, printable } from '../terminal/screen.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
 import { type AtOptions, withAt, withTrail, withTrailIfAny } from '../with-trail.js';

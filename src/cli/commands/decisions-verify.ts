@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { DecisionLogSettings } from '../../app/adapter-factory.js';
+import { countText } from '../../app/count-text.js';
 import { systemClock } from '../../clock.js';
 import { type KeptCheckpoint, openKept } from '../../decisions/checkpoint.js';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
@@ -16,7 +17,6 @@ import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { openInput, readInput } from '../input-file.js';
 import { keysOf, readChain } from '../read-decision-log.js';
-import { countText } from '../terminal/count-text.js';
 import { printable } from '../terminal/screen.js';
 import { withConsul } from '../with-consul.js';
 

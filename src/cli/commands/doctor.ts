@@ -1,5 +1,7 @@
+import { countText } from '../../app/count-text.js';
 import { createJwksUris, createWorld } from '../../app/create-core.js';
 import { providersIn } from '../../app/provider-health.js';
+import { type GatewayReport, reportGateways } from '../../app/read-gateways.js';
 import type { ConsulFacts } from '../../consul/consul.js';
 import { messageOf } from '../../errors.js';
 import { selectDirectory } from '../../identity/selected-directory.js';
@@ -33,9 +35,7 @@ import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { unreadableFindings } from '../doctor/unreadable-findings.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { type GatewayReport, reportGateways } from '../read-gateways.js';
 import { findKnownHolds } from '../recorded-holds.js';
-import { countText } from '../terminal/count-text.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
 

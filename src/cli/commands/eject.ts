@@ -1,3 +1,4 @@
+import { accessText } from '../../app/access-text.js';
 import { aclChangeView, changeView } from '../../app/plan-view.js';
 import { configError, messageOf } from '../../errors.js';
 import {
@@ -15,7 +16,6 @@ import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
-import { accessText } from '../terminal/access-text.js';
 import { confirm } from '../terminal/confirm.js';
 import { aclKindText } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { accessText } from '../../app/access-text.js';
 import type { Trail } from '../../decisions/trail.js';
 import { configError } from '../../errors.js';
 import { refuseBehind } from '../../trail/answer.js';
@@ -10,7 +11,6 @@ import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parsePastInstant } from '../instant.js';
 import { writePrivateFiles } from '../private-files.js';
-import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
 import { ofLog, verifyRecords } from './decisions-verify.js';

@@ -2,35 +2,31 @@ import { InvalidArgumentError } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { clientLogin } from '../../acl/state/client-logins.js';
 import { findClientId } from '../../app/client-id.js';
+import {
+  type CallConditions,
+  consulAccess,
+  explainCall,
+  explainDocument,
+  lookAtCall,
+} from '../../app/explain-call.js';
 import { hasDecisionLog } from '../../app/has-decision-log.js';
-import { type LoginView, loginDocument, toLoginView } from '../../app/login-view.js';
-import { changeView, holdView } from '../../app/plan-view.js';
+import { loginDocument, toLoginView } from '../../app/login-view.js';
 import { systemClock } from '../../clock.js';
-import { toCloudEvent } from '../../decisions/envelope.js';
-import { toPlainValue } from '../../decisions/plain-value.js';
-import { configError, messageOf } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { ServiceName } from '../../model/intention.js';
 import { destinationKey, formatKey } from '../../model/key.js';
-import { type Explanation, explain, isAllowed } from '../../plan/explain.js';
+import { type Explanation, isAllowed } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
-import { arrivalOf } from '../../plan/reach.js';
-import { unreadableHoldOf } from '../../plan/unreadable-holds.js';
-import { serviceText } from '../../plan/world.js';
-import { planClaims } from '../../state/client-claims.js';
-import { inputOf, planFleet } from '../../state/fleet.js';
-import { isKnownService } from '../../state/known-services.js';
+import { planFleet } from '../../state/fleet.js';
 import { type CallAnswer, callAt } from '../../trail/call-at.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { firstToMend } from '../first-to-mend.js';
 import { parsePastInstant } from '../instant.js';
-import { noSuchName } from '../known-names.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
-import { reportReach } from '../reach-of-plan.js';
 import { readDecisions } from '../read-decision-log.js';
-import { type CallConditions, ORDERS_UNKNOWN, printExplanation } from '../terminal/explain-text.js';
+import { ORDERS_UNKNOWN, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts, loginVerdict } from '../terminal/login-text.js';
 import { residualTexts } from '../terminal/residual-text.js';
 import { printable } from '../terminal/screen.js';
@@ -119,13 +115,13 @@ Examples:
         if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
         await withCurrentState(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
-          const conditions = await look(sides, explanation, cli);
-          const access = consulAccess(sides, explanation);
-          if (options.json)
-            cli.screen.json({
-              ...toDocument(explanation, conditions),
-              consulAccess: access && loginDocument(access),
-            });
+          const subject = intentionSubject(explanation.destination, source);
+          const conditions = {
+            ...(await lookAtCall(sides, explanation, sides.areOrdersKnown, cli.signal)),
+            ...(await lastDecisions(sides.config, subject, cli)),
+          };
+          const access = consulAccess(sides, explanation, systemClock.now());
+          if (options.json) cli.screen.json(explainDocument(explanation, conditions, access));
           else
             printExplanation(explanation, conditions, access === null ? [] : loginFacts(access), cli.screen);
           if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
@@ -134,95 +130,26 @@ Examples:
     );
 }
 
+/** Learns from the daemon, or from the log, what of the plan has no record. */
 async function judge(
   sides: CurrentState,
-  sourceName: string,
-  destinationName: string,
+  source: string,
+  destination: string,
   options: Options,
   cli: Cli,
 ): Promise<Explanation> {
-  const { config, world, window, consul } = sides;
-  const partition = config.consul.partition ?? 'default';
-  const namespace = config.consul.namespace ?? 'default';
-  const source: ServiceName = { partition, namespace, name: sourceName };
-  const destination: ServiceName = { partition, namespace, name: destinationName };
-  if (world.mapping.select?.hasService(destination) === false)
-    throw configError(`${printable(destinationName)} is outside select; ask the instance that manages it`);
-  for (const each of [source, destination])
-    if (!isKnownService(world, each.name) && !(await hasRouting(each, sides, cli.signal)))
-      throw noSuchName(each.name, 'service');
+  const { world, window } = sides;
   const now = systemClock.now();
-  const { defaultPolicy } = await consul.inspect(cli.signal);
-  const key = destinationKey(destinationName, namespace, partition);
-  const planHere = () => planFleet(world, window, now).find((each) => formatKey(each.key) === formatKey(key));
-  let plan = planHere();
-  const isHere = ({ resource }: Pick<Change, 'resource'>) => resource.source === sourceName;
-  const touching = plan === undefined ? [] : touchingMarked(plan).filter(isHere);
-  if (await learnUnrecorded(sides, touching, cli)) plan = planHere();
-  const claim = [...world.claimStatuses(now).values()].find(({ service }) => service.name === sourceName);
-  const client = claim === undefined || claim.kind === 'none' ? undefined : claim.client;
-  const { method, path } = options;
-  return explain({
-    source,
-    request: path === undefined ? undefined : { method: method ?? 'GET', path },
-    defaultPolicy,
-    input: inputOf(world, destination, now),
-    plan: plan ?? { key, changes: [], holds: [] },
-    claimHolds: client === undefined ? [] : planClaims(client, world, now).holds,
-    unreadable: client && unreadableHoldOf(client, world.directories.unreadableOf(client.provider)),
-  });
-}
-
-/** Whether a config entry gives the name a meaning although nothing is registered by it. */
-async function hasRouting(
-  serviceName: ServiceName,
-  { consul }: CurrentState,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const [routes = []] = await consul.reachability.readRoutes([serviceName], signal);
-  if (routes.length > 0) return true;
-  const gateways = await consul.reachability.readGateways('terminating-gateway', serviceName, signal);
-  return gateways.some((each) => each.routes.some(({ service }) => service === serviceName.name));
-}
-
-/** What the client of the source may do with Consul; null if that is nothing and no hold or limit explains it. */
-function consulAccess(sides: CurrentState, { client }: Explanation): LoginView | null {
-  const found = client && clientLogin(sides, client, systemClock.now());
-  if (found === undefined) return null;
-  const view = toLoginView(found, sides.world.mapping);
-  const isNothing = view.login === undefined && view.holds.length + view.limited.length === 0;
-  return isNothing && view.standingTtlSeconds === undefined ? null : view;
-}
-
-async function look(
-  { config, world, consul, areOrdersKnown }: CurrentState,
-  { source, destination }: Explanation,
-  cli: Cli,
-): Promise<CallConditions> {
-  const inCatalog = (name: string) =>
-    world.view(0).catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ??
-    false;
-  const { edges, behind, trouble } = await reportReach(
-    [{ source, destination }],
-    1,
-    consul,
-    world,
-    cli.signal,
-  );
-  const obstacles = edges.flatMap((each) => each.obstacles);
-  return {
-    isSourceKnown: inCatalog(source.name),
-    isDestinationKnown: inCatalog(destination.name) || behind.length > 0,
-    arrives: trouble === undefined ? arrivalOf(obstacles) : 'unknown',
-    ...(trouble === undefined ? {} : { arrivesTrouble: trouble }),
-    obstacles,
-    behind: behind.flatMap(({ gateways }) => gateways),
-    isUnsynced:
-      consul.manifests?.unsynced().some((each) => serviceText(each) === serviceText(destination)) ?? false,
-    mode: config.mode,
-    areOrdersKnown,
-    ...(await lastDecisions(config, intentionSubject(destination, source.name), cli)),
+  const planOf = async ({ name, namespace, partition }: ServiceName) => {
+    const key = formatKey(destinationKey(name, namespace, partition));
+    const planHere = () => planFleet(world, window, now).find((each) => formatKey(each.key) === key);
+    const plan = planHere();
+    const isHere = ({ resource }: Pick<Change, 'resource'>) => resource.source === source;
+    const touching = plan === undefined ? [] : touchingMarked(plan).filter(isHere);
+    return (await learnUnrecorded(sides, touching, cli)) ? planHere() : plan;
   };
+  const { method, path } = options;
+  return explainCall(sides, { source, destination, method, path }, planOf, now, cli.signal);
 }
 
 /** The last decision, and the last that changed the edge, if the log can be read within a few seconds; otherwise why not. */
@@ -248,35 +175,6 @@ async function lastDecisions(
     cli.signal.throwIfAborted();
     return { logTrouble: timeout.aborted ? 'it did not answer in time' : messageOf(error) };
   }
-}
-
-function toDocument(explanation: Explanation, conditions: CallConditions) {
-  const { holds, pending, candidates, openings, request, source, destination, claim, ...rest } = explanation;
-  const { lastDecision: last, lastChange: change, isUnsynced, ...around } = conditions;
-  const { service: _, ...claimStatus } = claim;
-  return {
-    allowed: isAllowed(explanation.verdict),
-    verdict: rest.verdict,
-    source: source.name,
-    destination: destination.name,
-    request: request ?? null,
-    decidedBy: toPlainValue(candidates[0]) ?? { precedence: 0, defaultPolicy: rest.defaultPolicy },
-    intentions: toPlainValue(candidates),
-    defaultPolicy: rest.defaultPolicy,
-    claim: claimStatus,
-    client: rest.client ?? null,
-    openings: toPlainValue(openings),
-    wanted: toPlainValue(rest.desired) ?? null,
-    denied: explanation.denied ?? null,
-    breakGlass: explanation.breakGlass,
-    holds: holds.map(holdView),
-    pending: pending === undefined ? null : changeView(pending),
-    ...around,
-    mend: firstToMend(explanation, around.obstacles) ?? null,
-    ...(isUnsynced ? { isUnsynced } : {}),
-    lastDecision: last === undefined ? null : toCloudEvent(last),
-    lastChange: change === undefined ? null : toCloudEvent(change),
-  };
 }
 
 function parseMethod(text: string): string {

@@ -1,3 +1,4 @@
+import { accessText } from '../../app/access-text.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Decision } from '../../model/decision.js';
 import { toAccess } from '../../trail/content.js';
@@ -7,7 +8,6 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { parseInstant } from '../instant.js';
 import { refuseUnknown } from '../known-names.js';
 import { parseWhole } from '../option-values.js';
-import { accessText } from '../terminal/access-text.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';

@@ -1,6 +1,8 @@
 import { Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
+import { accessText } from '../../app/access-text.js';
 import { planDocument, type Sign, signOf, summaryOf } from '../../app/plan-view.js';
+import { edgesOfPlan, reportReach, untouchedEdges } from '../../app/reach-of-plan.js';
 import { systemClock } from '../../clock.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Mapping } from '../../model/rule.js';
@@ -16,9 +18,7 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
-import { edgesOfPlan, reportReach, untouchedEdges } from '../reach-of-plan.js';
 import { findKnownHolds } from '../recorded-holds.js';
-import { accessText } from '../terminal/access-text.js';
 import { clientCode, code, table } from '../terminal/markdown.js';
 import { pendingText, printPlan, summaryText } from '../terminal/plan-text.js';
 import { printReach } from '../terminal/reach-text.js';

@@ -1,6 +1,7 @@
 import { loadCases, type MappingCase } from '../../../config/cases.js';
 import { loadMapping } from '../../../config/load.js';
 import { toMapping } from '../../../config/mapping-revision.js';
+import { accessText } from '../../app/access-text.js';
 import { ruleNames } from '../../app/rule-names.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Rule } from '../../model/rule.js';
@@ -8,7 +9,6 @@ import { type CallVerdict, createJudge, type JudgedCall, type RuleVerdict } from
 import { destinationsOfScope } from '../../plan/openings.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
-import { accessText } from '../terminal/access-text.js';
 import { printable, type Screen } from '../terminal/screen.js';
 
 /** A case with what the mapping says about it. */

@@ -1,10 +1,10 @@
+import { accessText } from '../../app/access-text.js';
 import { type Holdings, whatCan } from '../../trail/what-can.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { readForeignCalls } from '../foreign-callers.js';
 import { instantIn } from '../instant.js';
 import { refuseUnknown } from '../known-names.js';
-import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits, printObject } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';

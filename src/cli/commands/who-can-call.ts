@@ -1,10 +1,10 @@
+import { accessText } from '../../app/access-text.js';
 import { whoCanCall } from '../../trail/who-can-call.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { readForeignCallers } from '../foreign-callers.js';
 import { instantIn } from '../instant.js';
 import { refuseUnknown } from '../known-names.js';
-import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';

@@ -1,3 +1,4 @@
+import { accessText } from '../../app/access-text.js';
 import { isCaller } from '../../model/catalog.js';
 import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
 import { toShellWord } from '../../model/shell-word.js';
@@ -8,7 +9,6 @@ import { allowsAnything } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';
 import { inputOf } from '../../state/fleet.js';
 import type { WorldState } from '../../state/world-state.js';
-import { accessText } from '../terminal/access-text.js';
 import { type Finding, namesText, notice, warning } from './finding.js';
 
 /** Intentions of others that allow more than the scopes do. Call it after both sides were read. */

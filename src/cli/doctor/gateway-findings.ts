@@ -1,3 +1,4 @@
+import type { CallingGateway, Gateways } from '../../app/read-gateways.js';
 import type { GatewayRoute } from '../../consul/reachability.js';
 import type { DefaultPolicy, ServiceName } from '../../model/intention.js';
 import { isSelectedName } from '../../plan/openings.js';
@@ -6,7 +7,6 @@ import { allowsAnything, fallbackIntention } from '../../plan/precedence.js';
 import { leadsTo } from '../../plan/reach.js';
 import { inputOf } from '../../state/fleet.js';
 import type { WorldState } from '../../state/world-state.js';
-import type { CallingGateway, Gateways } from '../read-gateways.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { httpNeeds } from './http-needs.js';
 

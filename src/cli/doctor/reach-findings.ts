@@ -1,7 +1,7 @@
+import { openEdges, reportReach } from '../../app/reach-of-plan.js';
+import type { Reads } from '../../app/read-reach.js';
 import type { Obstacle } from '../../plan/reach.js';
 import type { WorldState } from '../../state/world-state.js';
-import { openEdges, reportReach } from '../reach-of-plan.js';
-import type { Reads } from '../read-reach.js';
 import { type Finding, namesText, notice, ok, warning } from './finding.js';
 
 const REMEDY = 'scopemesh explain SOURCE DESTINATION prints the registration or config entry that mends it';

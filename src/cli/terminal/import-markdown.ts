@@ -1,10 +1,10 @@
+import { accessText } from '../../app/access-text.js';
 import type { Rule } from '../../model/rule.js';
 import { accessOf } from '../../plan/openings.js';
 import type { ClaimEvidence, RuleEvidence } from '../../proposal/proposal.js';
 import type { AclEvidence, RuleProof } from '../../proposal/propose-acl.js';
 import { attributeOf, confirmLines, metaOf, type ProviderLines } from '../confirm-lines.js';
 import { type Imported, importSummary, LEFT_OUT, placeText } from '../import-view.js';
-import { accessText } from './access-text.js';
 import { clientCode, code, table } from './markdown.js';
 
 /** Of each table. */

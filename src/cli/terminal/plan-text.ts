@@ -1,4 +1,6 @@
 import type { AclChange } from '../../acl/plan/acl-change.js';
+import { accessText } from '../../app/access-text.js';
+import { countText } from '../../app/count-text.js';
 import type { KnownHold, KnownHolds } from '../../app/plan-view.js';
 import { notWrittenText, type PlanSummary, type Sign, signOf, summaryOf } from '../../app/plan-view.js';
 import { compareText } from '../../model/compare-text.js';
@@ -11,8 +13,6 @@ import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
 import type { JwtProviderChange } from '../../plan/plan-jwt-providers.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import type { WhatIf } from '../what-if.js';
-import { accessText } from './access-text.js';
-import { countText } from './count-text.js';
 import { personText } from './decision-text.js';
 import { columns, printable, type Screen } from './screen.js';
 

@@ -1,4 +1,4 @@
-import type { ReachReport } from '../reach-of-plan.js';
+import type { ReachReport } from '../../app/reach-of-plan.js';
 import { columns, printable, type Screen } from './screen.js';
 
 export function behindText(serviceName: string, gateways: readonly string[]): string {

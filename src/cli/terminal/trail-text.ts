@@ -1,8 +1,8 @@
+import { accessText } from '../../app/access-text.js';
 import type { TrailAnswer } from '../../trail/answer.js';
 import type { Citation, TrailEdge } from '../../trail/edge.js';
 import { isPossiblyOpen } from '../../trail/edge.js';
 import type { TrailObject } from '../../trail/what-can.js';
-import { accessText } from './access-text.js';
 import { printable, type Screen } from './screen.js';
 
 /** An edge in some lines: what it allows, for whom, since when, and the decisions that say so. */

@@ -1,3 +1,5 @@
+import { accessText } from '../../app/access-text.js';
+import { countText } from '../../app/count-text.js';
 import {
   REQUEST_OUTCOMES,
   type RequestCounts,
@@ -6,8 +8,6 @@ import {
 import type { TrialAnswer } from '../../trail/trial/trial.js';
 import { isBreaking, type TrialEdge } from '../../trail/trial/trial-edges.js';
 import type { TrialObject } from '../../trail/trial/trial-objects.js';
-import { accessText } from './access-text.js';
-import { countText } from './count-text.js';
 import { aclKindText, byText } from './plan-text.js';
 import { columns, printable, type Screen } from './screen.js';
 import { citation, edgeName, printLimits } from './trail-text.js';

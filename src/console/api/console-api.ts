@@ -6,12 +6,13 @@ import type { EventStreams } from '../../daemon/event-streams.js';
 import { keptFor } from '../../daemon/health.js';
 import type { Questions } from '../../daemon/questions.js';
 import type { DecisionFeed } from '../../decisions/feed.js';
-import { codeOf, messageOf } from '../../errors.js';
+import { codeOf, configError, messageOf } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
 import { type Fault, ROUTES } from '../answers.js';
 import { listClients, readClient } from './client-pages.js';
+import { explainNow } from './explain.js';
 import { type ConsoleParts, NoSuchThing } from './parts.js';
 import { search } from './search.js';
 import { listServices } from './service-list.js';
@@ -58,12 +59,12 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   const parts = { ...deps, newest: async () => (await feed?.())?.newestId() };
   const ofWorld = <Q extends z.ZodType, A extends z.ZodType>(
     route: Route<Q, A>,
-    answer: (query: z.output<Q>, signal: AbortSignal) => Promise<z.input<A>>,
+    answer: (query: z.output<Q>, signal: AbortSignal, principal: string) => Promise<z.input<A>>,
   ) =>
-    addRoute(server, route, deps, async (query, { signal }) => {
+    addRoute(server, route, deps, async (query, { signal, principal }) => {
       const refusal = await unreadiness(deps);
       return refusal === undefined
-        ? JSON.stringify(await answer(query, signal))
+        ? JSON.stringify(await answer(query, signal, principal))
         : { status: 503, ...refusal };
     });
   const ofTrail = <Q extends z.ZodType>(route: Route<Q, z.ZodType>, kind: 'decisions' | 'decision') =>
@@ -78,6 +79,11 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   ofWorld(ROUTES.service, ({ name }, signal) => readService(parts, name, signal));
   ofWorld(ROUTES.clients, (query, signal) => listClients(parts, query, signal));
   ofWorld(ROUTES.client, (id, signal) => readClient(parts, id, signal));
+  ofWorld(ROUTES.explain, ({ from, to, method, path }, signal, principal) => {
+    if (method !== undefined && path === undefined) throw configError('method needs path');
+    const call = { source: from, destination: to, method: method?.toUpperCase(), path };
+    return explainNow(parts, call, { principal, signal });
+  });
   ofWorld(ROUTES.search, ({ q }, signal) => search(parts, q, signal));
   ofTrail(ROUTES.decisions, 'decisions');
   ofTrail(ROUTES.decision, 'decision');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Reads, readReach } from '../../src/cli/read-reach.js';
+import { type Reads, readReach } from '../../src/app/read-reach.js';
 import type { ServiceProxy } from '../../src/consul/consul.js';
 import type { Catalog, ServiceInstance } from '../../src/model/catalog.js';
 import type { ServiceName } from '../../src/model/intention.js';

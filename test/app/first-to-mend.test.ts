@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firstToMend } from '../../src/cli/first-to-mend.js';
+import { firstToMend } from '../../src/app/first-to-mend.js';
 import type { Explanation } from '../../src/plan/explain.js';
 import type { Hold } from '../../src/plan/plan.js';
 import type { Obstacle } from '../../src/plan/reach.js';
@@ -113,22 +113,22 @@ describe('what to mend first', () => {
     ['an unreadable default policy', { defaultPolicy: 'unknown' }, /agent:read/],
     ['an intention that nobody here can judge', { verdict: 'unclear' }, /only Envoy can$/],
   ])('is %s', (_, changes, expected) => {
-    expect(firstToMend({ ...CLOSED, ...changes }, [obstacle('later', true)])).toMatch(expected);
+    expect(firstToMend({ ...CLOSED, ...changes }, [obstacle('later', true)])?.what).toMatch(expected);
   });
 
   it('is a request that no scope opens, where the scopes open others', () => {
     const read = { kind: 'http' as const, permissions: [{ methods: ['GET'] }] };
     const owned = { ...foreign, precedence: 9 as const, destination: 'orders', access: read, isOwned: true };
     const request = { method: 'POST', path: '/v1' };
-    expect(firstToMend({ ...CLOSED, candidates: [owned], request, desired: read }, [])).toBe(
+    expect(firstToMend({ ...CLOSED, candidates: [owned], request, desired: read }, [])?.what).toBe(
       'give the client a scope whose rule opens POST /v1, or write one',
     );
   });
 
   it('of an allowed call is what no call gets past, then the rest, then nothing', () => {
     const open = { ...CLOSED, verdict: 'allowed' as const };
-    expect(firstToMend(open, [obstacle('some', false), obstacle('all', true)])).toBe('all');
-    expect(firstToMend(open, [obstacle('some', false)])).toBe('some');
+    expect(firstToMend(open, [obstacle('some', false), obstacle('all', true)])?.what).toBe('all');
+    expect(firstToMend(open, [obstacle('some', false)])?.what).toBe('some');
     expect(firstToMend(open, [])).toBeUndefined();
   });
 });

@@ -1,8 +1,8 @@
-import type { HeaderMatch, HttpPermission, JwtRequirement } from '../../model/intention.js';
-import { toPathText } from '../../model/plain-path.js';
-import { canonical } from '../../plan/access.js';
-import type { ActualAccess } from '../../plan/plan.js';
-import { printable } from './screen.js';
+import type { HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
+import { toPathText } from '../model/plain-path.js';
+import { printable } from '../model/printable.js';
+import { canonical } from '../plan/access.js';
+import type { ActualAccess } from '../plan/plan.js';
 
 /** An access for people: `GET,HEAD /v1/orders and below`. */
 export function accessText(access: ActualAccess): string {

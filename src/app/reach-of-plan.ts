@@ -1,4 +1,3 @@
-import { signOf } from '../app/plan-view.js';
 import { messageOf, SyncError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
 import { isOwned } from '../plan/ownership.js';
@@ -6,6 +5,7 @@ import { intentionSubject } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { WorldState } from '../state/world-state.js';
+import { signOf } from './plan-view.js';
 import { type Edge, type EdgeReach, type Reads, readReach } from './read-reach.js';
 
 /** The edges of a report whose calls do not all arrive, or why that could not be read. */
