@@ -31,8 +31,7 @@ export interface QueueState {
  * The durable queue of keys.
  * - Triggers of one key are merged into one job, and none is lost: a job has every trigger since the key's last
  *   successful run. A trigger that arrives during a run causes exactly one more run.
- * - At most one job of a key runs at a time. The job of a client is aborted and begins again when this process adds an
- *   order for it.
+ * - At most one job of a key runs at a time. The job of a client is aborted and begins again when an order comes for it.
  * - Urgent keys go first, also when an urgent trigger joins a key that waits or is in a backoff. Of equals the oldest
  *   goes first, whatever its kind, so that the loss of many clients is counted as a whole before the first destination
  *   closes. A key that returns goes behind the waiting ones.

@@ -1,4 +1,5 @@
 import type { AgendaEntry } from './agenda-entry.js';
+import { Line } from './line.js';
 
 /** Whose turn an entry waits for. */
 export interface Party {
@@ -143,35 +144,4 @@ function toEnd<K, V>(map: Map<K, V>, key: K): void {
   if (value === undefined) return;
   map.delete(key);
   map.set(key, value);
-}
-
-/** A set in order, whose first element costs nothing to find: a `Set` first looks at all that were deleted before it. */
-class Line<T> {
-  readonly #all = new Set<T>();
-  #rest = this.#all.values();
-  #first: T | undefined;
-
-  get size(): number {
-    return this.#all.size;
-  }
-
-  get first(): T | undefined {
-    if (this.#first !== undefined || this.#all.size === 0) return this.#first;
-    let next = this.#rest.next();
-    if (next.done) {
-      this.#rest = this.#all.values();
-      next = this.#rest.next();
-    }
-    this.#first = next.value;
-    return this.#first;
-  }
-
-  add(element: T): void {
-    this.#all.add(element);
-  }
-
-  delete(element: T): void {
-    this.#all.delete(element);
-    if (this.#first === element) this.#first = undefined;
-  }
 }

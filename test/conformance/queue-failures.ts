@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
-import type { JobResult } from '../../src/queue/queue.js';
+import type { JobResult, Queue } from '../../src/queue/queue.js';
 import { until } from '../support/until.js';
 import {
   DONE,
@@ -16,6 +16,8 @@ import {
   trigger,
   work,
 } from './store-harness.js';
+
+const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
 
 /** The contract of the port `Queue` for jobs that fail, keys that are parked, and a store that starts again. */
 export function describeQueueFailures(name: string, start: StartHarness): void {
@@ -145,7 +147,7 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
       expect((await store.queue.state()).parked).toEqual([]);
     });
 
-    it('keeps waiting, delayed and parked keys over a restart', async () => {
+    it('keeps waiting and parked keys over a restart, after which a delayed one waits no longer', async () => {
       const working = work(store.queue, async (job): Promise<JobResult> => {
         if (formatKey(job.key) === key('bad')) throw new Error('no');
         return { kind: 'retry', afterMs: 600_000 };
@@ -158,11 +160,73 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
       await store.close();
       store = await harness.open(FAST);
       expect(await store.queue.state()).toMatchObject({
-        waiting: 1,
-        delayed: 1,
+        waiting: 2,
+        delayed: 0,
         active: 0,
-        parked: [{ key: key('bad') }],
+        parked: [{ key: key('bad'), attempts: 3 }],
       });
+    });
+
+    const begin = async () =>
+      store.lead((await store.fence.raise(LEADER, { above: 0, over: 'any' })) ?? 0, () => {});
+
+    it('keeps a key parked over a takeover, unless a trigger came since its last run', async () => {
+      const first = await begin();
+      const failing = work(first.queue, async () => {
+        throw new Error('no');
+      });
+      const parkedIn = async (queue: Queue) => (await queue.state()).parked.map((each) => each.key);
+      await first.queue.add([trigger('a', '1'), trigger('b', '2'), trigger('b', '3')]);
+      await until('both parked', async () => (await parkedIn(first.queue)).length === 2);
+      await failing.stop();
+      await first.close();
+      await store.queue.add([trigger('b', '4')]);
+      expect(await parkedIn(store.queue)).toEqual([key('a')]);
+      const second = await begin();
+      const jobs: Job[] = [];
+      const working = work(second.queue, async (job) => {
+        jobs.push(job);
+        return DONE;
+      });
+      await until('the run', () => jobs.length === 1);
+      await idle(second.queue);
+      expect(await parkedIn(second.queue)).toEqual([key('a')]);
+      expect(await second.queue.unpark(key('a'), 'run')).toBe('done');
+      await idle(second.queue);
+      await working.stop();
+      await second.close();
+      expect(jobs.map(eventIds)).toEqual([['2', '3', '4'], ['1']]);
+      expect(jobs.map((job) => job.attempts)).toEqual([0, 0]);
+    });
+
+    it('goes on with the count of failures after a takeover, and a former leader counts no more', async () => {
+      const late = await begin();
+      const [begun, end] = [gate(), gate()];
+      const lateRuns: number[] = [];
+      const first = work(late.queue, async (job) => {
+        lateRuns.push(job.attempts);
+        if (lateRuns.length === 2) {
+          begun.open();
+          await end.opened;
+        }
+        throw new Error('no');
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await begun.opened;
+      const now = await begin();
+      end.open();
+      const stopped = first.stop();
+      const attempts: number[] = [];
+      const second = work(now.queue, async (job) => {
+        attempts.push(job.attempts);
+        return DONE;
+      });
+      await stopped;
+      await until('the run', () => attempts.length > 0);
+      await idle(now.queue);
+      await second.stop();
+      await Promise.all([late.close(), now.close()]);
+      expect({ lateRuns, attempts }).toEqual({ lateRuns: [0, 1], attempts: [1] });
     });
   });
 }

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import type { JobResult } from '../../src/queue/queue.js';
@@ -140,24 +139,6 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       await working.stop();
       expect(jobs.map(eventIds)).toEqual([['1'], ['1', '2']]);
       expect(jobs.map((job) => job.attempts)).toEqual([0, 0]);
-    });
-
-    it('keeps nothing waiting for a clock that was set back', async () => {
-      await store.close();
-      let offsetMs = 3_600_000;
-      store = await harness.open(FAST, { ...systemClock, now: () => systemClock.now() + offsetMs });
-      const jobs: Job[] = [];
-      const working = work(store.queue, async (job): Promise<JobResult> => {
-        jobs.push(job);
-        return jobs.length === 1 ? { kind: 'retry', afterMs: 1_800_000 } : DONE;
-      });
-      await store.queue.add([trigger('a', '1')]);
-      await until('the key is delayed', async () => (await store.queue.state()).delayed === 1);
-      offsetMs = 0;
-      await store.queue.add([trigger('b', '2')]);
-      await idle(store.queue);
-      await working.stop();
-      expect(jobs.map(eventIds).sort()).toEqual([['1'], ['1'], ['2']]);
     });
 
     it('runs a delayed key at once when an urgent trigger joins it', async () => {

@@ -1,15 +1,10 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { destinationKey, formatKey } from '../../src/model/key.js';
 import { Secret } from '../../src/model/secret.js';
 import { type Logger, noMetrics } from '../../src/observe.js';
-import { KeyStore } from '../../src/queue/bullmq/key-store.js';
-import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
-import type { JobHandler } from '../../src/queue/queue.js';
 import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
-import { loseLock } from '../support/lost-lock.js';
 import { isSoak } from '../support/soak.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -64,30 +59,6 @@ const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE', ret
 
 // At once: each waits for the clock, and has a Redis of its own.
 describe.concurrent('BullMQ over a long time', () => {
-  it('leaves a long job to the one that runs it', async (context) => {
-    const { start, open } = createBench(context);
-    const server = await start();
-    const store = open(server.url);
-    let runs = 0;
-    const begun = gate();
-    const finish = gate();
-    const handler: JobHandler = async () => {
-      runs++;
-      begun.open();
-      await finish.opened;
-      return { kind: 'done' };
-    };
-    const working = work(store.queue, handler, 1);
-    await store.queue.add([trigger('long', '1')]);
-    await begun.opened;
-    const endOther = await loseLock(server.port, open, handler);
-    const meanwhile = runs;
-    finish.open();
-    await idle(store.queue);
-    await Promise.all([working.stop(), endOther()]);
-    expect({ meanwhile, runs }).toEqual({ meanwhile: 1, runs: 1 });
-  });
-
   // From the sixth on, one comes each second.
   for (const attempts of [9, isSoak ? 64 : 24]) {
     it(`goes on by itself after each connection tried ${attempts} times to reach Redis, with everything that was acknowledged`, async (context) => {
@@ -138,39 +109,6 @@ describe.concurrent('BullMQ over a long time', () => {
     });
   }
 
-  it('tells a handler that its lock was lost while Redis could not be reached, and another process runs the key meanwhile', async (context) => {
-    const { start, open } = createBench(context);
-    const server = await start();
-    const way = await startTcpProxy(server.port);
-    const store = open(`redis://127.0.0.1:${way.port}`);
-    const [begun, told, taken] = [gate(), gate(), gate()];
-    const working = work(store.queue, async (_, signal) => {
-      begun.open();
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-      told.open();
-      throw new Error('given up');
-    });
-    await store.queue.add([trigger('a', '1')]);
-    await begun.opened;
-    await way.cut();
-    const other = open(server.url);
-    let runs = 0;
-    const others = work(other.queue, async () => {
-      runs++;
-      taken.open();
-      await told.opened;
-      return { kind: 'done' };
-    });
-    await taken.opened;
-    await way.mend();
-    context.onTestFinished(() => way.cut());
-    await told.opened;
-    await working.stop();
-    await idle(other.queue);
-    await others.stop();
-    expect(runs).toBe(1);
-  });
-
   it('starts before Redis does', async (context) => {
     const { start, open } = createBench(context);
     const server = await start();
@@ -212,63 +150,6 @@ describe.concurrent('BullMQ over a long time', () => {
     await until('another one has tried twice', () => otherWay.connections >= 2);
     other.disconnect();
     expect(way.connections).toBe(connections);
-  });
-});
-
-describe('BullMQ with several processes', () => {
-  it('runs no key twice at once and loses nothing when all of them add, run and fail', async (context) => {
-    const { start, open } = createBench(context);
-    const server = await start();
-    const stores = [open(server.url), open(server.url), open(server.url)];
-    const running = new Set<string>();
-    const faults: string[] = [];
-    const succeeded = new Set<string>();
-    let runs = 0;
-    const workers = stores.map((store) =>
-      work(store.queue, async (job) => {
-        const text = formatKey(job.key);
-        if (running.has(text)) faults.push(text);
-        running.add(text);
-        const turns = runs++ % 5;
-        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-        running.delete(text);
-        if (turns === 3) return { kind: 'retry', afterMs: 5 };
-        for (const each of job.triggers) succeeded.add(each.cause.eventId ?? '');
-        return { kind: 'done' };
-      }),
-    );
-    const ids = Array.from({ length: 900 }, (_, index) => String(index));
-    await Promise.all(
-      stores.map(async (store, index) => {
-        for (const id of ids.filter((each) => Number(each) % 3 === index)) {
-          await store.queue.add([trigger(`k${Number(id) % 4}`, id, { urgent: Number(id) % 7 === 0 })]);
-        }
-      }),
-    );
-    for (const store of stores) await idle(store.queue);
-    for (const worker of workers) await worker.stop();
-    expect(faults).toEqual([]);
-    expect(ids.filter((id) => !succeeded.has(id))).toEqual([]);
-  });
-
-  it('lets no run settle a key that another run has taken since', async (context) => {
-    const { logger, start } = createBench(context);
-    const server = await start();
-    const link = new RedisLink(server.url, 'scopemesh:test', logger, systemClock);
-    try {
-      const keys = new KeyStore(link, link);
-      const key = formatKey(destinationKey('a'));
-      await keys.append([trigger('a', '1')]);
-      expect((await keys.take(key, 'stale'))?.triggers).toHaveLength(1);
-      expect((await keys.take(key, 'mine'))?.triggers).toHaveLength(1);
-      await keys.append([trigger('a', '2')]);
-      expect(await keys.settle(key, 'stale', 1, { kind: 'done' }, 0)).toBe(false);
-      expect(await keys.settle(key, 'mine', 1, { kind: 'done' }, 0)).toBe(true);
-      expect(await keys.settle(key, 'mine', 1, { kind: 'done' }, 0)).toBe(false);
-      expect((await keys.take(key, 'next'))?.triggers).toEqual([trigger('a', '2')]);
-    } finally {
-      link.close();
-    }
   });
 });
 

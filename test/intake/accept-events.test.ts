@@ -9,14 +9,14 @@ import { acceptEvents, eventScope, lateScope } from '../../src/intake/accept-eve
 import { ChannelActivity } from '../../src/intake/channel-activity.js';
 import { clientKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 import { createEmbeddedInbox } from '../../src/queue/embedded/inbox.js';
 import { createEmbeddedKeyValueStore } from '../../src/queue/embedded/key-value-store.js';
-import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
 import { createEmbeddedRechecks } from '../../src/queue/embedded/rechecks.js';
 import { JOURNAL_FILE, QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
+import { createEmbeddedTriggers } from '../../src/queue/embedded/triggers.js';
 import { gate } from '../conformance/store-harness.js';
+import { queueOver } from '../support/queue-over.js';
 import { until } from '../support/until.js';
 
 let root: string;
@@ -38,11 +38,11 @@ function open(
   const file = new StateFile(directory, QUEUE_FILE, sync);
   const journal = new StateFile(directory, JOURNAL_FILE, syncJournal);
   opened.push(file, journal);
-  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
-  const queue = new EmbeddedQueue(file, deps);
+  const stored = createEmbeddedTriggers(file);
+  const queue = queueOver(stored);
   const keyValues = createEmbeddedKeyValueStore({ queue: file, journal }, systemClock);
   const rechecks = createEmbeddedRechecks(file);
-  const inbox = createEmbeddedInbox(file, queue, rechecks, keyValues);
+  const inbox = createEmbeddedInbox(file, stored, queue, rechecks, keyValues);
   const activity = new ChannelActivity(keyValues, systemClock);
   return {
     queue,

@@ -2,7 +2,6 @@ import { parseLeader } from '../../model/leader.js';
 import type { Fence } from '../fence.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
-import { TERMS } from './terms.js';
 
 /*
  *   P:lease  hash    `epoch`, `leader` as JSON, and `pulses`: the last one and the one before
@@ -16,7 +15,6 @@ const LIFE_MS = 3_000;
 const RAISE = new Script(`
 if ARGV[3] == 'dead' and redis.call('EXISTS', P .. ':alive') == 1 then return 0 end
 local last = tonumber(redis.call('HGET', P .. ':lease', 'epoch') or '0')
-if last > 0 then redis.call('ZADD', P .. '${TERMS}', last, string.format('%.0f', last)) end
 local epoch = math.max(last, tonumber(ARGV[2])) + 1
 redis.call('HSET', P .. ':lease', 'epoch', string.format('%.0f', epoch), 'leader', ARGV[1])
 redis.call('SET', P .. ':alive', string.format('%.0f', epoch), 'PX', ARGV[4])

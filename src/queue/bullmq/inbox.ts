@@ -2,37 +2,43 @@ import type { Redis } from 'ioredis';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { Logger } from '../../observe.js';
-import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
-import { APPEND_ONE } from './key-scripts.js';
-import { type KeyStore, toAppended } from './key-store.js';
+import {
+  type EventMemory,
+  type Inbox,
+  type IncomingEvent,
+  type TriggerStore,
+  toSteps,
+  unsettledOf,
+} from '../inbox.js';
+import type { InboxQueue } from '../inbox-queue.js';
 import type { BullmqKeyValueStore } from './key-value-store.js';
 import { ONLY_JOURNAL } from './memory-reserve.js';
-import type { BullmqQueue } from './queue.js';
 import type { AcceptedEvents, RecentEvents } from './recent-events.js';
 import { PUT_ONE, toPut } from './rechecks.js';
 import { isOutOfMemory, type ScriptLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
+import { APPEND_ONE, newToken, toKeyAndBody } from './triggers.js';
 
 /** The reply while the memory that is left is for the journal. */
 const FULL = 'full';
 const NO_ROOM = 'Redis is full: the memory that is left is kept for revocations; give it more memory';
 
 /**
- * ARGV: provider, what the names of remembered ids begin with, for how long; then id, number of triggers, number of
- * rechecks, these: key, 0 or 1 (urgent), trigger; id, due, JSON. Gives the ids that were new. What Redis may refuse
+ * ARGV: provider, what the names of remembered ids begin with, for how long, token; then id, number of triggers, number of
+ * rechecks, these: key, trigger; id, due, JSON. Gives the ids that were new. What Redis may refuse
  * comes first and the id last: a script that fails is not undone.
  */
 const ACCEPT = new Script(`${APPEND_ONE}${PUT_ONE}
 if redis.call('EXISTS', P .. '${ONLY_JOURNAL}') == 1 then return '${FULL}' end
-local accepted, at = {}, 4
+local accepted, at = {}, 5
 while at < #ARGV do
   local id, triggers = ARGV[at], at + 3
-  local rechecks = triggers + 3 * tonumber(ARGV[at + 1])
+  local rechecks = triggers + 2 * tonumber(ARGV[at + 1])
   at = rechecks + 3 * tonumber(ARGV[at + 2])
   local name = ARGV[2] .. id
   if redis.call('EXISTS', name) == 0 then
     for i = rechecks, at - 1, 3 do put(ARGV[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-    for i = triggers, rechecks - 1, 3 do append(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+    for i = triggers, rechecks - 1, 2 do append(ARGV[4], ARGV[i], ARGV[i + 1]) end
     redis.call('SET', name, '1', 'PX', ARGV[3])
     accepted[#accepted + 1] = id
   end
@@ -47,16 +53,16 @@ return 1`);
 
 export class BullmqInbox implements Inbox {
   readonly #link: ScriptLink;
-  readonly #store: KeyStore;
-  readonly #queue: Pick<BullmqQueue, 'arrived'>;
+  readonly #store: TriggerStore;
+  readonly #queue: Pick<InboxQueue, 'arrived'>;
   readonly #facts: BullmqKeyValueStore;
   readonly #recent: RecentEvents;
   readonly #logger: Logger;
 
   constructor(
     link: ScriptLink,
-    store: KeyStore,
-    queue: Pick<BullmqQueue, 'arrived'>,
+    store: TriggerStore,
+    queue: Pick<InboxQueue, 'arrived'>,
     facts: BullmqKeyValueStore,
     recent: RecentEvents,
     logger: Logger,
@@ -130,7 +136,7 @@ export class BullmqInbox implements Inbox {
       : this.#link.restore(redis, ACCEPT, ...values));
     requireRoom(reply);
     const ids = new Set(toTexts(reply));
-    this.#queue.arrived(step.events.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
+    if (ids.size > 0) this.#queue.arrived();
     return ids;
   }
 
@@ -139,6 +145,7 @@ export class BullmqInbox implements Inbox {
       encodeURIComponent(provider),
       this.#facts.seen(scope, ''),
       Math.max(1, Math.ceil(ttlMs)),
+      newToken(),
       ...events.flatMap(toValues),
     ];
   }
@@ -149,7 +156,7 @@ export class BullmqInbox implements Inbox {
   }
 
   unsettled(provider: string): Promise<readonly Trigger[]> {
-    return this.#store.triggersOf(clientKeyPrefix(provider));
+    return unsettledOf(this.#store, provider);
   }
 }
 
@@ -162,5 +169,11 @@ function isFull(error: unknown): boolean {
 }
 
 function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[] {
-  return [id, triggers.length, rechecks.length, ...triggers.flatMap(toAppended), ...rechecks.flatMap(toPut)];
+  return [
+    id,
+    triggers.length,
+    rechecks.length,
+    ...triggers.flatMap(toKeyAndBody),
+    ...rechecks.flatMap(toPut),
+  ];
 }

@@ -1,8 +1,8 @@
 import type { Recheck, Rechecks } from '../rechecks.js';
 import { parseRecheck } from '../stored.js';
-import { batches } from './key-store.js';
 import type { ScriptLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
+import { batches } from './triggers.js';
 
 /*
  *   P:rechecks:X        sorted set  ids by when they are due, of provider X

@@ -110,21 +110,6 @@ export class RedisLink implements ScriptLink {
     return connection;
   }
 
-  /**
-   * For pub/sub, which needs a connection of its own. It notices a dead connection by a PING alone. Subscribe at each
-   * `ready`: ioredis itself would do so without a handler, and a failure then ends the process.
-   */
-  openSubscriber(): Redis {
-    const subscriber = new Redis(this.#url, {
-      ...reconnect,
-      autoResubscribe: false,
-      socketTimeout: COMMAND_TIMEOUT_MS,
-      maxRetriesPerRequest: null,
-    });
-    this.#watch(subscriber);
-    return subscriber;
-  }
-
   /** The same connection, whose scripts throw ERR_LEASE_LOST and do nothing once the store has another epoch. */
   fencedBy(epoch: number): ScriptLink {
     return {
@@ -148,11 +133,6 @@ export class RedisLink implements ScriptLink {
 
   restore(redis: Redis, script: Script, ...values: (string | number)[]): Promise<unknown> {
     return script.run(redis, this.prefix, values);
-  }
-
-  /** A worker of BullMQ, which sends its commands itself, met this error. */
-  async workerFailed(error: unknown): Promise<void> {
-    if (isOutOfMemory(error)) await this.#giveMemory('journal');
   }
 
   /**

@@ -2,20 +2,20 @@ import type { Secret } from '../../model/secret.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { Runtime } from '../../runtime.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
+import { InboxQueue } from '../inbox-queue.js';
 import type { LedStore, Store } from '../store-parts.js';
 import { createBullmqFence } from './fence.js';
 import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
-import { KeyStore } from './key-store.js';
 import { createBullmqKeyValueStore } from './key-value-store.js';
 import { createMemoryReserve } from './memory-reserve.js';
-import { BullmqQueue } from './queue.js';
 import { RecentEvents } from './recent-events.js';
 import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
 import { createBullmqRoster } from './roster.js';
-import { Schedule } from './schedule.js';
+import { checkSafety } from './safety.js';
 import { createBullmqSessionStore } from './session-store.js';
+import { createBullmqTriggers } from './triggers.js';
 import { createWake } from './wake.js';
 
 export interface BullmqStoreOptions extends Runtime {
@@ -38,36 +38,42 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const space = createMemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
-  const wake = createWake(intake, { logger, clock });
+  const wake = createWake(intake, clock);
   const recent = new RecentEvents(clock);
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (
-    epoch: number | undefined,
     fenced: (of: RedisLink) => ScriptLink,
     becameDurable?: (triggers: readonly Trigger[]) => void,
   ) => {
-    const store = new KeyStore(fenced(link), intake);
-    const schedule = new Schedule(link, store, clock, epoch);
-    const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, becameDurable);
+    const triggers = createBullmqTriggers(fenced(link), intake);
+    const queue = new InboxQueue(triggers, {
+      ...deps,
+      check: () => checkSafety(link, allowUnsafe, logger),
+      tell: () => void wake.tell(),
+      listen: (hear) => wake.listen(hear),
+      onArrival: becameDurable,
+      noteFailure: (error, meaning) => link.noteFailure(error, meaning),
+    });
+    const unwatch = intake.whenOther(async () => queue.rewind());
     const keyValues = createBullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
     return {
       queue,
-      inbox: new BullmqInbox(intake, store, queue, keyValues, recent, logger),
+      inbox: new BullmqInbox(intake, triggers, queue, keyValues, recent, logger),
       journal,
       keyValues,
       rechecks: createBullmqRechecks(fenced(intake)),
       space,
       async close() {
         await queue.close();
-        await schedule.close();
+        unwatch();
         journal.close();
       },
     };
   };
 
-  const own = openParts(undefined, (of) => of);
+  const own = openParts((of) => of);
   // It has no epoch that would bar it, so only the journals of terms make steps again.
   own.journal.close();
   // A process that does not lead accepts events too.
@@ -77,7 +83,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     fence: createBullmqFence(intake),
     roster: createBullmqRoster(intake),
     sessions: createBullmqSessionStore(intake, clock),
-    lead: (epoch, becameDurable): LedStore => openParts(epoch, (of) => of.fencedBy(epoch), becameDurable),
+    lead: (epoch, becameDurable): LedStore => openParts((of) => of.fencedBy(epoch), becameDurable),
     async close() {
       await own.close();
       link.close();

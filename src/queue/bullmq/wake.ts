@@ -1,62 +1,78 @@
-import type { Redis } from 'ioredis';
-import { messageOf } from '../../errors.js';
-import type { Trigger } from '../../model/trigger.js';
-import type { Runtime } from '../../runtime.js';
-import { parseTrigger } from '../stored.js';
+import { Queue as JobQueue, Worker } from 'bullmq';
+import type { Clock } from '../../clock.js';
+import { Outage } from '../../repeat.js';
 import type { RedisLink } from './redis-link.js';
 
-const PING_MS = 10_000;
+const NAME = 'wake';
+/** The ID of the only job: BullMQ ignores another one with this ID until the first has ended. */
+const JOB = 'arrived';
+/** With the check for stalled jobs this bounds for how long the job of a process that was killed stands in the way. */
+const LOCK_MS = 2_000;
+const RETRY_MS = 5_000;
+// BullMQ notes each step of a job in a stream for listeners; there are none.
+const EVENTS_KEPT = 10;
 
 /**
- * Says that triggers became durable, by Redis' pub/sub, from processes that run no jobs to the one that does. What it loses
- * the sweep of the queue finds some seconds later.
+ * Says that triggers were stored, from processes that run no jobs to the one that does: a job of BullMQ without data. What
+ * it does not say the queue finds some seconds later.
  */
 export interface Wake {
   /** Never rejects. */
-  publish(triggers: readonly Trigger[]): Promise<void>;
-  /** Calls back until the returned function is called. `listens`, after each connection: from now on nothing is missed. */
-  subscribe(becameDurable: (triggers: readonly Trigger[]) => void, listens: () => void): () => void;
+  tell(): Promise<void>;
+  /** Calls back until the returned function is called. */
+  listen(hear: () => void): () => void;
 }
 
-export function createWake(link: RedisLink, { logger, clock }: Pick<Runtime, 'logger' | 'clock'>): Wake {
-  const channel = `${link.prefix}:arrived`;
-  /** A channel may be silent for hours: without this a connection that a firewall dropped would never be missed. */
-  const prove = async (subscriber: Redis, signal: AbortSignal) => {
-    while (!signal.aborted) {
-      await clock.sleep(PING_MS, signal).catch(() => {});
-      if (!signal.aborted) await subscriber.ping().catch(() => {});
-    }
+export function createWake(link: RedisLink, clock: Clock): Wake {
+  const outage = new Outage();
+  const failed = (error: unknown) => {
+    if (outage.begins(clock.now()))
+      link.noteFailure(error, 'events at other replicas are found some seconds later');
   };
+  const jobs = new JobQueue(NAME, {
+    connection: link.commands,
+    prefix: link.prefix,
+    // Its version question would break the queue for good if the connection broke while it is under way.
+    skipVersionCheck: true,
+    streams: { events: { maxLen: EVENTS_KEPT } },
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+  });
+  jobs.on('error', failed);
   return {
-    async publish(triggers) {
-      if (triggers.length === 0) return;
-      const text = JSON.stringify(triggers.map((each) => JSON.stringify(each)));
-      await link.call((redis) => redis.publish(channel, text)).catch(() => {});
+    async tell() {
+      // It is not worth the reserve of memory.
+      await link
+        .call(() => jobs.add(JOB, {}, { jobId: JOB }), 'none')
+        .then(() => outage.ends(clock.now()), failed);
     },
 
-    subscribe(becameDurable, listens) {
-      const subscriber = link.openSubscriber();
-      subscriber.on('message', (_channel: string, text: string) => {
-        try {
-          const bodies: unknown = JSON.parse(text);
-          if (Array.isArray(bodies)) becameDurable(bodies.map((body) => parseTrigger(String(body))));
-        } catch (error) {
-          logger.warn({ error: messageOf(error) }, 'a message of another replica is unreadable');
-        }
-      });
-      const over = new AbortController();
-      const fail = (error: unknown) => {
-        if (!over.signal.aborted)
-          logger.warn(
-            { error: messageOf(error) },
-            'this replica gets no notice of events at other replicas, and finds them some seconds later',
-          );
+    listen(hear) {
+      const connection = link.openWorkerConnection();
+      const heard = () => {
+        outage.ends(clock.now());
+        hear();
       };
-      subscriber.on('ready', () => void subscriber.subscribe(channel).then(listens, fail));
-      void prove(subscriber, over.signal);
+      const worker = new Worker(NAME, async () => heard(), {
+        connection,
+        prefix: link.prefix,
+        lockDuration: LOCK_MS,
+        stalledInterval: LOCK_MS,
+        runRetryDelay: RETRY_MS,
+        skipVersionCheck: true,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      });
+      // What was stored while the job was there made no other one.
+      worker.on('completed', heard);
+      let isOver = false;
+      worker.on('error', (error) => {
+        if (!isOver) failed(error);
+      });
       return () => {
-        over.abort();
-        subscriber.disconnect();
+        isOver = true;
+        // Nothing is left to do for it, and Redis may be away.
+        void worker.close(true).catch(() => {});
+        connection.disconnectAll();
       };
     },
   };

@@ -1,8 +1,9 @@
-import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
+import { type EventMemory, type Inbox, type IncomingEvent, toSteps, unsettledOf } from '../inbox.js';
+import type { InboxQueue } from '../inbox-queue.js';
 import type { EmbeddedKeyValueStore } from './key-value-store.js';
-import type { EmbeddedQueue } from './queue.js';
 import type { EmbeddedRechecks } from './rechecks.js';
 import type { StateFile } from './state-file.js';
+import type { EmbeddedTriggers } from './triggers.js';
 
 // How long the trial stays in the table: until the next event after that.
 const TRIAL_MS = 60_000;
@@ -10,7 +11,8 @@ const TRIAL_MS = 60_000;
 /** Queue, rechecks and remembered ids are tables of `queue.db`. */
 export function createEmbeddedInbox(
   file: StateFile,
-  queue: EmbeddedQueue,
+  triggers: EmbeddedTriggers,
+  queue: Pick<InboxQueue, 'arrived'>,
   rechecks: EmbeddedRechecks,
   keyValues: EmbeddedKeyValueStore,
 ): Inbox {
@@ -18,17 +20,18 @@ export function createEmbeddedInbox(
     const all = new Map(events.map((event) => [event.id, event]));
     const fresh = [...all.values()].filter(({ id }) => !keyValues.isRemembered(scope, id));
     const ids = fresh.map(({ id }) => id);
-    const onDurable = queue.append(fresh.flatMap(({ triggers }) => triggers));
+    triggers.insert(fresh.flatMap((event) => event.triggers));
     for (const recheck of fresh.flatMap((event) => event.rechecks)) rechecks.insert(provider, recheck);
     keyValues.insert(scope, ids, ttlMs);
-    return { ids, onDurable };
+    // After the turn of the commit, which may fail. A run begins as soon as the triggers are committed: only who sent them
+    // waits for the disk. If that fails, the sender sends them again.
+    queueMicrotask(() => queue.arrived());
+    return ids;
   };
   return {
     async accept(provider, events, memory) {
       const accepted = toSteps(events).map(async (step) => {
-        const { ids, onDurable } = await file.write(() => acceptStep(provider, step, memory));
-        onDurable();
-        return ids;
+        return file.write(() => acceptStep(provider, step, memory));
       });
       return new Set((await Promise.all(accepted)).flat());
     },
@@ -36,6 +39,6 @@ export function createEmbeddedInbox(
     // Writes where an event would be written.
     check: () => keyValues.remember('probe', ['1'], TRIAL_MS),
 
-    unsettled: async (provider) => file.read(() => queue.triggersOf(clientKeyPrefix(provider))),
+    unsettled: (provider) => unsettledOf(triggers, provider),
   };
 }

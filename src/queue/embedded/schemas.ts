@@ -1,17 +1,10 @@
 import type { StateSchema } from './state-file.js';
 
-// `seq` orders: triggers by arrival, keys by their oldest trigger or their last wait, decisions by settlement.
-// AUTOINCREMENT, so that a number never comes again: a run forgets what it read by the highest number it saw.
+// `seq` orders triggers by arrival. AUTOINCREMENT, so that a number never comes again: it is the ID of the trigger.
 const QUEUE_TABLES = `
-CREATE TABLE triggers (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, urgent INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE INDEX triggers_of_key ON triggers (key, seq);
-CREATE TABLE keys (
-  key TEXT PRIMARY KEY, urgent INTEGER NOT NULL, seq INTEGER NOT NULL, due_at INTEGER NOT NULL,
-  attempts INTEGER NOT NULL, parked_since TEXT, error TEXT NOT NULL,
-  delayed_at INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-CREATE INDEX keys_in_order ON keys (urgent DESC, seq) WHERE parked_since IS NULL;
-CREATE INDEX keys_by_due ON keys (due_at) WHERE parked_since IS NULL;
+CREATE TABLE triggers (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX triggers_by_key ON triggers (key, seq);
+CREATE TABLE failures (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE remembered (
   scope TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE INDEX remembered_by_expiry ON remembered (expires_at);
@@ -20,8 +13,6 @@ CREATE TABLE rechecks (
   PRIMARY KEY (provider, id)) WITHOUT ROWID;
 CREATE INDEX rechecks_by_due ON rechecks (provider, due_at);
 `;
-// Which keys run, so that a query leaves them out: of this connection alone, and gone with it.
-const RUNNING = 'CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID';
 
 export const QUEUE_FILE: StateSchema = {
   fileName: 'queue.db',
@@ -30,7 +21,6 @@ export const QUEUE_FILE: StateSchema = {
   // Who sends an event waits for it.
   gatherMs: 0,
   create: (database) => database.exec(QUEUE_TABLES),
-  open: (database) => database.exec(RUNNING),
 };
 
 /** With an index on it, SQLite counts the holds by reason without reading them. */

@@ -1,19 +1,22 @@
-import { SyncError } from '../../errors.js';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Trigger } from '../../model/trigger.js';
 import type { Runtime } from '../../runtime.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
+import type { TriggerStore } from '../inbox.js';
+import { InboxQueue, unsafe } from '../inbox-queue.js';
 import type { Store } from '../store-parts.js';
 import { lockDirectory } from './directory-lock.js';
 import { createEmbeddedFence, type EmbeddedFence } from './fence.js';
 import { createEmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
 import { createEmbeddedKeyValueStore } from './key-value-store.js';
-import { EmbeddedQueue } from './queue.js';
 import { createEmbeddedRechecks } from './rechecks.js';
 import { createEmbeddedRoster } from './roster.js';
 import { JOURNAL_FILE, QUEUE_FILE } from './schemas.js';
 import { createEmbeddedSessionStore } from './session-store.js';
 import { createSpaceReserve, type SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
+import { createEmbeddedTriggers } from './triggers.js';
 
 export interface EmbeddedStoreOptions extends Runtime {
   /** Created if it is missing; one daemon at a time. */
@@ -53,7 +56,34 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     throw error;
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
-  const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
+  const triggers = createEmbeddedTriggers(file);
+  const check = async () => {
+    if (!file.read(() => file.isDurable()))
+      throw unsafe(
+        'the file system of the state directory does not support a durable write-ahead log; put state.directory on a local disk.',
+      );
+    await file.write(() => {});
+  };
+  // What another queue of this process accepted, the one at work hears of at once.
+  const listeners = new Set<() => void>();
+  const openQueue = (of: TriggerStore, onArrival?: (triggers: readonly Trigger[]) => void) =>
+    new InboxQueue(of, {
+      logger,
+      metrics,
+      clock,
+      backoff,
+      check,
+      onArrival,
+      tell: () => {
+        for (const wake of listeners) wake();
+      },
+      listen: (wake) => {
+        listeners.add(wake);
+        return () => listeners.delete(wake);
+      },
+      noteFailure: (error, meaning) => logger.error({ error: messageOf(error) }, meaning),
+    });
+  const queue = openQueue(triggers);
   const keyValues = createEmbeddedKeyValueStore({ queue: file, journal: journalFile }, clock);
   const rechecks = createEmbeddedRechecks(file);
   const damaged = Promise.race([file.damaged, journalFile.damaged]);
@@ -61,7 +91,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   damaged.catch(() => {});
   const parts = {
     queue,
-    inbox: createEmbeddedInbox(file, queue, rechecks, keyValues),
+    inbox: createEmbeddedInbox(file, triggers, queue, rechecks, keyValues),
     journal,
     keyValues,
     rechecks,
@@ -72,15 +102,15 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     fence,
     roster: createEmbeddedRoster(clock),
     sessions: createEmbeddedSessionStore(journalFile, clock),
-    lead(epoch) {
-      const check = () => fence.check(epoch);
+    lead(epoch, becameDurable) {
+      const isMine = () => fence.check(epoch);
+      const led = openQueue(triggers.fencedBy(isMine), becameDurable);
       return {
         ...parts,
-        queue: queue.fencedBy(check),
-        journal: journal.fencedBy(check),
-        keyValues: keyValues.fencedBy(check),
-        // The loops end with the term's signal; the queue itself belongs to the store.
-        close: async () => {},
+        queue: led,
+        journal: journal.fencedBy(isMine),
+        keyValues: keyValues.fencedBy(isMine),
+        close: () => led.close(),
       };
     },
     damaged,

@@ -1,18 +1,13 @@
-import { Queue as JobQueue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { createMemoryReserve, ONLY_JOURNAL } from '../../../src/queue/bullmq/memory-reserve.js';
-import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
-import { deleteEarlierQueues, queueName } from '../../../src/queue/bullmq/terms.js';
 import type { Store } from '../../../src/queue/store-parts.js';
 import { draft, settled } from '../../conformance/journal.js';
 import { trigger } from '../../conformance/store-harness.js';
 import { startRedis } from '../../stack/redis.js';
 
-const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
 const MEMORY = { scope: 'main', ttlMs: 60_000 };
 const eventOf = (id: string) => ({
   id,
@@ -69,47 +64,6 @@ it('the journal of revocations has room in a full Redis, however many events arr
   } finally {
     client.disconnect();
     await Promise.all([store.close(), replica.close()]);
-    await redis.stop();
-  }
-});
-
-it('the deletion of earlier queues does not take what is kept for the journal, which finds it', async () => {
-  const redis = await startRedis({ args: ['--maxmemory', '64mb'] });
-  const prefix = 'scopemesh:pay';
-  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-  const store = createBullmqStore({ url: redis.url, prefix, allowUnsafe: false, ...deps });
-  const client = new Redis(redis.url);
-  const connection = { url: redis.url };
-  const earlier = new JobQueue(queueName(1), { prefix, connection });
-  const isKept = async () => await client.exists(`${prefix}:reserve`, `${prefix}:reserve:journal`);
-  try {
-    await store.space.restore();
-    for (const above of [0, 1]) await store.fence.raise(LEADER, { above, over: 'any' });
-    await earlier.add('key', {});
-    expect(await isKept()).toBe(2);
-    // So much is used that half of the reserve makes no room.
-    await client.config('SET', 'maxmemory', '1');
-    const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
-    const space = createMemoryReserve(link, deps);
-    link.whenFull((user) => space.give(user));
-    const refused = await Promise.allSettled([1, 2].map(() => deleteEarlierQueues(link, 2)));
-    expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect([space.isLow(), await isKept()]).toEqual([true, 1]);
-    expect(await client.exists(`${prefix}${ONLY_JOURNAL}`)).toBe(0);
-    expect(await Promise.all([space.give('events'), space.give('journal'), space.give('events')])).toEqual([
-      false,
-      true,
-      true,
-    ]);
-    expect(await isKept()).toBe(0);
-    await client.config('SET', 'maxmemory', '64mb');
-    await deleteEarlierQueues(link, 2);
-    expect(await client.keys(`${prefix}:${queueName(1)}:*`)).toEqual([]);
-    link.close();
-  } finally {
-    client.disconnect();
-    await earlier.close();
-    await store.close();
     await redis.stop();
   }
 });

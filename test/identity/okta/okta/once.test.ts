@@ -10,16 +10,16 @@ import { ChannelActivity } from '../../../../src/intake/channel-activity.js';
 import { Secret } from '../../../../src/model/secret.js';
 import type { Trigger } from '../../../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../../../src/observe.js';
-import { DEFAULT_BACKOFF } from '../../../../src/queue/backoff.js';
 import { createEmbeddedInbox } from '../../../../src/queue/embedded/inbox.js';
 import { createEmbeddedKeyValueStore } from '../../../../src/queue/embedded/key-value-store.js';
-import { EmbeddedQueue } from '../../../../src/queue/embedded/queue.js';
 import { createEmbeddedRechecks } from '../../../../src/queue/embedded/rechecks.js';
 import { JOURNAL_FILE, QUEUE_FILE } from '../../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../../src/queue/embedded/state-file.js';
+import { createEmbeddedTriggers } from '../../../../src/queue/embedded/triggers.js';
 import type { IncomingEvent } from '../../../../src/queue/inbox.js';
 import { shape } from '../../../support/okta/shapes.js';
 import { HOOK_SECRET, type OktaWorld, startOktaWorld } from '../../../support/okta/world.js';
+import { queueOver } from '../../../support/queue-over.js';
 
 const signal = new AbortController().signal;
 const DAY_MS = 24 * 3600_000;
@@ -42,16 +42,11 @@ beforeEach(async () => {
   await parts.directory.readAll(signal);
   root = mkdtempSync(join(tmpdir(), 'scopemesh-once-'));
   file = new StateFile(root, QUEUE_FILE, async () => {});
-  const queueDeps = {
-    logger: silentLogger,
-    metrics: noMetrics,
-    clock: systemClock,
-    backoff: DEFAULT_BACKOFF,
-  };
-  const queue = new EmbeddedQueue(file, queueDeps);
+  const stored = createEmbeddedTriggers(file);
+  const queue = queueOver(stored);
   journal = new StateFile(root, JOURNAL_FILE, async () => {});
   const keyValues = createEmbeddedKeyValueStore({ queue: file, journal }, systemClock);
-  const inbox = createEmbeddedInbox(file, queue, createEmbeddedRechecks(file), keyValues);
+  const inbox = createEmbeddedInbox(file, stored, queue, createEmbeddedRechecks(file), keyValues);
   triggers = [];
   counted = {};
   deps = {

@@ -2,18 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
-import { clientKey } from '../../../src/model/key.js';
-import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { DEFAULT_BACKOFF } from '../../../src/queue/backoff.js';
-import { EmbeddedQueue } from '../../../src/queue/embedded/queue.js';
-import { QUEUE_FILE } from '../../../src/queue/embedded/schemas.js';
-import { StateFile } from '../../../src/queue/embedded/state-file.js';
-import { DONE, gate, idle, trigger, work } from '../../conformance/store-harness.js';
-import { createMovableClock } from '../../support/movable-clock.js';
-import { until } from '../../support/until.js';
+import { clientKey } from '../../src/model/key.js';
+import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
+import { StateFile } from '../../src/queue/embedded/state-file.js';
+import { createEmbeddedTriggers } from '../../src/queue/embedded/triggers.js';
+import { PAGE } from '../../src/queue/inbox.js';
+import { DONE, gate, idle, trigger, work } from '../conformance/store-harness.js';
+import { createMovableClock } from '../support/movable-clock.js';
+import { queueOver } from '../support/queue-over.js';
+import { until } from '../support/until.js';
 
-describe('the embedded queue', () => {
+describe('the queue over an embedded store', () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'scopemesh-queue-'));
@@ -27,8 +26,7 @@ describe('the embedded queue', () => {
       syncs++;
       return disk.opened;
     });
-    const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
-    const queue = new EmbeddedQueue(file, deps);
+    const queue = queueOver(createEmbeddedTriggers(file));
     const { cause } = trigger('', '1');
     const at = cause.receivedAt;
     const order = { kind: 'secret-compromised', provider: 'main', clientId: 'web', at, cause } as const;
@@ -57,15 +55,14 @@ describe('the embedded queue', () => {
     const clock = createMovableClock();
     const file = new StateFile(directory, QUEUE_FILE);
     const said: string[] = [];
-    const logger = { ...silentLogger, error: (_: object, message: string) => said.push(message) };
-    const queue = new EmbeddedQueue(file, { logger, metrics: noMetrics, clock, backoff: DEFAULT_BACKOFF });
     let looks = 0;
     let isLost = true;
-    const led = queue.fencedBy(() => {
+    const stored = createEmbeddedTriggers(file).fencedBy(() => {
       looks++;
       if (isLost) throw new Error('another replica leads now');
     });
-    const working = work(led, async () => DONE);
+    const queue = queueOver(stored, { clock, noteFailure: (_, meaning) => said.push(meaning) });
+    const working = work(queue, async () => DONE);
     const lookOften = async () => {
       for (const before = looks; looks < before + 4; ) {
         clock.advance(1_000);
@@ -90,8 +87,7 @@ describe('the embedded queue', () => {
   it('begins a run while its triggers are still on the way to the disk, and answers only after that', async () => {
     const disk = gate();
     const file = new StateFile(directory, QUEUE_FILE, () => disk.opened);
-    const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
-    const queue = new EmbeddedQueue(file, deps);
+    const queue = queueOver(createEmbeddedTriggers(file));
     let runs = 0;
     const working = work(queue, async () => {
       runs += 1;
@@ -110,11 +106,68 @@ describe('the embedded queue', () => {
     await file.close();
   });
 
+  it('leaves in the store what comes behind as many keys as may wait, and runs it later, in order', async () => {
+    const file = new StateFile(directory, QUEUE_FILE);
+    const stored = createEmbeddedTriggers(file);
+    const queue = queueOver(stored, { mostWaiting: 1 });
+    const names = Array.from({ length: 2 * PAGE + 10 }, (_, index) => String(index));
+    await stored.append(names.map((name) => trigger(name, name)));
+    const first = gate();
+    const ran: string[] = [];
+    const working = work(
+      queue,
+      async ({ triggers }) => {
+        ran.push(...triggers.map(({ cause }) => cause.eventId ?? ''));
+        await first.opened;
+        return DONE;
+      },
+      1,
+    );
+    await until('the first run', () => ran.length === 1);
+    expect((await queue.state()).waiting).toBe(PAGE - 1);
+    first.open();
+    await until('all ran', () => ran.length === names.length);
+    expect(ran).toEqual(names);
+    await working.stop();
+    await queue.close();
+    await file.close();
+  });
+
+  it('answers for its state from memory, unless something came', async () => {
+    const file = new StateFile(directory, QUEUE_FILE);
+    const stored = createEmbeddedTriggers(file);
+    let reads = 0;
+    const counted = {
+      ...stored,
+      after: (seq: number, most: number) => {
+        reads++;
+        return stored.after(seq, most);
+      },
+    };
+    const queue = queueOver(counted);
+    const end = gate();
+    const working = work(queue, async () => {
+      await end.opened;
+      return DONE;
+    });
+    await queue.add([trigger('a', '1')]);
+    await until('the run', async () => (await queue.state()).active === 1);
+    const before = reads;
+    for (let times = 0; times < 5; times++) await queue.state();
+    expect(reads).toBe(before);
+    await queue.add([trigger('b', '2')]);
+    const { waiting, active } = await queue.state();
+    expect(waiting + active).toBe(2);
+    end.open();
+    await working.stop();
+    await queue.close();
+    await file.close();
+  });
+
   // `AbortSignal.any` of Node 20 leaves an entry in a signal that lives long.
   it('waits for work without AbortSignal.any', async () => {
     const file = new StateFile(directory, QUEUE_FILE);
-    const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
-    const queue = new EmbeddedQueue(file, deps);
+    const queue = queueOver(createEmbeddedTriggers(file));
     let runs = 0;
     const working = work(queue, async () => (++runs < 4 ? { kind: 'retry', afterMs: 1 } : DONE));
     const any = vi.spyOn(AbortSignal, 'any');
