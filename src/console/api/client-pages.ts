@@ -22,7 +22,7 @@ export interface ClientsQuery {
 
 const IN_ONE_PIECE = 500;
 const MOST_EDGES = 500;
-const EDGES_IN_ONE_PIECE = 50;
+const EDGES_IN_ONE_PIECE = 20;
 
 /** `GET /api/clients`: a page of the clients that an identity provider, a claim or an order names. */
 export async function listClients(

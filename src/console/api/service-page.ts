@@ -13,7 +13,7 @@ import { edgeOf } from './service-list.js';
 
 /** Edges of one direction in an answer. */
 const MOST_EDGES = 500;
-const IN_ONE_PIECE = 100;
+const IN_ONE_PIECE = 50;
 
 /** `GET /api/services/{name}`: who may call a service, and what it may call. Throws NoSuchThing. */
 export async function readService(
