@@ -60,7 +60,7 @@ export interface Config {
 /** As in the file, without an empty token. */
 export type ConsulSettings = Readonly<ParsedFile['consul']>;
 
-export type DecisionSettings = LogSettings<ParsedFile['decisions']>;
+type DecisionSettings = LogSettings<ParsedFile['decisions']>;
 
 /** Distributes over the kinds of logs. */
 type LogSettings<Parsed extends ParsedFile['decisions']> = Parsed extends unknown

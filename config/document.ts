@@ -18,7 +18,7 @@ export interface Place {
 }
 
 /** A parsed file: plain values and their positions. */
-export interface SourceDocument {
+interface SourceDocument {
   readonly value: unknown;
   readonly faults: readonly ConfigProblem[];
   /** The position of the key or value at `path`, or of the nearest enclosing value if it is missing. */

@@ -80,7 +80,7 @@ export class Outage {
   }
 }
 
-export interface Repetition {
+interface Repetition {
   readonly message: string;
   /** Of the log line. */
   readonly fields?: object;

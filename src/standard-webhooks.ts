@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Secret } from './model/secret.js';
 
 /** The headers by which a receiver knows the sender of a webhook (standardwebhooks.com, version 1.0). */
-export interface WebhookHeaders {
+interface WebhookHeaders {
   readonly 'webhook-id': string;
   /** Seconds since the epoch. */
   readonly 'webhook-timestamp': string;

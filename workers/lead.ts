@@ -19,7 +19,7 @@ import { runRulings } from './rulings.js';
 import { runWatch } from './watch.js';
 import { type WatchPorts, watchProvider } from './watch-provider.js';
 
-export interface LeadDeps extends TermCoreParts {
+interface LeadDeps extends TermCoreParts {
   /** Of this process; always with `reconcile`. */
   readonly only: readonly Role[];
   /** What the polls need of the replica. */

@@ -115,7 +115,7 @@ const CONSOLE_QUESTIONS = {
 };
 
 const ALL = { ...QUESTIONS, ...CONSOLE_QUESTIONS };
-export type QuestionKind = keyof typeof ALL;
+type QuestionKind = keyof typeof ALL;
 
 /** The answer as JSON. Throws as `openTrail` and the trail do, and ERR_CONFIG for a question that cannot be answered. */
 export async function answerQuestion(openTrail: () => Promise<Trail>, question: Question): Promise<string> {

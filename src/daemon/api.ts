@@ -7,7 +7,7 @@ import type { ClientId } from '../plan/world.js';
 import { onlyCallers } from './api-access.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
-export interface ApiDeps extends ChangeDeps {
+interface ApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly rulings: () => Rulings;
   /** What a client may do with Consul; undefined if its directory was read and does not have it. */

@@ -7,7 +7,7 @@ import { REQUEST_FIELDS } from '../operator/stored-break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
-export interface BreakGlassApiDeps extends ChangeDeps {
+interface BreakGlassApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly breakGlass: () => RulingDeps;
   /** Of every grant: the configured partition and namespace. */

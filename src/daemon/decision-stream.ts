@@ -8,7 +8,7 @@ import { safeParse } from '../safe-parse.js';
 import { type ApiAccess, onlyCallers } from './api-access.js';
 import type { Begun, EventStreams } from './event-streams.js';
 
-export interface DecisionStreamDeps {
+interface DecisionStreamDeps {
   /** Of the embedded log, or of the index of the topic; undefined without an index. */
   readonly feed: (() => Promise<DecisionFeed>) | undefined;
   readonly streams: EventStreams;

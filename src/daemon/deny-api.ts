@@ -8,7 +8,7 @@ import type { RulingDeps } from '../operator/ruling-store.js';
 import { toDenyView } from '../plan/deny-view.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
-export interface DenyApiDeps extends ChangeDeps {
+interface DenyApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly live: () => RulingDeps;
   readonly orders: () => OrderDeps;

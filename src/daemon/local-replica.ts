@@ -18,7 +18,7 @@ import { Reloads } from './reload.js';
 import { Standby } from './standby.js';
 import type { TermCoreParts } from './term-core.js';
 
-export interface LocalReplicaParts extends TermCoreParts {
+interface LocalReplicaParts extends TermCoreParts {
   readonly secrets: LiveSecrets;
   /** Reads the file again. */
   readonly reload: () => Promise<Config>;
@@ -27,7 +27,7 @@ export interface LocalReplicaParts extends TermCoreParts {
 }
 
 /** What one term runs: `publish` makes its core the one that the replica shows, and hands its events to. */
-export type RunTerm = (
+type RunTerm = (
   term: Term,
   parts: {
     readonly config: Config;

@@ -5,7 +5,7 @@ import type { OwnMapping } from '../model/replica.js';
 import { policyOf } from '../plan/mode.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 
-export interface MappingAgreementParts {
+interface MappingAgreementParts {
   readonly deps: Pick<ReconcilerDeps, 'world' | 'clock' | 'logger' | 'queue' | 'journal' | 'keyValues'>;
   readonly roster: Replicas['roster'];
   /** As this replica shows itself. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type ParkedKeys, unparkRefusal } from '../queue/parked-keys.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
-export interface ParkedApiDeps extends ChangeDeps {
+interface ParkedApiDeps extends ChangeDeps {
   readonly parked: ParkedKeys;
 }
 

@@ -37,7 +37,7 @@ export interface Questions {
   close(): Promise<void>;
 }
 
-export interface QuestionsOptions {
+interface QuestionsOptions {
   /** Starts the thread that answers; called again after it ended. */
   readonly start: () => Worker;
   readonly logger: Logger;

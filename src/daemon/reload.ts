@@ -17,13 +17,13 @@ import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 
 /** What a reload changes now. */
-export interface LiveReload {
+interface LiveReload {
   readonly deps: ReconcilerDeps;
   /** On a replica that does not lead, the file only takes effect with its next term. */
   readonly isReconciling: boolean;
 }
 
-export interface ReloadParts {
+interface ReloadParts {
   /** The configuration that the process began with. */
   readonly running: Config;
   /** ISO 8601, when that was read. */

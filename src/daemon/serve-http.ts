@@ -14,7 +14,7 @@ import type { LocalReplica } from './local-replica.js';
 import { createQuestions } from './questions.js';
 import { addRoutes, type RouteParts } from './routes.js';
 
-export interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'> {
+interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'> {
   readonly config: Config;
   readonly only: readonly Role[];
   readonly secrets: LiveSecrets;

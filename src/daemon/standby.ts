@@ -9,7 +9,7 @@ import { runCooperatively } from '../run-cooperatively.js';
 import type { Runtime } from '../runtime.js';
 import { planningFleet } from '../state/fleet.js';
 
-export interface StandbyOptions {
+interface StandbyOptions {
   /** Around an empty world. */
   readonly createDeps: () => ReconcilerDeps;
   /** At least as long as a leader waits between two complete reads of a directory. */

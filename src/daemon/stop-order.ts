@@ -6,7 +6,7 @@ import { untilAborted } from '../linked-signal.js';
 /** How long the relay of a leader that stops keeps the next one waiting. */
 const RELAY_MS = 500;
 
-export interface TermParts {
+interface TermParts {
   /** What finds work: polls, watches, the resync. */
   readonly inputs: readonly Promise<void>[];
   readonly jobs: Promise<void>;

@@ -17,7 +17,7 @@ export interface TermCoreParts {
   readonly runtime: Runtime;
 }
 
-export interface TermCore {
+interface TermCore {
   readonly core: LiveCore;
   /** To be closed after the term. */
   readonly store: LedStore;

@@ -4,7 +4,7 @@ import { WebhookCursor } from '../decisions/webhook-cursor.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
-export interface WebhookApiDeps extends Omit<ChangeDeps, 'standby'> {
+interface WebhookApiDeps extends Omit<ChangeDeps, 'standby'> {
   /** Of the configuration. */
   readonly names: readonly string[];
   /** Every replica may write it: the one that delivers looks there for its cursor. */

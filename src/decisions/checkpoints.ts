@@ -9,7 +9,7 @@ import type { DecisionLog } from './log.js';
 import type { KeptNote } from './publication.js';
 import type { NoteSigner } from './signed-note.js';
 
-export interface CheckpointsDeps extends Runtime {
+interface CheckpointsDeps extends Runtime {
   readonly log: DecisionLog;
   readonly keyValues: KeyValueStore;
   readonly signer: () => NoteSigner;

@@ -2,7 +2,7 @@ import { formerLogIn } from './checkpoint.js';
 import { placeOf, type TrailRecord } from './trail-record.js';
 
 /** What is left of one part of a log (a partition of a topic) whose oldest events were deleted. */
-export interface CutPart {
+interface CutPart {
   /** Its first event; undefined if nothing is left. */
   readonly first: TrailRecord | undefined;
 }

@@ -85,7 +85,7 @@ export function rootFrom(
 }
 
 /** A tree as a checkpoint signs it. */
-export interface SignedTree {
+interface SignedTree {
   readonly size: number;
   readonly root: Hash;
 }

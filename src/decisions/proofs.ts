@@ -17,16 +17,16 @@ const HASHES = z
 
 /** Shows that one decision is in a signed log, without the other decisions. `event`: as it is stored, as JSON text. */
 const INCLUSION = z.object({ event: z.string().max(4_000_000), checkpoint: CHECKPOINT, hashes: HASHES });
-export type InclusionProof = z.infer<typeof INCLUSION>;
+type InclusionProof = z.infer<typeof INCLUSION>;
 
 /** Shows that a signed log begins with all decisions that an earlier checkpoint signs. The verifier has that checkpoint. */
 const EXTENSION = z.object({ extends: z.object({ size: z.int() }), checkpoint: CHECKPOINT, hashes: HASHES });
-export type ExtensionProof = z.infer<typeof EXTENSION>;
+type ExtensionProof = z.infer<typeof EXTENSION>;
 
 /** Events in the order of the chain, as JSON text. */
 type Events = AsyncIterable<string> | Iterable<string>;
 
-export interface ProvenDecision {
+interface ProvenDecision {
   readonly id: string;
   readonly sequence: number;
   /** How many decisions the checkpoint signs. */
@@ -34,7 +34,7 @@ export interface ProvenDecision {
   readonly event: unknown;
 }
 
-export interface ProvenExtension {
+interface ProvenExtension {
   readonly log: string;
   /** How many decisions the earlier and the later checkpoint sign. */
   readonly from: number;

@@ -71,7 +71,7 @@ export function createNoteVerifier(verifierKey: string): NoteVerifier {
   };
 }
 
-export interface VerifierKey {
+interface VerifierKey {
   readonly name: string;
   readonly hash: Uint8Array;
   readonly key: KeyObject;

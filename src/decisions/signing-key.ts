@@ -7,7 +7,7 @@ import type { Logger } from '../observe.js';
 import { ProofCheck } from './batch-proof.js';
 import { createNoteSigner, createNoteVerifier, type NoteSigner, type NoteVerifier } from './signed-note.js';
 
-export interface SigningKeyOptions {
+interface SigningKeyOptions {
   readonly owner: string;
   /** The state directory: where the key is made if no file is configured, and where the public key is written. */
   readonly directory: string;

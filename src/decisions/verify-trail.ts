@@ -24,7 +24,7 @@ export interface TrailFault {
   readonly detail: string;
 }
 
-export interface VerifiedLog {
+interface VerifiedLog {
   readonly log: string;
   /** The numbers of its first and its last decision. */
   readonly first: number;

@@ -10,7 +10,7 @@ import { type DecisionLog, type PlacedEvent, parseLogEvent } from './log.js';
 import type { WebhookSender } from './webhook.js';
 import { type Cursor, parseCursor, type WebhookCursor } from './webhook-cursor.js';
 
-export interface WebhookDeliveryDeps extends Runtime {
+interface WebhookDeliveryDeps extends Runtime {
   readonly name: string;
   readonly log: Pick<DecisionLog, 'position' | 'readFrom'>;
   readonly cursor: WebhookCursor;

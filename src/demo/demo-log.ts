@@ -10,7 +10,7 @@ export interface Warning {
   readonly fields: string;
 }
 
-export interface DemoLog {
+interface DemoLog {
   readonly logger: Logger;
   close(): void;
 }

@@ -24,7 +24,7 @@ import { startSidecars } from './sidecar.js';
 import { openStateDirectory, type StateDirectory } from './state-directory.js';
 import { startUpstreams } from './upstreams.js';
 
-export interface DemoOptions {
+interface DemoOptions {
   readonly parts: AdapterFactory;
   readonly runDaemon: RunDaemon;
   /** Undefined: the default port, or a free port if that is in use. */

@@ -63,7 +63,7 @@ guards:
 `;
 
 /** One request through the sidecar of a service. */
-export interface DemoCall {
+interface DemoCall {
   readonly from: string;
   readonly to: string;
   readonly method: 'GET' | 'POST';

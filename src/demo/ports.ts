@@ -4,7 +4,7 @@ import { configError } from '../errors.js';
 
 const HOST = '127.0.0.1';
 
-export interface PortPreference {
+interface PortPreference {
   /** The name of the server, for messages. */
   readonly name: string;
   readonly preferred: number;

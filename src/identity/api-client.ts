@@ -45,7 +45,7 @@ export interface ProviderApi {
 }
 
 /** A rate limit that the API states in a header, in seconds since the epoch, instead of in `Retry-After`. */
-export interface RateLimitReset {
+interface RateLimitReset {
   readonly header: string;
   /** The shortest wait: some APIs state a reset in the past. */
   readonly minMs: number;

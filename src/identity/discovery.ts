@@ -3,7 +3,7 @@ import type { Runtime } from '../runtime.js';
 import { createHttpClient, type HttpClientOptions, parseJson, refusalOf } from './http-client.js';
 import { incomplete } from './read-errors.js';
 
-export interface DiscoveryOptions
+interface DiscoveryOptions
   extends Pick<Runtime, 'clock' | 'metrics'>,
     Pick<HttpClientOptions, 'caCert' | 'proxy'> {
   readonly provider: string;

@@ -1,6 +1,6 @@
 import { incomplete } from './read-errors.js';
 
-export interface LinkedPages<T, P> {
+interface LinkedPages<T, P> {
   readonly place: string;
   /** The address or checkpoint of the first page. */
   readonly first: P;

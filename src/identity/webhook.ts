@@ -11,7 +11,7 @@ export interface SourceOptions {
   readonly secrets: readonly Secret[];
 }
 
-export interface WebhookOptions<Proof> {
+interface WebhookOptions<Proof> {
   readonly provider: string;
   /** 1 MiB by default. */
   readonly maxBytes?: number;

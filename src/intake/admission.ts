@@ -12,7 +12,7 @@ export interface Admission {
   answered(request: IncomingMessage): void;
 }
 
-export interface ConnectionLimits {
+interface ConnectionLimits {
   /** Connections of all addresses. */
   readonly connections: number;
   /** Connections of one address. */

@@ -5,9 +5,9 @@ import { lateScope } from './accept-events.js';
 import { type Channel, type ChannelActivity, isSilent } from './channel-activity.js';
 
 /** Why events may be lost, in addition to what the provider's own log says. */
-export type GapReason = 'missed' | 'silence';
+type GapReason = 'missed' | 'silence';
 
-export interface EventGapsDeps {
+interface EventGapsDeps {
   readonly keyValues: Pick<KeyValueStore, 'has'>;
   readonly activity: Pick<ChannelActivity, 'of'>;
   readonly clock: Clock;

@@ -48,7 +48,7 @@ export function toRechecks(events: readonly IdentityEvent[], now: number): reado
   return [...found.values()];
 }
 
-export interface RecheckDeps {
+interface RecheckDeps {
   readonly queue: Pick<Queue, 'add'>;
   readonly rechecks: Rechecks;
   readonly clock: Clock;

@@ -15,7 +15,7 @@ const REPORT_MS = 60_000;
 const MAX_DETAIL = 500;
 
 /** How a refused event arrived. `ip` is the address of the sender of a request. */
-export interface RejectedFrom extends EventOrigin {
+interface RejectedFrom extends EventOrigin {
   readonly ip?: string;
 }
 

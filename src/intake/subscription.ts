@@ -10,7 +10,7 @@ import { Outage, retryMs } from '../repeat.js';
 import { eventScope } from './accept-events.js';
 import { type FullReadDeps, requestFullRead } from './full-read.js';
 
-export interface SubscriptionDeps extends FullReadDeps {
+interface SubscriptionDeps extends FullReadDeps {
   readonly keyValues: KeyValueStore;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -18,7 +18,7 @@ export interface Leading {
   readonly leaderlessMs: number;
 }
 
-export interface LeadershipDeps extends Runtime {
+interface LeadershipDeps extends Runtime {
   /** Chosen for each attempt, because `observe` has another one. */
   readonly lease: () => Lease;
   /** Called after each attempt to lead that ended without a term. */

@@ -11,7 +11,7 @@ const KEPT = 12;
  * - `behind`: it lost the last ones, as after a failover, or all.
  * - `unrelated`: the leader has long written to another store. This one is a copy, or was restored.
  */
-export type StoreMatch = 'same' | 'behind' | 'unrelated';
+type StoreMatch = 'same' | 'behind' | 'unrelated';
 
 /** Both newest first. */
 export function matchStore(inConsul: readonly string[], inStore: readonly string[]): StoreMatch {

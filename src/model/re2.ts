@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 
 /** An expression of RE2, as Envoy and Consul read it. */
-export interface Expression {
+interface Expression {
   /** Whether the whole text matches, as Envoy matches; undefined if the text is too long to be judged here. */
   readonly matches: (text: string) => boolean | undefined;
   /** The same of any part of the text, as Go's `MatchString` matches. */

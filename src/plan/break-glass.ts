@@ -11,7 +11,7 @@ const REQUEST_TTL_MS = 3_600_000;
 export const CLOCKS_APART_MS = 60_000;
 
 export const BREAK_GLASS_STATES = ['asked', 'open', 'ended'] as const;
-export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
+type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
 
 /**
  * | grant | state |

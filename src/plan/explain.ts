@@ -76,7 +76,7 @@ export interface Explanation {
   readonly pending: Change | undefined;
 }
 
-export interface ClientView {
+interface ClientView {
   readonly provider: string;
   readonly clientId: string;
   readonly actorKind: string;

@@ -28,7 +28,7 @@ export interface JudgedCall {
  * | it opens the destination, but not to the client's actor kind | `limited` |
  * | the destination is not a plain service name | `held` |
  */
-export type RuleOutcome = 'opens' | 'needs-user' | 'other-request' | 'unclear' | 'limited' | 'held';
+type RuleOutcome = 'opens' | 'needs-user' | 'other-request' | 'unclear' | 'limited' | 'held';
 
 /** A rule that opens the destination for a scope of the client. */
 export interface RuleVerdict {

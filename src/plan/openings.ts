@@ -27,7 +27,7 @@ export interface Opening {
 }
 
 /** An opening that is held. */
-export interface HeldOpening {
+interface HeldOpening {
   readonly destination: string;
   readonly scope: string;
   readonly reason: Extract<HoldReason, 'InvalidServiceName'>;

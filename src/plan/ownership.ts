@@ -77,7 +77,7 @@ function wordOf({ provider, clientId }: ClientId): string {
 }
 
 /** What the mark of a denied edge says. `until` is in milliseconds since the epoch. */
-export interface MarkedDeny {
+interface MarkedDeny {
   readonly until: number;
   readonly isNew: boolean;
 }

@@ -18,7 +18,7 @@ export interface JwtProviderChange {
   readonly after: JwtProviderEntry | undefined;
 }
 
-export interface JwtProviderInput {
+interface JwtProviderInput {
   readonly mapping: Mapping;
   readonly userTokens: UserTokenFacts;
   /** Of every destination that may need one. */

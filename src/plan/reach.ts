@@ -17,7 +17,7 @@ interface Health {
 }
 
 /** A source that is a gateway: it has routes instead of a sidecar with upstreams. */
-export interface SourceGateway extends Health {
+interface SourceGateway extends Health {
   readonly kind: CallingGatewayKind;
   readonly routes: readonly { readonly service: string; readonly protocol: string; readonly place: string }[];
 }

@@ -5,7 +5,7 @@ import { accessOf } from './openings.js';
 import { compilePattern, substitute } from './pattern.js';
 
 /** A rule that opens nothing that another one does not open too. */
-export interface ShadowedRule {
+interface ShadowedRule {
   readonly rule: Rule;
   readonly by: Rule;
 }

@@ -9,7 +9,7 @@ import type { ClientId } from './world.js';
 export const MAX_REPORTED = 100;
 
 /** The records of a directory that cannot be parsed. */
-export interface Unreadable {
+interface Unreadable {
   /** Why, by client ID. */
   readonly clients: ReadonlyMap<string, string>;
   /** Whether a record has no readable client ID. */

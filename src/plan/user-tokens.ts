@@ -20,7 +20,7 @@ import type { ClientId } from './world.js';
  * | the provider's entry does not exist as desired yet | awaits it; existing access with the requirement stays |
  * | the entry exists as desired | open, with the requirement |
  */
-export type UserOpening =
+type UserOpening =
   | { readonly kind: 'open'; readonly access: Access }
   | {
       readonly kind: 'held';

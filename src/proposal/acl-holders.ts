@@ -16,13 +16,13 @@ export interface AclFacts {
   readonly objects: AclSnapshot;
 }
 
-export interface HeldToken extends TokenHolder {
+interface HeldToken extends TokenHolder {
   readonly token: AclToken;
   readonly power: Power;
 }
 
 /** What a token, or the role of a login, gives as single rules, and why it counts. */
-export interface GivenRules {
+interface GivenRules {
   readonly rules: readonly SingleRule[];
   readonly proof: HolderProof;
 }

@@ -32,7 +32,7 @@ export interface AclProposal {
  */
 export type AclEvidence = 'policy' | 'holders' | 'login';
 
-export interface ProposedAclRule {
+interface ProposedAclRule {
   readonly rule: Rule & { readonly acl: string };
   readonly evidence: AclEvidence;
   readonly proofs: readonly RuleProof[];
@@ -43,7 +43,7 @@ export interface RuleProof extends HolderProof {
   readonly client?: ClientId;
 }
 
-export interface ExplainedToken {
+interface ExplainedToken {
   readonly client: ClientId;
   readonly proof: HolderProof;
   /** In the form of `toGrantText`, sorted. */

@@ -20,7 +20,7 @@ import type { WorldState } from '../state/world-state.js';
 export { stampOf } from '../apply/deps.js';
 
 /** The dependencies of what reads identity providers. */
-export interface DirectoriesDeps {
+interface DirectoriesDeps {
   /** By provider name. */
   readonly directories: ReadonlyMap<string, Directory>;
 }

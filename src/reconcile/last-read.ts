@@ -2,7 +2,7 @@ import type { DirectorySnapshot } from '../identity/directory.js';
 import type { ReconcilerDeps } from './deps.js';
 
 /** The last complete read of a directory, kept for people. */
-export interface LastRead {
+interface LastRead {
   /** ISO 8601. */
   readonly at: string;
   readonly clients: number;

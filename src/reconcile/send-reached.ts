@@ -14,7 +14,7 @@ import type { ReachedDeps } from './deps.js';
 import { reachTriggers } from './fan-out.js';
 
 /** The result of a complete read of a directory. */
-export interface DirectoryRead {
+interface DirectoryRead {
   readonly reaches: readonly Reached[];
   readonly touched: Touched;
   readonly isFirst: boolean;

@@ -7,7 +7,7 @@ import type { Plan } from '../plan/plan.js';
  * is not written. `held`: a removal that the mass guard holds.
  */
 export const REVOCATION_STATES = ['reported', 'planned', 'held'] as const;
-export type RevocationState = (typeof REVOCATION_STATES)[number];
+type RevocationState = (typeof REVOCATION_STATES)[number];
 
 /** Since when revocations are known that are not applied yet, by key. Times are milliseconds since the epoch. */
 export class OpenRevocations {

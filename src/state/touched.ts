@@ -23,7 +23,7 @@ export interface Touched {
   readonly claimStatuses: readonly ClaimStatusChange[];
 }
 
-export interface TouchedDestination {
+interface TouchedDestination {
   readonly destination: ServiceName;
   readonly losing: boolean;
 }

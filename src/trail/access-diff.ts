@@ -22,7 +22,7 @@ export interface EdgeDiff {
   readonly decisions: readonly Citation[];
 }
 
-export interface DiffAnswer extends TrailAnswer {
+interface DiffAnswer extends TrailAnswer {
   readonly from: string;
   readonly edges: readonly EdgeDiff[];
 }

@@ -13,7 +13,7 @@ export interface ReachEdge {
   readonly decisionId?: string;
 }
 
-export interface ReachedService {
+interface ReachedService {
   readonly service: string;
   /** 1: called directly. */
   readonly hops: number;

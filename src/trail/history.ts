@@ -3,7 +3,7 @@ import { ABOUT_KINDS, compareDecisions, type Decision } from '../model/decision.
 import { indexLimits, refuseBehind } from './answer.js';
 import { isAbout, readingsOf } from './what-can.js';
 
-export interface HistoryAnswer {
+interface HistoryAnswer {
   readonly name: string;
   /** Oldest first. */
   readonly decisions: readonly Decision[];

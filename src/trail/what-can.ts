@@ -30,7 +30,7 @@ export interface Holdings {
   readonly quarantine?: TrailObject;
 }
 
-export interface HoldingsAnswer extends TrailAnswer {
+interface HoldingsAnswer extends TrailAnswer {
   readonly name: string;
   /** One name may be that of a client and of a service: each is an answer of its own. Empty: the trail has no such name. */
   readonly found: readonly Holdings[];

@@ -3,7 +3,7 @@ import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
 import { readEdges } from './read-subject-state.js';
 
-export interface CallersAnswer extends TrailAnswer {
+interface CallersAnswer extends TrailAnswer {
   readonly service: string;
   /** Whether any decision, at any time, is about a call to the service. */
   readonly isKnown: boolean;

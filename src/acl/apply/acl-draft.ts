@@ -39,7 +39,7 @@ export function aclDraft(
 }
 
 /** The tokens of a step, in the draft's `before`, so that recovery can end them. */
-export interface AffectedTokens {
+interface AffectedTokens {
   readonly authMethod?: string;
   readonly role?: string;
   readonly longerThanSeconds?: number;

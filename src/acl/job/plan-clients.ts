@@ -8,7 +8,7 @@ import { type ClientAclPlan, objectNamesOf, planClientAcl, planHeldLoss } from '
 
 const SLICE = 100;
 
-export interface PlannedAcl {
+interface PlannedAcl {
   readonly plan: ClientAclPlan;
   /** The plan without the loss, if that is held. */
   readonly rest: () => ClientAclPlan;

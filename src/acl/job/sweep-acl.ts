@@ -14,7 +14,7 @@ import { removeLeft } from './remove-left.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
 /** The result of the complete comparison of ACL objects. */
-export interface AclComparison {
+interface AclComparison {
   /** Names of ours with existing objects, and policies. */
   readonly objects: number;
   readonly changes: number;

@@ -29,7 +29,7 @@ import {
 import { type AclRules, parseRules } from './rules-text.js';
 import { type ClaimName, Selector } from './selector.js';
 
-export interface ClientInput {
+interface ClientInput {
   readonly client: OAuthClient;
   readonly mapping: Mapping;
   readonly settings: AclSettings;

@@ -11,7 +11,7 @@ import type { DesiredAcl } from './login.js';
 import { onlyWider } from './only-wider.js';
 import { byName, type OwnedAcl, ownedAcl } from './owned-acl.js';
 
-export interface AclDiffInput extends ForeignInput, Pick<WritePolicy, 'plansNarrowing'> {
+interface AclDiffInput extends ForeignInput, Pick<WritePolicy, 'plansNarrowing'> {
   /** Whether an owned object that is not desired may be removed; false while the facts behind it were not read. */
   readonly mayRemove: (object: AclObject) => boolean;
 }

@@ -3,7 +3,7 @@ import { type AclChange, digestObject } from './acl-change.js';
 import type { AclSteps } from './acl-steps.js';
 import { inOrder, type OwnedAcl, ruleKey } from './owned-acl.js';
 
-export interface MethodDiff {
+interface MethodDiff {
   /** Methods to delete with their rules and tokens: undesired, or to be created again. */
   readonly deleted: readonly AclChange[];
   readonly shortened: readonly AclChange[];
@@ -55,7 +55,7 @@ export function diffMethods(
   return { deleted, shortened, written, lives };
 }
 
-export interface RuleDiff {
+interface RuleDiff {
   readonly narrowing: readonly AclChange[];
   readonly widening: readonly AclChange[];
   /** Roles, by lower-case name, whose tokens may belong to others. */

@@ -4,7 +4,7 @@ import type { AclSteps } from './acl-steps.js';
 import type { DesiredAcl } from './login.js';
 import { byName, inOrder, type OwnedAcl } from './owned-acl.js';
 
-export interface RoleDiff {
+interface RoleDiff {
   readonly narrowing: readonly AclChange[];
   readonly policies: readonly AclChange[];
   readonly widening: readonly AclChange[];

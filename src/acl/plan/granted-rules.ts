@@ -12,14 +12,14 @@ import { matchRule } from '../../plan/rule-match.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, type GrantedRules, grantRules } from './rules-text.js';
 
-export interface HeldRules {
+interface HeldRules {
   readonly scope: string;
   readonly reason: Extract<HoldReason, 'InvalidRules' | 'UserTokenUnenforceable' | 'ProtectedDestination'>;
   readonly detail: string;
 }
 
 /** The ACL rules that a client's scopes open. */
-export interface ClientRules {
+interface ClientRules {
   /** One per distinct text, sorted by name. */
   readonly policies: readonly AclPolicy[];
   readonly scopes: readonly string[];

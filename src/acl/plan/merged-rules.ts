@@ -9,7 +9,7 @@ export interface LevelRule {
 }
 
 /** One rule for each name and each prefix. */
-export type Levels = ReadonlyMap<string, LevelRule>;
+type Levels = ReadonlyMap<string, LevelRule>;
 
 /** Of rules for the same name or prefix, `deny` wins, then the higher level. */
 const STRENGTH = ['deny', 'write', 'list', 'read'];

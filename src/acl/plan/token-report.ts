@@ -25,7 +25,7 @@ export interface TokenReport {
   readonly replaceableBy: readonly ClientId[];
 }
 
-export interface TokenReportInput {
+interface TokenReportInput {
   readonly tokens: readonly AclToken[];
   /** Undefined if they could not be read. */
   readonly objects: GrantObjects | undefined;

@@ -13,13 +13,13 @@ import { hasInferredLoss } from './plan-client-acl.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
 
 /** Changes of the objects with one name, by the subject of their loss. */
-export interface OrphanChanges {
+interface OrphanChanges {
   readonly subject: string;
   readonly name: string;
   readonly changes: readonly AclChange[];
 }
 
-export interface GuardableOrphans extends Guardable<AclChange, AclPlan>, Pick<Orphans, 'isUndecided'> {
+interface GuardableOrphans extends Guardable<AclChange, AclPlan>, Pick<Orphans, 'isUndecided'> {
   /** The changes in parts, one for each name that has some. */
   readonly byOrphan: (changes: readonly AclChange[]) => readonly OrphanChanges[];
   /**

@@ -25,7 +25,7 @@ import {
 const UNMOVED = ' unmoved';
 const WITH_UNMOVED = new RegExp(`^(\\S+)${UNMOVED}(?= |$)`);
 
-export interface CrdIntentionsOptions {
+interface CrdIntentionsOptions {
   readonly files: ManifestDirectory;
   /** What Consul has, and the way to change what no resource made. */
   readonly intentions: Intentions;

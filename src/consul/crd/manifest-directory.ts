@@ -17,7 +17,7 @@ export interface OwnFile {
   readonly index: number;
 }
 
-export interface ManifestDirectoryOptions {
+interface ManifestDirectoryOptions {
   /** Absolute. It must exist: a volume that is not mounted must not look like a directory without files. */
   readonly directory: string;
   readonly owner: string;

@@ -6,7 +6,7 @@ import { type Manifest, toManifestText } from './manifest.js';
 import type { ManifestDirectory } from './manifest-directory.js';
 import { isResourceName, toResourceName } from './resource-name.js';
 
-export interface ServiceDefaultsOptions {
+interface ServiceDefaultsOptions {
   readonly files: ManifestDirectory;
   readonly readCatalog: (signal: AbortSignal) => Promise<Catalog>;
   /** ServiceDefaults name no namespace of Consul: elsewhere people write them. */

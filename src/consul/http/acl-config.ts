@@ -6,7 +6,7 @@ import { isZero } from '../../model/is-zero.js';
 import type { Raw } from '../reader.js';
 
 /** A method's Config, and whether it has content that the model cannot represent. */
-export interface ParsedConfig {
+interface ParsedConfig {
   readonly config: JwtMethodConfig;
   readonly isAltered: boolean;
 }

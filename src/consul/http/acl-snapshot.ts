@@ -9,7 +9,7 @@ import { OMITTED } from './json-elements.js';
 import type { Transport } from './transport.js';
 import type { Found, UnreadableEntries } from './unreadable-entries.js';
 
-export type IsOurs = (name: string, description: string) => boolean;
+type IsOurs = (name: string, description: string) => boolean;
 
 /** Concurrent single reads: only a part of the connections, so that a revocation always finds a free one. */
 const WIDTH = 16;

@@ -11,7 +11,7 @@ import type { Transport } from './transport.js';
 
 type StoredObject = Stored<AclObject['object']>;
 
-export interface AclWriting {
+interface AclWriting {
   readonly transport: Transport;
   /** For writes that may make Consul fetch an identity provider's keys, for which it waits without a limit. */
   readonly keyFetchTimeoutMs: number;

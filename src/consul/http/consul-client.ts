@@ -24,7 +24,7 @@ export interface ConsulApi {
   };
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly operation: Operation;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
@@ -48,7 +48,7 @@ export interface ConsulClient {
   close(): void;
 }
 
-export type ConsulClientOptions = Omit<TransportOptions, 'requestTimeoutMs' | 'mayWrite' | 'logger'>;
+type ConsulClientOptions = Omit<TransportOptions, 'requestTimeoutMs' | 'mayWrite' | 'logger'>;
 
 /**
  * The package sends its requests itself, on kept-alive connections that nothing else uses: reads and writes of entries cannot

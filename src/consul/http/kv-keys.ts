@@ -1,7 +1,7 @@
 import { SyncError } from '../../errors.js';
 
 /** The folders of the records that scopemesh keeps in KV. */
-export type RecordFolder = 'claims' | 'quarantine';
+type RecordFolder = 'claims' | 'quarantine';
 
 export function recordFolder(owner: string, folder: RecordFolder): string {
   return `${ownerKey(owner, folder)}/`;

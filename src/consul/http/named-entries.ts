@@ -7,7 +7,7 @@ import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
 /** The entry of a name, if there is one. */
-export type EntryOf = (name: ServiceName) => Raw | undefined;
+type EntryOf = (name: ServiceName) => Raw | undefined;
 
 const CONCURRENCY = 8;
 

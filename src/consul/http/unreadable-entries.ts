@@ -21,7 +21,7 @@ const COMMANDS = {
   'acl-binding-rule': (name: string) => `consul acl binding-rule read -id ${name}`,
 } as const;
 
-export type UnreadableKind = keyof typeof COMMANDS;
+type UnreadableKind = keyof typeof COMMANDS;
 
 /** Longer names are no names that scopemesh knows. */
 const MAX_NAME = 256;

@@ -12,7 +12,7 @@ export interface Seen {
   readonly digest: string | undefined;
 }
 
-export interface WatchCheck {
+interface WatchCheck {
   readonly clock: Clock;
   readonly everyMs: number;
   /** How long a change may take to reach the watch. */
@@ -62,7 +62,7 @@ function isSame(seen: Seen, now: Seen): boolean {
 }
 
 /** A complete answer of any length, of which nothing else is kept. */
-export interface DigestedAnswer {
+interface DigestedAnswer {
   readonly index: number;
   readonly digest: string;
   readonly bytes: number;

@@ -11,7 +11,7 @@ import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 import { checkWatch, readDigest, type Seen } from './watch-check.js';
 
-export interface WatchOptions extends Runtime {
+interface WatchOptions extends Runtime {
   readonly transport: Transport;
   readonly owner: string;
   /** How long one blocking query waits for a change. */

@@ -10,7 +10,7 @@ import { Queries } from '../../sqlite.js';
 import type { DecisionFeed, FeedEvent } from '../feed.js';
 import { DecisionFile, toPlaced, unreachable } from './decision-file.js';
 
-export interface DecisionFeedOptions {
+interface DecisionFeedOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   /** The index of a topic, which its follower makes. */

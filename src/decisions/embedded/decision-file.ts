@@ -10,7 +10,7 @@ import { CARRY, FORGET, SUBJECTS } from './subject-index.js';
 import { FOLLOWER } from './topic-index-state.js';
 
 /** One stored decision. */
-export interface StoredDecision {
+interface StoredDecision {
   readonly seq: number;
   readonly id: string;
   readonly time: string;

@@ -19,7 +19,7 @@ import {
 } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
-export interface EmbeddedDecisionLogOptions {
+interface EmbeddedDecisionLogOptions {
   /** Where `decisions.db` lies; created if it is missing. */
   readonly directory: string;
   readonly logger: Logger;

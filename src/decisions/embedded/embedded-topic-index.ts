@@ -21,7 +21,7 @@ import {
 } from './topic-index-judge.js';
 import { readIndexState, type TopicIndexState } from './topic-index-state.js';
 
-export interface EmbeddedTopicIndexOptions extends Runtime {
+interface EmbeddedTopicIndexOptions extends Runtime {
   /** Where the index is; created if it is missing. */
   readonly directory: string;
   /** A topic may hold the decisions of other owners; absent: they are wanted too. */

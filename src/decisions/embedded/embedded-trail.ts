@@ -13,7 +13,7 @@ import type { HistoryOptions, Trail, TrailEnd, TrailExtent, TrailParty } from '.
 import { DecisionFile, type PlacedRow, toPlaced } from './decision-file.js';
 import { readIndexState, type TopicIndexState } from './topic-index-state.js';
 
-export interface EmbeddedTrailOptions {
+interface EmbeddedTrailOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   readonly logger: Logger;

@@ -30,7 +30,7 @@ export const MAX_HELD = 1_000;
 const MAX_GAPS = 20;
 
 /** How long a hole is waited for. */
-export interface Patience {
+interface Patience {
   readonly now: number;
   /** How many decisions of the log wait, this one included. */
   readonly held: () => number;

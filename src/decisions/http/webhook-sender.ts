@@ -9,7 +9,7 @@ import { parseWebhookSecret, signWebhook, WEBHOOK_SECRET_REMEDY } from '../../st
 import { CONTENT_TYPE } from '../envelope.js';
 import type { Delivery, WebhookEvent, WebhookSender } from '../webhook.js';
 
-export interface WebhookSenderOptions {
+interface WebhookSenderOptions {
   readonly name: string;
   /** https, or http to this machine; without credentials. */
   readonly url: string;

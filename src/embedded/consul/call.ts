@@ -15,7 +15,7 @@ import type { ServerContext } from './server-context.js';
 import type { Decoded, Shape } from './shape.js';
 import type { StateStore } from './state/state-store.js';
 
-export type Handler = (call: Call) => ConsulReply | Promise<ConsulReply>;
+type Handler = (call: Call) => ConsulReply | Promise<ConsulReply>;
 
 /** A path, or with a final slash every path under it, and what answers each method. */
 export interface Route {

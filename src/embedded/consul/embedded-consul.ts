@@ -12,7 +12,7 @@ import { armSession, SessionClock } from './state/sessions.js';
 import { openSqliteJournal } from './state/sqlite-journal.js';
 import { StateStore } from './state/state-store.js';
 
-export interface EmbeddedConsulOptions {
+interface EmbeddedConsulOptions {
   /** The port of HTTP on 127.0.0.1; a free one if absent. */
   readonly port?: number;
   /** The state survives restarts in `consul.sqlite` here; in memory alone if absent. */

@@ -7,7 +7,7 @@ import { WatchSet } from './state/watch-set.js';
 const defaultWaitMs = 300_000;
 const longestWaitMs = 600_000;
 
-export interface QueryOptions {
+interface QueryOptions {
   /** 0: answer at once. */
   readonly minIndex: number;
   readonly waitMs: number;

@@ -15,7 +15,7 @@ const HOST = '127.0.0.1';
 /** The `aud` of access tokens. */
 const AUDIENCE = 'consul';
 
-export interface EmbeddedIdpOptions {
+interface EmbeddedIdpOptions {
   /** On 127.0.0.1; a free one if absent. */
   readonly port?: number;
   readonly clients: readonly EmbeddedClient[];

@@ -5,7 +5,7 @@ import { withLinkedSignal } from '../../linked-signal.js';
 import type { Secret } from '../../model/secret.js';
 import { parseWebhookSecret, signWebhook } from '../../standard-webhooks.js';
 
-export interface EventSenderOptions {
+interface EventSenderOptions {
   readonly url: string;
   /** `whsec_<base64>`. */
   readonly secret: Secret;
@@ -13,7 +13,7 @@ export interface EventSenderOptions {
 }
 
 /** Delivers events one after the other, so that they arrive in the order of the changes. */
-export interface EventSender {
+interface EventSender {
   /** Returns at once, and drops the event if too many wait. Delivery is retried in memory for about two minutes, then given up. */
   send(type: string, content: Readonly<Record<string, unknown>>): void;
   /** Resolves once no event waits. */

@@ -4,7 +4,7 @@ import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair } fr
 import type { Adapter, AdapterPayload, Configuration, Provider } from 'oidc-provider';
 import type { ClientStore, StoredClient } from './client-store.js';
 
-export interface TokenServerOptions {
+interface TokenServerOptions {
   readonly issuer: string;
   /** The `aud` of each access token. */
   readonly audience: string;

@@ -11,7 +11,7 @@ import type { IdentityEvent } from '../source.js';
 import type { ManagementApi } from './management-api.js';
 
 /** The start of a read: after an offset from the stream, or, until the stream gave one, a time. */
-export type StreamPosition = { readonly offset: string } | { readonly sinceMs: number };
+type StreamPosition = { readonly offset: string } | { readonly sinceMs: number };
 
 /** Members of roles, and who may sign in. Clients and their grants have no such events. */
 const TYPES: readonly string[] = [

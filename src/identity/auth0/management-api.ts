@@ -10,7 +10,7 @@ import { parseShape, textIn } from '../records.js';
 /** The Management API v2 of one tenant, read only (auth0.com/docs/api/management/v2). Path segments are encoded here. */
 export type ManagementApi = ReturnType<typeof createManagementApi>;
 
-export interface ApiRequest<T> {
+interface ApiRequest<T> {
   readonly segments: readonly string[];
   readonly query?: Query;
   readonly shape: z.ZodType<T>;

@@ -11,7 +11,7 @@ interface Listed {
 }
 
 /** A list of the Management API: its path, its field in the answer, and its entries. */
-export interface ListRequest<T extends Listed> {
+interface ListRequest<T extends Listed> {
   readonly segments: readonly string[];
   readonly query?: Query;
   readonly field: string;

@@ -17,7 +17,7 @@ import type { Collection, DeltaChange } from './delta.js';
 import type { EntraNames } from './names.js';
 import type { EntraResource } from './resources.js';
 
-export interface ChangeContext {
+interface ChangeContext {
   readonly provider: string;
   readonly names: EntraNames;
   /** The APIs that count, as they were before the change. */

@@ -27,7 +27,7 @@ export const WATCHED_DIGEST = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
 
 type Watched = keyof typeof WATCHED;
 /** What is selected of each collection. Graph's refusals narrow it for as long as the process runs. */
-export type Selections = ReturnType<typeof createSelections>;
+type Selections = ReturnType<typeof createSelections>;
 
 export function createSelections(provider: string, logger: Logger) {
   const made = new Map<Watched, PropertySelection>();

@@ -81,7 +81,7 @@ export interface Blueprint {
   readonly application: Application | undefined;
 }
 
-export interface PrincipalContext {
+interface PrincipalContext {
   readonly provider: string;
   readonly tenantId: string;
   readonly nowMs: number;

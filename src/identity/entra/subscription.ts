@@ -9,7 +9,7 @@ import type { EventSubscription } from '../source.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { readCollection } from './pages.js';
 
-export interface EntraSubscriptionOptions {
+interface EntraSubscriptionOptions {
   readonly api: GraphApi;
   /** The address of this provider's webhook as Graph reaches it. */
   readonly url: string;

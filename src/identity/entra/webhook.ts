@@ -9,7 +9,7 @@ import { createWebhook, type SourceOptions } from '../webhook.js';
 import { type EntraTenant, isGuid } from './tenant.js';
 
 /** A secret is the `clientState` of subscriptions. */
-export interface EntraSourceOptions extends SourceOptions {
+interface EntraSourceOptions extends SourceOptions {
   readonly tenant: EntraTenant;
   /** The IDs of subscriptions to renew. Shared with the subscription, which does what lifecycle notifications request. */
   readonly requestedRenewals: Set<string>;

@@ -4,7 +4,7 @@ import { lostRoles } from './lost-roles.js';
 import type { KeycloakNames } from './names.js';
 
 /** The meaning of a name under `groups:` in Keycloak. */
-export type MemberName =
+type MemberName =
   | { readonly kind: 'group'; readonly path: string }
   | { readonly kind: 'clientRole'; readonly clientId: string; readonly role: string }
   | { readonly kind: 'organization'; readonly alias: string }

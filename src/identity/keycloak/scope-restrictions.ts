@@ -15,7 +15,7 @@ const UNRESTRICTED = new Set(['offline_access']);
 const SCOPE_READERS = 4;
 
 /** By client scope: the IDs of the roles of which a token's user must have one. */
-export type Restrictions = ReadonlyMap<string, ReadonlySet<string>>;
+type Restrictions = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** The IDs of all client scopes, by name. Partial if the record of a scope has no ID or no name. */
 export interface ScopeIds {

@@ -19,7 +19,7 @@ export interface DocumentDirectory extends Directory {
 }
 
 /** A complete read. `people` is absent if the document has none. */
-export interface DocumentSnapshot extends DirectorySnapshot {
+interface DocumentSnapshot extends DirectorySnapshot {
   readonly people?: readonly Person[];
   readonly unreadablePeople?: UnreadablePeople;
 }

@@ -12,7 +12,7 @@ import {
   toSnapshot,
 } from './document.js';
 
-export interface FileDirectoryOptions {
+interface FileDirectoryOptions {
   readonly provider: string;
   readonly path: string;
   readonly maxBytes?: number;

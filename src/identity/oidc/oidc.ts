@@ -5,7 +5,7 @@ import { noteReads } from './last-reads.js';
 import { createOidcPoll } from './poll.js';
 import { createOidcSource } from './webhook.js';
 
-export interface OidcOptions extends OidcDirectoryOptions {
+interface OidcOptions extends OidcDirectoryOptions {
   /** Empty if no webhook is configured. */
   readonly webhookSecrets: readonly Secret[];
 }

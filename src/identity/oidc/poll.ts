@@ -8,7 +8,7 @@ import { digestsOf, inTextOrder } from './client-digest.js';
 import type { DocumentDirectory, Person } from './document.js';
 import type { LastReads } from './last-reads.js';
 
-export interface OidcPollOptions {
+interface OidcPollOptions {
   readonly directory: DocumentDirectory;
   /** Notes every other read of the same directory. */
   readonly lastReads: Pick<LastReads, 'differFrom'>;

@@ -23,9 +23,7 @@ export type OktaScope =
   | 'okta.aiAgents.read';
 
 /** A service app with its key, or an API token of an administrator. */
-export type OktaCredentials =
-  | ({ readonly clientId: string } & OktaPrivateKey)
-  | { readonly apiToken: Secret };
+type OktaCredentials = ({ readonly clientId: string } & OktaPrivateKey) | { readonly apiToken: Secret };
 
 export interface OktaApiOptions extends ApiOptions {
   /** The issuer of a custom authorization server: `https://acme.okta.com/oauth2/default`. */
@@ -38,7 +36,7 @@ export interface OktaApiOptions extends ApiOptions {
 /** The Okta API of one org, read only. `place` names a request in errors. */
 export type OktaApi = ReturnType<typeof createOktaApi>;
 
-export interface OktaAnswer {
+interface OktaAnswer {
   readonly value: unknown;
   readonly next: URL | undefined;
 }

@@ -5,7 +5,7 @@ import { parseShape } from '../records.js';
 import type { OktaApi, OktaScope } from './api.js';
 
 /** Everything that Okta lists has an ID. */
-export interface OktaList<T extends { readonly id: string }> {
+interface OktaList<T extends { readonly id: string }> {
   readonly segments: readonly string[];
   readonly query?: Query;
   readonly scope: OktaScope;

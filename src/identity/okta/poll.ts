@@ -11,7 +11,7 @@ import { toIdentityEvents } from './events.js';
 import { parseLogEvents } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
 
-export interface OktaPollOptions extends Pick<OktaDirectoryOptions, 'api' | 'names'> {
+interface OktaPollOptions extends Pick<OktaDirectoryOptions, 'api' | 'names'> {
   readonly wakeup?: LogWakeup;
   /** Events per page; 1000, the maximum, by default. */
   readonly pageSize?: number;

@@ -8,7 +8,7 @@ import { parseLogEvents } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
 
-export interface OktaSourceOptions extends SourceOptions {
+interface OktaSourceOptions extends SourceOptions {
   readonly names: OktaNames;
   /** Wakes the poll for what only the log proves. */
   readonly wakeup?: LogWakeup;

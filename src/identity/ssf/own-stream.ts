@@ -8,7 +8,7 @@ import type { Transmitter } from './transmitter.js';
 /** The stream of this receiver. It is found or created once, and then known. */
 export type OwnStream = ReturnType<typeof createOwnStream>;
 
-export interface OwnStreamOptions
+interface OwnStreamOptions
   extends Pick<SsfOptions, 'provider' | 'delivery' | 'endpoint' | 'audiences' | 'logger'> {
   /** The complete header that each push carries. */
   readonly authorizationHeader: () => string | undefined;

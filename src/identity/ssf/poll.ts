@@ -12,7 +12,7 @@ import type { SetVerifier } from './set.js';
 import { isGone, type StreamApi } from './stream-api.js';
 import { secureUrl } from './transmitter.js';
 
-export interface SsfPollOptions extends SetContext, Pick<SsfOptions, 'insecure' | 'clock'> {
+interface SsfPollOptions extends SetContext, Pick<SsfOptions, 'insecure' | 'clock'> {
   readonly stream: OwnStream;
   readonly api: StreamApi;
   readonly verify: SetVerifier;

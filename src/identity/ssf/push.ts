@@ -6,7 +6,7 @@ import type { SsfOptions } from './options.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import { MAX_SET_BYTES, type SetVerifier } from './set.js';
 
-export interface PushSourceOptions extends SetContext, Pick<SsfOptions, 'pushTokens' | 'delivery'> {
+interface PushSourceOptions extends SetContext, Pick<SsfOptions, 'pushTokens' | 'delivery'> {
   readonly verify: SetVerifier;
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,7 @@
 import { RejectedEvent } from '../../errors.js';
 
 /** RFC 8935, section 2.4, and `invalid_state` of SSF 1.0, section 8.1.4.1. */
-export type SetError =
+type SetError =
   | 'invalid_request'
   | 'invalid_key'
   | 'invalid_issuer'
@@ -11,7 +11,7 @@ export type SetError =
   | 'access_denied';
 
 /** The answer to a transmitter: of a push (RFC 8935, section 2.3), or in `setErrs` of a poll (RFC 8936, section 2.4). */
-export interface SetRefusal {
+interface SetRefusal {
   readonly err: SetError;
   readonly description: string;
 }

@@ -12,7 +12,7 @@ import { unknownCriticalMember } from './subject.js';
 /** A security event token (RFC 8417) that the transmitter signed for us. Its values are typed, but still untrusted. */
 export type SecurityEventSet = ReturnType<typeof toSet>;
 
-export interface SetVerifierOptions extends Pick<SsfOptions, 'transmitter' | 'audiences' | 'clock'> {
+interface SetVerifierOptions extends Pick<SsfOptions, 'transmitter' | 'audiences' | 'clock'> {
   readonly keys: SigningKeys;
   /** The members of a subject that a receiver must know, by the transmitter's metadata. */
   readonly criticalMembers: (signal: AbortSignal) => Promise<readonly string[]>;

@@ -10,11 +10,11 @@ import type { Transmitter } from './transmitter.js';
  * The keys of one transmitter at one time. They are looked up only by `kid` and `alg`: a header may contain a key, or its
  * address (jwk, jku, x5u), but anybody can write that. Without a `kid`, several keys may match.
  */
-export type KeySet = (name: { readonly alg: string; readonly kid?: string }) => Promise<readonly CryptoKey[]>;
+type KeySet = (name: { readonly alg: string; readonly kid?: string }) => Promise<readonly CryptoKey[]>;
 
 export type SigningKeys = ReturnType<typeof createSigningKeys>;
 
-export interface SigningKeysOptions extends Pick<SsfOptions, 'provider' | 'clock'> {
+interface SigningKeysOptions extends Pick<SsfOptions, 'provider' | 'clock'> {
   readonly transmitter: Transmitter;
   readonly http: HttpClient;
 }

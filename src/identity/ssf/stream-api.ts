@@ -26,7 +26,7 @@ export interface StreamRequest {
  */
 export type StreamApi = ReturnType<typeof createStreamApi>;
 
-export interface StreamApiOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'clock'> {
+interface StreamApiOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'clock'> {
   readonly metadata: Transmitter;
   readonly authorize: Authorize;
   readonly http: HttpClient;

@@ -7,8 +7,7 @@ import type { OwnStream } from './own-stream.js';
 import { type VerificationStates, verificationEventId } from './states.js';
 import type { Stream, StreamApi } from './stream-api.js';
 
-export interface SsfSubscriptionOptions
-  extends Pick<SsfOptions, 'provider' | 'verifyMs' | 'clock' | 'logger'> {
+interface SsfSubscriptionOptions extends Pick<SsfOptions, 'provider' | 'verifyMs' | 'clock' | 'logger'> {
   readonly stream: OwnStream;
   readonly api: StreamApi;
   readonly states: VerificationStates;

@@ -8,8 +8,7 @@ import type { SsfOptions } from './options.js';
 
 export type Transmitter = ReturnType<typeof createTransmitter>;
 
-export interface TransmitterOptions
-  extends Pick<SsfOptions, 'provider' | 'transmitter' | 'insecure' | 'clock'> {
+interface TransmitterOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'insecure' | 'clock'> {
   readonly http: HttpClient;
 }
 

@@ -1,6 +1,6 @@
 import { escapeHtml } from './text.js';
 
-export interface Bar {
+interface Bar {
   readonly label: string;
   readonly value: number;
   /** Where the bar leads. */

@@ -6,7 +6,7 @@ import { evidencePage } from './page.js';
 import { csvRow } from './text.js';
 
 /** How decisions and access are shown. */
-export interface EvidenceTexts {
+interface EvidenceTexts {
   /** For people. */
   readonly accessText: (access: EvidenceReport['edges'][number]['access']) => string;
   /** The signed events of the period as the log has them. */

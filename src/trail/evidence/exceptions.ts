@@ -18,7 +18,7 @@ export interface Exceptions {
   };
 }
 
-export interface ExceptionFinding {
+interface ExceptionFinding {
   readonly what: string;
   readonly decisions: readonly (Citation & { readonly subject: string })[];
 }

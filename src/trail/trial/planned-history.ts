@@ -18,7 +18,7 @@ export interface PlannedPeriod {
 export type PlannedHistory = ReadonlyMap<string, readonly PlannedPeriod[]>;
 
 /** What the trail says of a time. */
-export interface PastPlans {
+interface PastPlans {
   readonly history: PlannedHistory;
   /** ISO 8601, when it begins. */
   readonly from: string;

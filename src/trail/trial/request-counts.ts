@@ -18,7 +18,7 @@ export const REQUEST_OUTCOMES = ['refused', 'former', 'closed', 'unclear', 'fore
 export type RequestOutcome = (typeof REQUEST_OUTCOMES)[number];
 
 /** Requests that are alike. */
-export interface RequestGroup {
+interface RequestGroup {
   readonly outcome: RequestOutcome;
   readonly source: string;
   readonly destination: string;
@@ -61,7 +61,7 @@ const NOT_JUDGED = {
 } as const;
 
 /** What is known when requests are counted. */
-export interface RequestFacts {
+interface RequestFacts {
   readonly plan: readonly PlannedEdge[];
   readonly history: PlannedHistory;
   readonly mesh: MeshNow;
@@ -69,7 +69,7 @@ export interface RequestFacts {
   readonly desired: ReadonlyMap<string, ActualAccess>;
 }
 
-export interface RequestCounter {
+interface RequestCounter {
   add(call: LoggedCall): void;
   addUnreadable(): void;
   result(): RequestCounts;

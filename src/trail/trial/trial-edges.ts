@@ -8,7 +8,7 @@ import type { PlannedEdge } from './planned-edge.js';
 import type { PlannedHistory, PlannedPeriod } from './planned-history.js';
 
 /** `changes`: it takes away a part and adds another. */
-export type TrialEffect = 'closes' | 'narrows' | 'changes' | 'opens' | 'widens';
+type TrialEffect = 'closes' | 'narrows' | 'changes' | 'opens' | 'widens';
 
 /** An edge whose calls enforcing would change. */
 export interface TrialEdge extends Omit<PlannedEdge, 'before' | 'after' | 'subject'> {

@@ -16,7 +16,7 @@ import { isBreaking, type TrialEdge, trialEdges } from './trial-edges.js';
 import { type TrialObject, trialObjects } from './trial-objects.js';
 
 /** An intention of others that allows more than the scopes do. Enforcing leaves it as it is. */
-export interface ForeignIntention {
+interface ForeignIntention {
   readonly source: string;
   readonly destination: string;
   readonly access: ActualAccess;

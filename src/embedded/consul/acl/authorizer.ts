@@ -3,7 +3,7 @@ import type { AccessLevel, AclRules, NamedResource, ScalarResource } from './rul
 
 type Decision = 'allow' | 'deny' | undefined;
 type Tree = Map<string, { exact?: AccessLevel; prefix?: AccessLevel }>;
-export type AclResource = ScalarResource | NamedResource | 'intention';
+type AclResource = ScalarResource | NamedResource | 'intention';
 
 /** What one ACL token may do: its policies merged, and the default policy beneath them. */
 export class Authorizer {

@@ -4,7 +4,7 @@ import { type Comparison, type Operator, parseSelector, type Selector } from './
 import type { Identity } from './verified-claims.js';
 
 /** A compiled selector. Strings are compared as bytes, as in Go. */
-export type Condition = (identity: Identity) => boolean;
+type Condition = (identity: Identity) => boolean;
 
 /**
  * Compiles a selector of a binding rule; undefined where Consul refuses it. `value.x` is a text, `list.x` a list, and

@@ -11,7 +11,7 @@ import type { Tables } from '../state/tables.js';
 type AclTable = 'acl-policies' | 'acl-roles' | 'acl-tokens' | 'acl-binding-rules' | 'acl-auth-methods';
 
 /** An object that is ready to be stored but for its indexes. */
-export interface Draft<Row> {
+interface Draft<Row> {
   readonly key: string;
   /** Throws where the object may no longer be written. */
   row(indexes: Indexed, transaction: WriteTransaction): Row;

@@ -10,7 +10,7 @@ export interface SavedState {
   readonly lastIndex: number;
 }
 
-export interface JournaledRow {
+interface JournaledRow {
   readonly table: TableName;
   readonly key: string;
   /** Undefined where the row was removed. */
