@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { messageOf } from '../errors.js';
 import { localPerson, type Principal, tokenHolder } from '../model/cause.js';
 import { jsonIn } from '../model/json-in.js';
+import type { RulingEnd } from '../model/ruling.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
 import { type ApiAccess, refusalOf, sendRefusal } from './api-access.js';
@@ -70,6 +71,24 @@ export function addChange<Body extends z.infer<typeof ChangeBody>>(
       return reply.code(503).send({ error: messageOf(error) });
     }
   });
+}
+
+/** Answers what became of a ruling. `view`: the ruling as the API shows it. */
+export function sendEnd<T>(
+  reply: FastifyReply,
+  end: RulingEnd<T>,
+  view: (ruling: T) => object,
+): FastifyReply {
+  switch (end.kind) {
+    case 'done':
+      return reply.send(view(end.ruling));
+    case 'first':
+      return reply.code(202).send({ ...view(end.ruling), needsSecond: true });
+    case 'refused':
+      return reply.code(409).send({ error: end.why });
+    case 'unknown':
+      return reply.code(404).send({ error: end.why });
+  }
 }
 
 /** What is wrong with one value of the body; undefined where the keys or the user are wrong. */

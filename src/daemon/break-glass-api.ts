@@ -1,11 +1,12 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { BreakGlass } from '../model/break-glass.js';
 import { PERSONS_REASON } from '../model/cause.js';
-import { type BreakGlassResult, endBreakGlass, requestBreakGlass } from '../operator/break-glass.js';
+import { endBreakGlass, heldBy, requestBreakGlass } from '../operator/break-glass.js';
 import type { RulingDeps } from '../operator/ruling-store.js';
 import { REQUEST_FIELDS } from '../operator/stored-break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
-import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps, sendEnd } from './api-change.js';
 
 interface BreakGlassApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -30,7 +31,11 @@ export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDep
   addChange(server, '/api/break-glass', 'askBreakGlass', deps, AskBody, async ({ by, body, reply }) => {
     const { user: _, forSeconds, ...requested } = body;
     const asked = { ...requested, ...deps.place, forMs: forSeconds * 1000 };
-    return answer(reply, await requestBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
+    const live = deps.breakGlass();
+    return sendEnd(reply, await requestBreakGlass(asked, by, live), (grant) => ({
+      grant: viewOf(grant, live),
+      heldBy: heldBy(grant, live) ?? null,
+    }));
   });
   addChange(
     server,
@@ -40,23 +45,15 @@ export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDep
     EndBody,
     async ({ by, body, params, reply }) => {
       const { id } = z.object({ id: z.string() }).parse(params);
-      return answer(reply, await endBreakGlass(id, body.reason, by, deps.breakGlass()), deps.breakGlass());
+      const live = deps.breakGlass();
+      return sendEnd(reply, await endBreakGlass(id, body.reason, by, live), (grant) => ({
+        grant: viewOf(grant, live),
+        heldBy: null,
+      }));
     },
   );
 }
 
-function answer(reply: FastifyReply, result: BreakGlassResult, { world, clock }: RulingDeps): FastifyReply {
-  switch (result.kind) {
-    case 'done': {
-      const now = world.breakGlass.timeAt(clock.now());
-      return reply.send({
-        grant: toBreakGlassView(result.glass, world.mapping, now),
-        heldBy: result.note ?? null,
-      });
-    }
-    case 'refused':
-      return reply.code(409).send({ error: result.why });
-    case 'unknown':
-      return reply.code(404).send({ error: 'no break-glass grant has this ID; it may be over' });
-  }
+function viewOf(grant: BreakGlass, { world, clock }: RulingDeps) {
+  return toBreakGlassView(grant, world.mapping, world.breakGlass.timeAt(clock.now()));
 }

@@ -1,12 +1,12 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
-import { LONGEST_DENY_MS } from '../model/ruling.js';
-import { DENY_FIELDS, type DenyResult, endDeny, startDeny } from '../operator/denies.js';
+import { type Deny, LONGEST_DENY_MS } from '../model/ruling.js';
+import { DENY_FIELDS, endDeny, startDeny } from '../operator/denies.js';
 import { type OrderDeps, orderQuarantine } from '../operator/order-quarantine.js';
 import type { RulingDeps } from '../operator/ruling-store.js';
 import { toDenyView } from '../plan/deny-view.js';
-import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps, sendEnd } from './api-change.js';
 
 interface DenyApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -32,11 +32,13 @@ export function addDenyApi(server: FastifyInstance, deps: DenyApiDeps): void {
   addChange(server, '/api/denies', 'deny', deps, StartBody, async ({ by, body, reply }) => {
     const { source, destination, reason, forSeconds } = body;
     const asked = { reason, forMs: forSeconds * 1000 };
-    return answer(reply, await startDeny({ source, destination, ...deps.place }, asked, by, deps.live()));
+    const about = { source, destination, ...deps.place };
+    return sendEnd(reply, await startDeny(about, asked, by, deps.live()), viewOf);
   });
   addChange(server, '/api/denies/end', 'endDeny', deps, EndBody, async ({ by, body, reply }) => {
     const { source, destination, reason } = body;
-    return answer(reply, await endDeny({ source, destination, ...deps.place }, reason, by, deps.live()));
+    const about = { source, destination, ...deps.place };
+    return sendEnd(reply, await endDeny(about, reason, by, deps.live()), viewOf);
   });
   const path = '/api/quarantines/:provider/:clientId';
   addChange(
@@ -46,23 +48,12 @@ export function addDenyApi(server: FastifyInstance, deps: DenyApiDeps): void {
     deps,
     QuarantineBody,
     async ({ by, body: { reason }, params, reply }) => {
-      const client = Client.parse(params);
-      const result = await orderQuarantine(client, reason, by, deps.orders());
-      if (result.kind === 'done') return reply.send(client);
-      return reply.code(result.kind === 'unknown' ? 404 : 409).send({ error: result.why });
+      const ordered = await orderQuarantine(Client.parse(params), reason, by, deps.orders());
+      return sendEnd(reply, ordered, (client) => client);
     },
   );
 }
 
-function answer(reply: FastifyReply, result: DenyResult): FastifyReply {
-  switch (result.kind) {
-    case 'done':
-      return reply.send({ deny: toDenyView(result.deny) });
-    case 'first':
-      return reply.code(202).send({ deny: toDenyView(result.deny), needsSecond: true });
-    case 'refused':
-      return reply.code(409).send({ error: result.why });
-    case 'unknown':
-      return reply.code(404).send({ error: result.why });
-  }
+function viewOf(deny: Deny) {
+  return { deny: toDenyView(deny) };
 }

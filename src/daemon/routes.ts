@@ -15,7 +15,7 @@ import { composeSources } from '../identity/with-signals.js';
 import { PERSONS_REASON } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { type AdoptionDeps, commandOf } from '../operator/deps.js';
-import { endFreeze, NO_FREEZE, SCHEDULED_FREEZE, startFreeze, toFreezeView } from '../operator/freezes.js';
+import { endFreeze, startFreeze, toFreezeView } from '../operator/freezes.js';
 import { MAX_SUBJECTS } from '../operator/requested-adoptions.js';
 import type { RulingDeps } from '../operator/ruling-store.js';
 import { createRulings } from '../operator/rulings.js';
@@ -26,7 +26,7 @@ import { createParkedKeys } from '../queue/parked-keys.js';
 import { inabilityOf } from '../state/failed-reads.js';
 import { addApi } from './api.js';
 import { type ApiAccess, type ApiAccessSettings, createApiAccess, onlyCallers } from './api-access.js';
-import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps, sendEnd } from './api-change.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
 import { addDenyApi } from './deny-api.js';
@@ -226,13 +226,6 @@ function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
   });
   addChange(server, '/api/freeze/end', 'unfreeze', deps, EndFreezeBody, async ({ by, body, reply }) => {
     const end = await endFreeze(body.reason, by, deps.freezes());
-    switch (end.kind) {
-      case 'ended':
-        return reply.send({ freeze: toFreezeView(end.left) });
-      case 'none':
-        return reply.code(409).send({ error: NO_FREEZE });
-      case 'scheduled':
-        return reply.code(409).send({ error: SCHEDULED_FREEZE });
-    }
+    return sendEnd(reply, end, (left) => ({ freeze: toFreezeView(left) }));
   });
 }

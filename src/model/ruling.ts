@@ -12,6 +12,14 @@ export interface Ruling<T> {
   readonly endedAt?: number;
 }
 
+/** What became of what a person asked for. */
+export type RulingEnd<T> =
+  /** `ruling`: as it is now. */
+  | { readonly kind: 'done'; readonly ruling: T }
+  /** It is recorded, and another person must ask for it too. */
+  | { readonly kind: 'first'; readonly ruling: T }
+  | { readonly kind: 'refused' | 'unknown'; readonly why: string };
+
 /** The edge of a ruling. Both services are in one partition and namespace. */
 export interface RuledEdge {
   readonly source: string;

@@ -3,7 +3,7 @@ import { type Cause, isSamePerson, type Principal, principalText } from '../mode
 import type { Outcome, Reason, Verb } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { destinationOf } from '../model/ruling.js';
+import { destinationOf, type RulingEnd } from '../model/ruling.js';
 import { breakGlassState } from '../plan/break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { freezeText } from '../plan/freeze.js';
@@ -13,11 +13,9 @@ import { commandOf, stampOf } from './deps.js';
 import { follow, inTurn, type RulingDeps, type RulingKind, recordRuling, replan } from './ruling-store.js';
 import { parseStoredText } from './stored-break-glass.js';
 
-export type BreakGlassResult =
-  /** `note`: what keeps the edge closed even so. */
-  | { readonly kind: 'done'; readonly glass: BreakGlass; readonly note?: string }
-  | { readonly kind: 'refused'; readonly why: string }
-  | { readonly kind: 'unknown' };
+export type BreakGlassEnd = Exclude<RulingEnd<BreakGlass>, { kind: 'first' }>;
+
+const UNKNOWN = 'no break-glass grant has this ID; it may be over';
 
 /** The mark of the source in Consul says the end of a grant too, for the case that the store is lost. */
 export const GRANTS: RulingKind<BreakGlass> = {
@@ -33,7 +31,7 @@ export function requestBreakGlass(
   request: BreakGlassRequest,
   by: Principal,
   deps: RulingDeps,
-): Promise<BreakGlassResult> {
+): Promise<BreakGlassEnd> {
   return decideInTurn(deps, async (now) => {
     const { duringFreeze = false, ...requested } = request;
     const asked: BreakGlass = {
@@ -47,12 +45,12 @@ export function requestBreakGlass(
     const glass: BreakGlass = isAlone ? { ...asked, openedAt: now, remindedAt: now } : asked;
     const act = isAlone ? OPENED : ASKED;
     await settle(glass, { ...act, after: glass, cause: commandOf(by, deps), detail: glass.reason }, deps);
-    return withNote(glass, deps);
+    return { kind: 'done', ruling: glass };
   });
 }
 
 /** The second person opens the edge. */
-export function approveBreakGlass(id: string, by: Principal, deps: RulingDeps): Promise<BreakGlassResult> {
+export function approveBreakGlass(id: string, by: Principal, deps: RulingDeps): Promise<BreakGlassEnd> {
   return inTurnOf(id, deps, async (found, now) => {
     const why = whyNotApproved(found, by, now, deps);
     if (why !== undefined) return { kind: 'refused', why };
@@ -64,7 +62,7 @@ export function approveBreakGlass(id: string, by: Principal, deps: RulingDeps): 
     };
     const detail = `${principalText(found.askedBy)} asked, ${principalText(by)} approved: ${found.reason}`;
     await settle(glass, { ...OPENED, before: found, after: glass, cause: commandOf(by, deps), detail }, deps);
-    return withNote(glass, deps);
+    return { kind: 'done', ruling: glass };
   });
 }
 
@@ -83,31 +81,31 @@ export function endBreakGlass(
   reason: string,
   by: Principal,
   deps: RulingDeps,
-): Promise<BreakGlassResult> {
+): Promise<BreakGlassEnd> {
   return inTurnOf(id, deps, async (found, now) => {
     if (breakGlassState(found, deps.world.mapping, now) === 'ended')
       return { kind: 'refused', why: 'this break-glass grant is over already' };
     const why = { cause: commandOf(by, deps), detail: `${principalText(by)}: ${reason}` };
-    return { kind: 'done', glass: await settleEnd(found, now, why, deps) };
+    return { kind: 'done', ruling: await settleEnd(found, now, why, deps) };
   });
 }
 
 /** The time by which grants end does not go back. */
 function decideInTurn(
   deps: RulingDeps,
-  decide: (now: number) => Promise<BreakGlassResult>,
-): Promise<BreakGlassResult> {
+  decide: (now: number) => Promise<BreakGlassEnd>,
+): Promise<BreakGlassEnd> {
   return inTurn(GRANTS, 'command', deps, (now) => decide(deps.world.breakGlass.advance(now)));
 }
 
 function inTurnOf(
   id: string,
   deps: RulingDeps,
-  decide: (found: BreakGlass, now: number) => Promise<BreakGlassResult>,
-): Promise<BreakGlassResult> {
+  decide: (found: BreakGlass, now: number) => Promise<BreakGlassEnd>,
+): Promise<BreakGlassEnd> {
   return decideInTurn(deps, async (now) => {
     const found = deps.world.breakGlass.all.find((each) => each.id === id);
-    return found === undefined ? { kind: 'unknown' } : decide(found, now);
+    return found === undefined ? { kind: 'unknown', why: UNKNOWN } : decide(found, now);
   });
 }
 
@@ -183,10 +181,13 @@ const MESSAGES: Partial<Record<Verb, string>> = {
   deleted: 'a break-glass grant ended; its edge is being closed',
 };
 
-function withNote(glass: BreakGlass, { world, clock }: RulingDeps): BreakGlassResult {
+/** What keeps the edge closed for now. */
+export function heldBy(
+  glass: BreakGlass,
+  { world, clock }: Pick<RulingDeps, 'world' | 'clock'>,
+): string | undefined {
   const freeze = world.freezes.at(clock.now());
-  const isHeld = freeze !== undefined && !glass.duringFreeze;
-  return { kind: 'done', glass, ...(isHeld ? { note: freezeText(freeze) } : {}) };
+  return freeze === undefined || glass.duringFreeze ? undefined : freezeText(freeze);
 }
 
 /** What the source claims now. */

@@ -4,7 +4,14 @@ import { type Cause, PERSONS_REASON, type Principal } from '../model/cause.js';
 import { definedFields } from '../model/defined-fields.js';
 import { jsonIn } from '../model/json-in.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { type Deny, destinationOf, LONGEST_DENY_MS, type RuledEdge, sourceOf } from '../model/ruling.js';
+import {
+  type Deny,
+  destinationOf,
+  LONGEST_DENY_MS,
+  type RuledEdge,
+  type RulingEnd,
+  sourceOf,
+} from '../model/ruling.js';
 import { isSourceName } from '../plan/claim-status.js';
 import { denyText, isInEffect } from '../plan/deny.js';
 import { policyOf } from '../plan/mode.js';
@@ -28,14 +35,6 @@ import {
   rulingsKey,
 } from './ruling-store.js';
 import { StoredPrincipal } from './stored-principal.js';
-
-export type DenyResult =
-  /** `until`: the end of the deny, an ISO 8601 instant; of an ended one, when it would have ended. */
-  | { readonly kind: 'done'; readonly deny: Deny }
-  /** The end is recorded, and another person must ask for it too. */
-  | { readonly kind: 'first'; readonly deny: Deny }
-  | { readonly kind: 'refused'; readonly why: string }
-  | { readonly kind: 'unknown'; readonly why: string };
 
 /** At once, so that a plan stays cheap. */
 const MOST = 100;
@@ -81,7 +80,7 @@ export function startDeny(
   { reason, forMs }: { readonly reason: string; readonly forMs: number },
   by: Principal,
   deps: RulingDeps,
-): Promise<DenyResult> {
+): Promise<RulingEnd<Deny>> {
   return inTurn(DENIES, 'command', deps, async (now) => {
     const known = find(about, deps) ?? markedDeny(about, now, deps);
     const until = Math.max(
@@ -92,7 +91,7 @@ export function startDeny(
     const refused = refusalOf(deny, deps);
     if (refused !== undefined) return refused;
     await settle(deny, { verb: 'held', reason: 'PersonDenied', cause: commandOf(by, deps) }, deps);
-    return { kind: 'done', deny };
+    return { kind: 'done', ruling: deny };
   });
 }
 
@@ -102,7 +101,7 @@ export function endDeny(
   reason: string,
   by: Principal,
   deps: RulingDeps,
-): Promise<DenyResult> {
+): Promise<RulingEnd<Deny>> {
   return inTurn(DENIES, 'command', deps, async (now) => {
     const known = find(about, deps) ?? markedDeny(about, now, deps);
     if (known === undefined || !isInEffect(known, now))
@@ -116,7 +115,7 @@ export function endDeny(
     };
     // It may open the edge: so many persons as for every release.
     const approval = await countApproval({ ...approved, resource }, by, deps);
-    if (approval.kind === 'first') return { kind: 'first', deny: known };
+    if (approval.kind === 'first') return { kind: 'first', ruling: known };
     if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
     await forgetFirstApproval(subject, deps);
     const deny: Deny = { ...known, endedAt: now };
@@ -125,7 +124,7 @@ export function endDeny(
       { verb: 'released', reason: 'DenyEnded', cause: commandOf(by, deps), why: reason },
       deps,
     );
-    return { kind: 'done', deny };
+    return { kind: 'done', ruling: deny };
   });
 }
 
@@ -171,8 +170,8 @@ const OF_OTHERS: ReadonlySet<string> = new Set([
 function refusalOf(
   deny: Deny,
   { world, clock }: Pick<RulingDeps, 'world' | 'clock'>,
-): DenyResult | undefined {
-  const refuse = (why: string): DenyResult => ({ kind: 'refused', why });
+): RulingEnd<Deny> | undefined {
+  const refuse = (why: string): RulingEnd<Deny> => ({ kind: 'refused', why });
   const { mapping } = world;
   const policy = policyOf(mapping);
   if (!policy.writes || !policy.plansNarrowing)

@@ -4,6 +4,7 @@ import { isoInstant } from '../clock.js';
 import { type Cause, type Principal, principalText } from '../model/cause.js';
 import { FREEZE_KINDS, type Freeze } from '../model/freeze.js';
 import { plainDecision } from '../model/plain-decision.js';
+import type { RulingEnd } from '../model/ruling.js';
 import { isOver, longestFreeze } from '../plan/freeze.js';
 import { commandOf, stampOf } from './deps.js';
 import {
@@ -23,15 +24,8 @@ export interface FreezeRequest {
   readonly forMs?: number | undefined;
 }
 
-export type FreezeEnd =
-  /** `left`: a freeze of the schedule that goes on. */
-  | { readonly kind: 'ended'; readonly left: Freeze | undefined }
-  /** Only the configuration ends a freeze of the schedule. */
-  | { readonly kind: 'scheduled'; readonly freeze: Freeze }
-  | { readonly kind: 'none' };
-
 export const NO_FREEZE = 'no freeze is in effect';
-export const SCHEDULED_FREEZE =
+const SCHEDULED_FREEZE =
   'the freeze in effect is one of guards.freeze; to end it, change the file and reload it';
 
 const Stored = z.object({
@@ -85,21 +79,24 @@ export async function startFreeze(
   });
 }
 
-/** Ends the freeze that a person started, and lets everything that it held be planned. */
+/**
+ * Ends the freeze that a person started, and lets everything that it held be planned. Resolves with the freeze of the schedule
+ * that goes on: only the configuration ends that.
+ */
 export async function endFreeze(
   reason: string | undefined,
   by: Principal,
   deps: RulingDeps,
-): Promise<FreezeEnd> {
+): Promise<RulingEnd<Freeze | undefined>> {
   return inTurn(FREEZES, 'command', deps, async (now) => {
     const { freezes } = deps.world;
     const scheduled = freezes.scheduledAt(now);
     const before = freezes.all.find(isStarted);
     if (before === undefined)
-      return scheduled === undefined ? { kind: 'none' } : { kind: 'scheduled', freeze: scheduled };
+      return { kind: 'refused', why: scheduled === undefined ? NO_FREEZE : SCHEDULED_FREEZE };
     await settle(before, { before, after: undefined, reason, cause: commandOf(by, deps) }, deps);
     await follow(FREEZES, 'command', deps);
-    return { kind: 'ended', left: scheduled };
+    return { kind: 'done', ruling: scheduled };
   });
 }
 

@@ -1,6 +1,7 @@
 import { isoInstant } from '../clock.js';
 import type { Principal } from '../model/cause.js';
 import { clientKey } from '../model/key.js';
+import type { RulingEnd } from '../model/ruling.js';
 import { policyOf } from '../plan/mode.js';
 import { selectsClient } from '../plan/selection.js';
 import type { ClientId } from '../plan/world.js';
@@ -12,17 +13,13 @@ export interface OrderDeps extends Pick<OperatorDeps, 'world' | 'clock' | 'logge
   readonly queue: Pick<Queue, 'add'>;
 }
 
-export type OrderResult =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'refused' | 'unknown'; readonly why: string };
-
 /** Puts a client in quarantine, as a report of a compromised secret does. Resolves once the order is durable. */
 export async function orderQuarantine(
   id: ClientId,
   reason: string,
   by: Principal,
   { world, queue, clock, logger }: OrderDeps,
-): Promise<OrderResult> {
+): Promise<RulingEnd<ClientId>> {
   const { mapping } = world;
   const { provider, clientId } = id;
   const text = `${provider}/${clientId}`;
@@ -39,5 +36,5 @@ export async function orderQuarantine(
   const order = { kind: 'secret-compromised' as const, ...id, at: isoInstant(clock), cause, reason };
   await queue.add([{ key: clientKey(provider, clientId), cause, urgent: true, order }]);
   logger.warn({ ...id, by: by.id, reason }, 'a person orders the quarantine of a client');
-  return { kind: 'done' };
+  return { kind: 'done', ruling: id };
 }

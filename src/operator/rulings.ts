@@ -117,5 +117,6 @@ async function ruleOnBreakGlass(
     verdict === 'approve'
       ? await approveBreakGlass(id, by, deps)
       : await endBreakGlass(id, 'rejected', by, deps);
-  return result.kind === 'done' ? { kind: 'ruled', hold: { subject: `break-glass/${id}` } } : result;
+  if (result.kind === 'done') return { kind: 'ruled', hold: { subject: `break-glass/${id}` } };
+  return result.kind === 'unknown' ? { kind: 'unknown' } : { kind: 'refused', why: result.why };
 }

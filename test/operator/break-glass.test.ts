@@ -275,7 +275,7 @@ it.each([
   const asked = await ask(deps);
   if (asked.kind !== 'done') throw new Error('the request was refused');
   change(deps.world);
-  const approved = await approveBreakGlass(asked.glass.id, { id: 'token:bob' }, deps);
+  const approved = await approveBreakGlass(asked.ruling.id, { id: 'token:bob' }, deps);
   expect(approved).toMatchObject({ kind: 'refused', why: expect.stringMatching(why) });
   expect(stateOf(deps)).toEqual(['asked']);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { endFreeze, followFreezes, startFreeze } from '../../src/operator/freezes.js';
+import { endFreeze, followFreezes, NO_FREEZE, startFreeze } from '../../src/operator/freezes.js';
 import type { RulingDeps } from '../../src/operator/ruling-store.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { createJournalMemory } from '../../src/queue/journal-memory.js';
@@ -62,14 +62,17 @@ describe('a freeze whose answer from the store was lost', () => {
     await expect(start()).rejects.toThrow('the answer was lost');
     await followFreezes(deps);
     expect(inEffect()).toMatchObject(REQUEST);
-    expect(await end()).toEqual({ kind: 'ended', left: undefined });
+    expect(await end()).toEqual({ kind: 'done', ruling: undefined });
     expect(inEffect()).toBeUndefined();
     expect(add).toHaveBeenCalledTimes(1);
   });
 
   it.each([
     ['a second later', () => followFreezes(deps)],
-    ['when a person asks again', async () => expect(await end()).toEqual({ kind: 'none' })],
+    [
+      'when a person asks again',
+      async () => expect(await end()).toEqual({ kind: 'refused', why: NO_FREEZE }),
+    ],
   ])('ends %s, if that was its end, and lets go what it held', async (_, next) => {
     await start();
     loseAnswer();

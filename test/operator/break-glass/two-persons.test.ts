@@ -5,6 +5,7 @@ import {
   approveBreakGlass,
   endBreakGlass,
   GRANTS,
+  heldBy,
   requestBreakGlass,
 } from '../../../src/operator/break-glass.js';
 import type { BreakGlassRequest } from '../../../src/operator/break-glass-request.js';
@@ -83,7 +84,7 @@ const RESOURCE = { kind: 'break-glass', name: ID, source: 'api', destination: 'b
 
 it('is asked for by one person, opened by another one, and ended by any, with a decision of each', async () => {
   const { ask, approve, end, opened, advance, world, added, decisions, logged } = start();
-  expect(await ask()).toEqual({ kind: 'done', glass: GRANT });
+  expect(await ask()).toEqual({ kind: 'done', ruling: GRANT });
   expect(opened()).toEqual([]);
   for (const by of [ANA, localPerson('bob')])
     expect(await approve(by)).toEqual({
@@ -93,12 +94,12 @@ it('is asked for by one person, opened by another one, and ended by any, with a 
   expect(opened()).toEqual([]);
   advance(60_000);
   const open = { ...GRANT, openedAt: NOW + 60_000, remindedAt: NOW + 60_000, approvedBy: BOB };
-  expect(await approve(BOB)).toEqual({ kind: 'done', glass: open });
+  expect(await approve(BOB)).toEqual({ kind: 'done', ruling: open });
   expect(opened()).toEqual([true]);
   expect(await approve(CARL)).toEqual({ kind: 'refused', why: 'this break-glass grant is open already' });
   advance(60_000);
   const ended = { ...open, endedAt: NOW + 120_000 };
-  expect(await end(CARL)).toEqual({ kind: 'done', glass: ended });
+  expect(await end(CARL)).toEqual({ kind: 'done', ruling: ended });
   expect(opened()).toEqual([]);
   expect(await end(ANA)).toEqual({ kind: 'refused', why: 'this break-glass grant is over already' });
   expect(await approve(BOB)).toEqual({ kind: 'refused', why: 'this break-glass grant is over; ask again' });
@@ -167,7 +168,10 @@ it('waits an hour for its second person, and names one grant alone', async () =>
   const { ask, approve, end, advance, opened } = start();
   await ask();
   for (const act of [approve, end])
-    expect(await act(BOB, '01JDXK4T0QJ5W3M8V7Z2R6N999')).toEqual({ kind: 'unknown' });
+    expect(await act(BOB, '01JDXK4T0QJ5W3M8V7Z2R6N999')).toEqual({
+      kind: 'unknown',
+      why: 'no break-glass grant has this ID; it may be over',
+    });
   advance(HOUR);
   expect(await approve(BOB)).toMatchObject({ kind: 'refused', why: /is over/ });
   expect(opened()).toEqual([]);
@@ -178,23 +182,28 @@ it('notes what its source claims when it is approved, if it claimed nothing when
   const show = (...services: readonly ReturnType<typeof claiming>[]) =>
     world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
   show(claiming('api', ''), claiming('web', 'web'));
-  expect(await ask()).toMatchObject({ glass: { id: ID, askedBy: ANA } });
+  expect(await ask()).toMatchObject({ ruling: { id: ID, askedBy: ANA } });
   expect(world.breakGlass.all[0]?.client).toBeUndefined();
   show(claiming('api', 'api'), claiming('web', 'web'));
-  expect(await approve(BOB)).toMatchObject({ kind: 'done', glass: { client: GRANT.client } });
+  expect(await approve(BOB)).toMatchObject({ kind: 'done', ruling: { client: GRANT.client } });
 });
 
 it('is open at once where one person is enough, and says which freeze keeps its edge closed', async () => {
-  const { ask, world, opened, decisions } = start(1);
+  const { ask, deps, world, opened, decisions } = start(1);
   const open = { ...GRANT, openedAt: NOW, remindedAt: NOW };
-  expect(await ask()).toEqual({ kind: 'done', glass: open });
+  expect(await ask()).toEqual({ kind: 'done', ruling: open });
   expect(opened()).toEqual([true]);
   expect(decisions).toMatchObject([{ type: 'dev.scopemesh.break-glass.created', reason: 'BreakGlass' }]);
   world.freezes.set([{ kind: 'started', since: NOW, reason: 'release', by: BOB }]);
-  expect(await ask({ source: 'web' })).toMatchObject({
-    note: 'token:bob started a freeze, which lets only revocations pass until scopemesh freeze end: release',
-  });
-  expect(await ask({ source: 'web', duringFreeze: true })).not.toHaveProperty('note');
+  expect(await ask({ source: 'web' })).toMatchObject({ kind: 'done' });
+  expect(await ask({ source: 'web', duringFreeze: true })).toMatchObject({ kind: 'done' });
+  expect(world.breakGlass.all.map((each) => [each.source, heldBy(each, deps)]).slice(1)).toEqual([
+    [
+      'web',
+      'token:bob started a freeze, which lets only revocations pass until scopemesh freeze end: release',
+    ],
+    ['web', undefined],
+  ]);
 });
 
 describe('a request is refused', () => {

@@ -50,7 +50,7 @@ it('has a decision and a line for its begin and its early end, and is planned on
   const { deny, end, at, added, decisions, logged, stored } = start();
   await deny();
   at(60_000);
-  expect(await end()).toMatchObject({ kind: 'done', deny: { endedAt: NOW + 60_000, by: ANA } });
+  expect(await end()).toMatchObject({ kind: 'done', ruling: { endedAt: NOW + 60_000, by: ANA } });
   const text = decisions[0]?.detail;
   expect(text).toMatch(/local \(ana\).*INC-1/);
   const common = {
@@ -210,6 +210,6 @@ it('that only its mark knows is the one of its edge, of this owner, and no longe
   }
   put(entry('orders', marked('api', 'pay', NOW + HOUR), marked('web', 'pay', NOW + LONGEST_DENY_MS)));
   expect(await end()).toMatchObject({
-    ...{ kind: 'done', deny: { until: NOW + LONGEST_DENY_MS, by: { id: 'unknown' } } },
+    ...{ kind: 'done', ruling: { until: NOW + LONGEST_DENY_MS, by: { id: 'unknown' } } },
   });
 });

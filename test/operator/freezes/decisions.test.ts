@@ -3,6 +3,7 @@ import {
   endFreeze,
   FREEZES,
   followFreezes,
+  NO_FREEZE,
   readFreeze,
   startFreeze,
   toFreezeView,
@@ -71,10 +72,10 @@ it('of a person has a decision when it begins and when it ends, and lets go what
   expect(world.freezes.at(NOW)).toEqual(freeze);
   expect([added, sweeps()]).toEqual([[], 0]);
   at(60_000);
-  expect(await end('done')).toEqual({ kind: 'ended', left: undefined });
+  expect(await end('done')).toEqual({ kind: 'done', ruling: undefined });
   expect(world.freezes.at(NOW)).toBeUndefined();
   expect([added, sweeps()]).toMatchObject([thawed('command', NOW + 60_000), 1]);
-  expect(await end()).toEqual({ kind: 'none' });
+  expect(await end()).toEqual({ kind: 'refused', why: NO_FREEZE });
   const view = {
     ...{ kind: 'started', since: instant(NOW), until: instant(NOW + HOUR) },
     ...{ reason: 'release 42', by: 'os:alice' },
@@ -166,7 +167,10 @@ it('of the schedule begins and ends by the clock, each with one decision, over a
       after: { kind: 'scheduled', since: instant(NOW + HOUR), until: instant(NOW + 2 * HOUR), by: null },
     },
   ]);
-  expect(await end()).toEqual({ kind: 'scheduled', freeze: SCHEDULED });
+  expect(await end()).toEqual({
+    kind: 'refused',
+    why: expect.stringContaining('one of guards.freeze'),
+  });
   expect(await readFreeze(deps)).toEqual(SCHEDULED);
   expect(added).toEqual([]);
   const next = worldWithTwo();
@@ -183,7 +187,7 @@ it('that a person ends lets nothing go while one of the schedule goes on', async
   at(HOUR);
   await follow();
   await begin(HOUR / 2);
-  expect(await end()).toEqual({ kind: 'ended', left: SCHEDULED });
+  expect(await end()).toEqual({ kind: 'done', ruling: SCHEDULED });
   expect(added).toEqual([]);
   await begin(HOUR / 2);
   at(1.5 * HOUR);
