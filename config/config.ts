@@ -51,11 +51,15 @@ export interface Config {
   readonly queue: Readonly<ParsedFile['queue']>;
   readonly decisions: DecisionSettings;
   readonly http: HttpSettings;
+  /** Absent: nothing is sent. */
+  readonly telemetry?: TelemetrySettings;
   readonly state: { readonly directory: string };
   /** Of the session in Consul. */
   readonly leaseTtlMs: number;
   readonly resyncMs: number;
 }
+
+export type TelemetrySettings = Readonly<NonNullable<ParsedFile['telemetry']>>;
 
 /** As in the file, without an empty token. */
 export type ConsulSettings = Readonly<ParsedFile['consul']>;

@@ -223,6 +223,19 @@ const DECISIONS = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const TELEMETRY = z.strictObject({
+  endpoint: url('http:', 'https:').describe(
+    'Where OTLP over HTTP is accepted, without /v1/traces and /v1/metrics.',
+  ),
+  headers: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header; write letters, digits and "-"'),
+      secret(),
+    )
+    .prefault({})
+    .describe('Headers of each request, such as authorization.'),
+});
+
 /** The configuration file with expanded references: the definition of the parser and of the JSON Schema. */
 export const FILE = z.strictObject({
   $schema: z.string().exactOptional().describe('For editors; scopemesh does not read it.'),
@@ -254,6 +267,7 @@ export const FILE = z.strictObject({
   queue: QUEUE.prefault({ kind: 'embedded' }),
   decisions: DECISIONS.prefault({ kind: 'embedded' }),
   http: HTTP.prefault({}),
+  telemetry: TELEMETRY.exactOptional().describe('Sends traces and metrics by OpenTelemetry.'),
   state: z.strictObject({ directory: text().prefault(STATE_DIRECTORY) }).prefault({}),
   lease: z
     .strictObject({

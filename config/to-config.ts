@@ -22,7 +22,7 @@ export function toConfig(file: ParsedFile, directory: string): Config {
   return {
     ...toLogSettings(file, directory),
     mode: file.mode,
-    ...definedFields({ select: file.select }),
+    ...definedFields({ select: file.select, telemetry: file.telemetry }),
     consul: {
       ...consul,
       ...(token === undefined || token.isEmpty ? {} : { token }),

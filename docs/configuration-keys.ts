@@ -46,6 +46,7 @@ function keysAt(node: Node, path: string, isRequired: boolean, kind?: string): C
     description: typeof node.description === 'string' ? node.description : '',
     ...(kind === undefined ? {} : { kind }),
   };
+  if (path === 'telemetry.headers') return [own];
   if (path === 'groups') return [own, ...keysOf(nodeOf(node.additionalProperties), 'groups.<group>')];
   if (path === 'scopes') return [own, ...keysOf(ruleOf(node), 'scopes.<scope>')];
   const items = nodeOf(node.items);

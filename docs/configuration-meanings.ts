@@ -173,6 +173,9 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'What they send as `Authorization: Bearer …`: at least 32 characters. To change a token, add a second entry with the same name, reload, give out the new one, remove the old entry, and reload again.',
   'http.tokens[].approve':
     'Whether the holder may make every change of the API, such as approve held changes, adopt, and end quarantines. Otherwise the token only reads.',
+  'telemetry.endpoint':
+    'Where a collector takes OTLP over HTTP, such as `http://collector:4318`. scopemesh adds `/v1/traces` and `/v1/metrics`. Without `telemetry` nothing is sent. See [traces](../how-to/observe.md#traces-and-metrics-by-opentelemetry).',
+  'telemetry.headers': 'Headers of each request, each with its value, such as `authorization`.',
   'state.directory':
     'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',
   'lease.ttl':

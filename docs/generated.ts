@@ -28,6 +28,7 @@ async function lists(): Promise<ReadonlyMap<string, string>> {
 export const CHAPTERS: readonly (readonly [name: string, begins: RegExp])[] = [
   ['the instance', /^(owner|mode|lease\.ttl|resync|\$schema)$/],
   ['select', /^select\b/],
+  ['telemetry', /^telemetry\b/],
   ['consul', /^consul\./],
   ['every provider', /^providers(\[\]\.(kind|name|issuer|insecure|caFile|webhook\.secrets|poll|fullRead))?$/],
   ['several kinds', /^providers\[\]\.(clientId|clientSecret|apis)$/],

@@ -16,6 +16,39 @@ export interface Metrics {
   time(name: MetricName, seconds: number, labels?: Labels): void;
 }
 
+/** A step from an event to its published decisions. */
+export type SpanName = 'receive' | 'job' | 'read' | 'plan' | 'write' | 'publish';
+
+/** Traces of events. `traceparent` is the header of W3C Trace Context, by which another process goes on with a trace. */
+export interface Tracing {
+  /** Runs work that begins a trace, or goes on with another's. The work gets its own traceparent, for what follows from it. */
+  begin<T>(
+    name: SpanName,
+    traceparent: string | undefined,
+    fields: Labels,
+    work: (traceparent: string | undefined) => Promise<T>,
+  ): Promise<T>;
+  /** Runs a step of the work that runs; outside a trace the work alone. */
+  step<T>(name: SpanName, fields: Labels, work: () => Promise<T>): Promise<T>;
+  /** A step of all these traces, which began at that instant and ends now. */
+  ended(name: SpanName, traceparents: ReadonlySet<string>, startedAt: number): void;
+}
+
+/** The dependency of what may be traced; without it, it is not. */
+export interface Traced {
+  readonly tracing?: Tracing;
+}
+
+/** Runs a step of a trace. */
+export function step<T>(
+  { tracing }: Traced,
+  name: SpanName,
+  fields: Labels,
+  work: () => Promise<T>,
+): Promise<T> {
+  return tracing === undefined ? work() : tracing.step(name, fields, work);
+}
+
 /** Every metric with its kind, help text and labels. The exporter registers exactly these. */
 export const METRICS = {
   scopemesh_events_total: [
@@ -323,6 +356,11 @@ export const METRICS = {
     'counter',
     'How often this replica, as a standby, could not read both sides. If it leads next, its first writes are late.',
     [],
+  ],
+  scopemesh_telemetry_failures_total: [
+    'counter',
+    'Failed attempts to send traces or metrics by OTLP, by signal (traces, metrics). Only with `telemetry`.',
+    ['signal'],
   ],
   scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { Secret } from './model/secret.js';
-import type { Logger, Metrics } from './observe.js';
+import type { Logger, Metrics, Traced } from './observe.js';
 
 /** `HTTPS_PROXY` and `NO_PROXY`: the way of https requests to identity providers. */
 export interface HttpsProxy {
@@ -11,7 +11,7 @@ export interface HttpsProxy {
 }
 
 /** What every part of a process is given. */
-export interface Runtime {
+export interface Runtime extends Traced {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/config.js';
 import type { PrometheusMetrics } from '../src/app/metrics.js';
 import { checkRelay, type RunOptions } from '../src/app/run-daemon.js';
 import { describeProcess } from '../src/daemon/describe-process.js';
@@ -11,6 +12,7 @@ import { serveHttp } from '../src/daemon/serve-http.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
 import { untilAborted } from '../src/linked-signal.js';
 import { makeStateDirectory } from '../src/make-directory.js';
+import type { Traced } from '../src/observe.js';
 import { keepSpace } from '../src/queue/store-space.js';
 import type { Runtime } from '../src/runtime.js';
 import { runPresence } from './presence.js';
@@ -30,16 +32,17 @@ import {
  */
 export async function runDaemon(
   options: RunOptions,
-  runtime: Runtime & { readonly metrics: PrometheusMetrics },
+  given: Runtime & { readonly metrics: PrometheusMetrics },
   signal: AbortSignal,
 ): Promise<void> {
   const { config, only, reload } = options;
-  const { logger, metrics, clock } = runtime;
+  const { logger, metrics, clock } = given;
   checkRelay(options);
   makeStateDirectory(config.state.directory, 'daemon');
+  const resources = new Resources();
+  const runtime = { ...given, ...(await openTelemetry(config, given, resources)) };
   // A standby whose key cannot be used must not find out when it leads.
   openSigner(config, runtime);
-  const resources = new Resources();
   const store = resources.add(await openStore(config, runtime));
   const end = new AbortController();
   /** Ends every part, at the first signal or when one fails. */
@@ -107,4 +110,15 @@ export async function runDaemon(
     await Promise.allSettled(parts);
     await resources.close(logger);
   }
+}
+
+/** Traces and metrics by OTLP. The packages take a tenth of a second to load, so only what is configured loads them. */
+async function openTelemetry(
+  { telemetry, owner }: Config,
+  runtime: Runtime & { readonly metrics: PrometheusMetrics },
+  resources: Resources,
+): Promise<Traced> {
+  if (telemetry === undefined) return {};
+  const { startOpenTelemetry } = await import('../src/app/open-telemetry.js');
+  return { tracing: resources.add(startOpenTelemetry(telemetry, owner, runtime)) };
 }

@@ -1,7 +1,7 @@
 import { type Clock, isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Stamp } from '../model/plain-decision.js';
-import type { Logger, Metrics } from '../observe.js';
+import type { Logger, Metrics, Traced } from '../observe.js';
 import type { FollowUps } from '../queue/follow-ups.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -12,7 +12,7 @@ import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 
 /** The dependencies of every journaled write. */
-export interface ApplyDeps {
+export interface ApplyDeps extends Traced {
   readonly journal: Pick<Journal, 'record' | 'settle'>;
   readonly clock: Clock;
   readonly logger: Logger;

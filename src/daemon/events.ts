@@ -4,13 +4,13 @@ import { messageOf, RejectedEvent, SyncError } from '../errors.js';
 import type { EventSource, RawRequest, Reception } from '../identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../intake/accept-events.js';
 import type { RejectedEvents } from '../intake/rejected-events.js';
-import { tracedEvents } from '../intake/traced-events.js';
+import { parseTraceparent, tracedEvents } from '../intake/traced-events.js';
 import type { UnstoredEvents } from '../intake/unstored-events.js';
 import { TokenBucket } from '../model/token-bucket.js';
-import type { Logger } from '../observe.js';
+import type { Logger, Traced } from '../observe.js';
 import { BODY_LIMIT } from './http-server.js';
 
-export interface IntakeDeps extends AcceptDeps {
+export interface IntakeDeps extends AcceptDeps, Traced {
   /** By provider name; a provider without a webhook has none. */
   readonly sources: ReadonlyMap<string, EventSource>;
   readonly rejectedEvents: Pick<RejectedEvents, 'record'>;
@@ -86,19 +86,26 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
     return reply.code(reception.status).type(reception.contentType).send(reception.body);
   const isSignal = reception.isSignal === true;
   const channel = isSignal ? 'signals' : 'webhook';
-  const events = tracedEvents(reception.events, raw.headers.traceparent);
-  try {
-    const fresh = await acceptEvents(provider, events, channel, deps);
-    // Its record is a write of the journal, for which the accepted events do not wait.
-    for (const error of reception.rejected ?? [])
-      recordRefusal(provider, error, request, deps).catch((cause: unknown) =>
-        deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded'),
-      );
-    return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
-  } catch (error) {
-    deps.unstored.keep(provider, events, channel, error);
-    return tryAgain(reply, 'the event could not be stored; send it again');
-  }
+  // Verified by now: nobody else begins a trace.
+  const header = parseTraceparent(raw.headers.traceparent);
+  const accept = async (traceparent: string | undefined) => {
+    const events = tracedEvents(reception.events, traceparent);
+    try {
+      const fresh = await acceptEvents(provider, events, channel, deps);
+      // Its record is a write of the journal, for which the accepted events do not wait.
+      for (const error of reception.rejected ?? [])
+        recordRefusal(provider, error, request, deps).catch((cause: unknown) =>
+          deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded'),
+        );
+      return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
+    } catch (error) {
+      deps.unstored.keep(provider, events, channel, error);
+      return tryAgain(reply, 'the event could not be stored; send it again');
+    }
+  };
+  return deps.tracing === undefined
+    ? accept(header)
+    : deps.tracing.begin('receive', header, { provider }, accept);
 }
 
 function tryAgain(reply: FastifyReply, error: string) {

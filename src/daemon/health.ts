@@ -67,11 +67,9 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
     return records && JSON.stringify({ records });
   });
   const readGauges = keptFor(GAUGES_LIFE_MS, () => deps.status(undefined));
-  const expose = paced(async () => {
-    // While the store fails, the gauges keep their last values. The other metrics still show the failure.
-    await readGauges().catch(() => {});
-    return deps.metrics.expose();
-  });
+  // While the store fails, the gauges keep their last values. The other metrics still show the failure.
+  deps.metrics.refreshBy(() => readGauges().catch(() => {}));
+  const expose = paced(() => deps.metrics.expose());
   server.get<{ Querystring: { holdsAfter?: unknown } }>(
     '/statusz',
     { preHandler },

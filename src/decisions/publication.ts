@@ -22,7 +22,7 @@ import { type KeptCheckpoint, originOf, signBeginning } from './checkpoint.js';
 import type { DecisionLog } from './log.js';
 import type { NoteSigner } from './signed-note.js';
 
-export interface PublicationDeps extends Pick<Runtime, 'logger' | 'metrics' | 'clock'> {
+export interface PublicationDeps extends Pick<Runtime, 'logger' | 'metrics' | 'clock' | 'tracing'> {
   readonly owner: string;
   readonly journal: Journal;
   readonly log: DecisionLog;
@@ -95,6 +95,7 @@ export class Publication {
     if (isLast) metrics.gauge('scopemesh_outbox_decisions', batch.length);
     else if (this.#fullBatches++ % COUNT_EVERY === 0) await this.measure();
     if (batch.length === 0) return 0;
+    const startedAt = this.#deps.clock.now();
     const signer = this.#deps.signer();
     this.#isInDoubt = true;
     const { head, chained } = await this.#extend(batch, signer);
@@ -108,6 +109,8 @@ export class Publication {
     await this.#begin(this.#head, signer);
     await log.append(chained);
     await journal.published(ids);
+    const traces = chained.flatMap(({ cause }) => cause.traceparent ?? []);
+    if (traces.length > 0) this.#deps.tracing?.ended('publish', new Set(traces), startedAt);
     this.#head = head;
     this.#isInDoubt = false;
     if (isLast) metrics.gauge('scopemesh_outbox_decisions', batch.length - chained.length);

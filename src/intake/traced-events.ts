@@ -1,12 +1,11 @@
 import type { IdentityEvent } from '../identity/source.js';
 import type { Cause } from '../model/cause.js';
 
-/** The events with the trace of the request that delivered them; a header that is invalid is ignored. */
+/** The events with the trace of the request that delivered them. */
 export function tracedEvents(
   events: readonly IdentityEvent[],
-  header: string | undefined,
+  traceparent: string | undefined,
 ): readonly IdentityEvent[] {
-  const traceparent = parseTraceparent(header);
   if (traceparent === undefined) return events;
   const traced = <T extends { readonly cause: Cause }>(each: T): T => ({
     ...each,

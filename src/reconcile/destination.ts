@@ -6,6 +6,7 @@ import { writePlan } from '../apply/write-plan.js';
 import type { ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import { type Job, withLateTriggers } from '../model/trigger.js';
+import { step } from '../observe.js';
 import { forgetRulings } from '../operator/approvals.js';
 import { beforeWrite } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
@@ -65,7 +66,7 @@ async function planAndWrite(
       ...{ destination, entry, isFresh, seesGone, isFirst: plans === 1, job: jobNow },
       record: { ...record, lastApplied: world.records.of(text) },
     };
-    const guarded = await planGuarded(basis, deps, signal);
+    const guarded = await step(deps, 'plan', {}, () => planGuarded(basis, deps, signal));
     if (guarded.waitMs !== undefined) return { kind: 'retry', afterMs: guarded.waitMs };
     const { plan, used, reading } = guarded;
     ({ isFresh } = guarded);
@@ -104,7 +105,8 @@ async function planAndWrite(
     };
     const checks = { replaced: unsent.ids, overtaken, confirm, isAsPlanned, readAgain };
     const write = { key: text, destination, entry, changes, ...checks };
-    const written = await writePlan(write, causesOf(guarded.job), deps, signal);
+    const send = () => writePlan(write, causesOf(guarded.job), deps, signal);
+    const written = await (changes.length === 0 ? send() : step(deps, 'write', {}, send));
     unsent.ids = 'replaced' in written ? written.replaced : [];
     if (written.kind === 'conflict' && !isLast && overtaken.length === 0) {
       [entry, isFresh] = [await readEntry(destination, deps, signal), true];

@@ -6,6 +6,7 @@ import { ClientUnreadable, type ErrorCode, Stopped, SyncError } from '../errors.
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
+import { step } from '../observe.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
 import { releaseIfRotated } from '../operator/quarantines.js';
 import { hasOrder, ordersToClose, proofOf } from '../plan/client-job.js';
@@ -72,7 +73,9 @@ async function read(
   const begun = world.beginRead();
   let client: OAuthClient | undefined;
   try {
-    client = await deps.clientReads.run(() => directory.read('clientId', id.clientId, signal, proofOf(job)));
+    client = await step(deps, 'read', { side: `provider/${id.provider}` }, () =>
+      deps.clientReads.run(() => directory.read('clientId', id.clientId, signal, proofOf(job))),
+    );
   } catch (error) {
     if (error instanceof ClientUnreadable) {
       world.putUnreadable(id, error.why, begun);

@@ -4,6 +4,7 @@ import { isoInstant } from '../clock.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
+import { step } from '../observe.js';
 import { serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { readBack, readEntry } from '../read/read-entry.js';
@@ -34,7 +35,7 @@ export async function readDestination(
   const record = await journal.read(key);
   const isFresh = needsRead(destination, record, world);
   const entry = isFresh
-    ? await readEntry(destination, deps, signal)
+    ? await step(deps, 'read', { side: 'consul' }, () => readEntry(destination, deps, signal))
     : world.entries.get(serviceText(destination));
   const { open: overtaken, lastApplied } = await recoverPending(key, record, entry, deps);
   // The memory may have records that are not stored yet.

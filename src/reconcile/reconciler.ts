@@ -3,6 +3,7 @@ import { endSessions } from '../acl/job/sessions.js';
 import { lookAgain } from '../apply/look-again.js';
 import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import type { Traced } from '../observe.js';
 import { adoptRequested } from '../operator/adopt-requested.js';
 import { unendedRechecks } from '../plan/client-job.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
@@ -26,7 +27,7 @@ export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
     const all = { ...deps, queue };
     let result: JobResult = { kind: 'retry', afterMs: 0 };
     try {
-      result = await run(job, all, signal);
+      result = await traced(job, deps, () => run(job, all, signal));
     } finally {
       if (result.kind !== 'done') queue.note(unendedRechecks(job));
     }
@@ -35,6 +36,13 @@ export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
     if (result.kind === 'done') deps.revocations.done(formatKey(job.key));
     return result;
   };
+}
+
+/** A job without a traced event is part of no trace. */
+function traced<T>({ key, triggers }: Job, { tracing }: Traced, work: () => Promise<T>): Promise<T> {
+  const traceparent = triggers.find(({ cause }) => cause.traceparent !== undefined)?.cause.traceparent;
+  if (tracing === undefined || traceparent === undefined) return work();
+  return tracing.begin('job', traceparent, { key: formatKey(key) }, work);
 }
 
 function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { withConsole } from '../../docs/console-openapi.js';
+import { createMetrics } from '../../src/app/metrics.js';
 import { ROUTES } from '../../src/console/answers.js';
 import { SHELL_ROUTES } from '../../src/console/shell.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
@@ -41,6 +42,7 @@ it('openapi.yaml has every route of the daemon, and no other', async () => {
     leading: () => ({ isLeader: true }),
     live: () => ({}),
     intake: {},
+    metrics: createMetrics(),
     isIntake: true,
   } as unknown as RouteParts;
   addRoutes({ main: server, admin: undefined }, parts, { token: new Secret('x'), path: '' });

@@ -21,6 +21,7 @@ const NAMED = {
   HTTP_TOKEN: 'http token',
   HOOK_PATH: 'token in the address of a webhook',
   KAFKA_PASSWORD: 'kafka password',
+  TELEMETRY: 'telemetry token',
 };
 
 /** `redis`: HOST:PORT. */
@@ -147,6 +148,7 @@ export function configurationOf({
       webhooks: [{ name: 'siem', url: `${at}/siem/${ref('HOOK_PATH')}`, secrets: [ref('SIGNING')] }],
     },
     http: { listen, tokens: [{ name: 'auditor', token: ref('HTTP_TOKEN') }] },
+    telemetry: { endpoint: `${at}/telemetry`, headers: { authorization: `Bearer ${ref('TELEMETRY')}` } },
     state: { directory: './state' },
     resync: '1s',
   };

@@ -36,6 +36,7 @@ const PLAIN = [
   'http token',
   'token in a query',
   'token in the address of a webhook',
+  'telemetry token',
 ];
 /** Tokens of providers and of callers. */
 const JWTS = [

@@ -19,7 +19,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'mod: enforce',
     [],
     [
-      '1:1: mod: unknown key; known here: $schema, select, services, login, groups, actors, guards, queue, decisions, http, state, lease, resync',
+      '1:1: mod: unknown key; known here: $schema, select, services, login, groups, actors, guards, queue, decisions, http, telemetry, state, lease, resync',
     ],
   ],
   ['a misspelt key', 'resynk: 5m', [], ['1:1: resynk: unknown key; did you mean "resync"?']],
