@@ -1,6 +1,6 @@
+import { createRequire } from 'node:module';
 import { Writable } from 'node:stream';
 import pino, { type DestinationStream } from 'pino';
-import pretty from 'pino-pretty';
 import { inertJson, inertText } from '../model/printable.js';
 import type { Logger } from '../observe.js';
 
@@ -17,7 +17,7 @@ export function createLogger(options: {
 }): Logger {
   const sink = options.destination ?? pino.destination({ dest: 2, sync: true });
   const lines = options.isTerminal
-    ? pretty({
+    ? loadPretty()({
         destination: toInert(sink),
         colorize: options.colour,
         // pino-pretty would print `name` and `caller` unescaped, between the time and the message.
@@ -45,6 +45,11 @@ export function createLogger(options: {
     },
     lines,
   );
+}
+
+/** Only where somebody reads: it takes long to load. */
+function loadPretty(): typeof import('pino-pretty') {
+  return createRequire(import.meta.url)('pino-pretty');
 }
 
 function toInert(sink: DestinationStream): Writable {
