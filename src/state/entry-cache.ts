@@ -8,7 +8,7 @@ import { JwtProviderUse } from './jwt-provider-use.js';
 import { OwnedEdges, type Records } from './owned-edges.js';
 import { ReadOrder } from './read-order.js';
 
-interface MarkedEnd {
+export interface MarkedEnd {
   readonly destination: ServiceName;
   /** In milliseconds since the epoch. */
   readonly ends: readonly number[];
