@@ -46,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.stack.test.ts', 'test/e2e/**', ...scenarios],
+          exclude: ['test/**/*.stack.test.ts', 'test/e2e/**', 'test/browser/**', ...scenarios],
           ...embedded,
         },
       },
@@ -56,6 +56,14 @@ export default defineConfig({
           include: scenarios,
           exclude: ['test/**/*.stack.test.ts'],
           ...embedded,
+        },
+      },
+      {
+        test: {
+          name: 'console',
+          include: ['test/browser/**/*.test.ts'],
+          ...servers,
+          globalSetup: [],
         },
       },
       {

@@ -27,7 +27,7 @@ function count(files) {
 function total(directory) {
   const lines = [];
   const sum = { passed: 0, failed: 0 };
-  for (const suite of ['unit', 'unit-lts', 'demo-lts', 'stack']) {
+  for (const suite of ['unit', 'unit-lts', 'demo-lts', 'console', 'stack']) {
     const path = `${directory}/${suite}.json`;
     if (!existsSync(path)) {
       lines.push(`FAILED ${suite}: no report`);

@@ -9,6 +9,7 @@ const root = join(tests, '..');
 /** Tests of more than one unit: a port on every adapter, a whole daemon, real servers, the manual, the tests themselves. */
 const NO_MIRRORS = [
   'bench',
+  'browser',
   'conformance',
   'deploy',
   'docs',

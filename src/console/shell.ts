@@ -14,8 +14,6 @@ const PAGES = [
   '/clients/*',
   '/changes',
   '/changes/*',
-  '/waiting',
-  '/waiting/*',
   '/map',
   '/why',
   '/me',

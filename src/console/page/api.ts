@@ -1,9 +1,14 @@
+import type { z } from 'zod';
+import type { Fault, ROUTES } from '../answers.js';
+
 /** An answer that is not the one asked for. `code` is the daemon's; the page has its own for a daemon that does not answer. */
 export class ApiFault extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
+    /** The address of the leader, from a replica that does not lead. */
+    readonly leader?: string,
   ) {
     super(message);
   }
@@ -27,7 +32,7 @@ export function keptSession(): string | undefined {
   return sessionStorage.getItem(KEY) ?? undefined;
 }
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+export type Query = Record<string, string | number | undefined>;
 
 interface Asked {
   readonly method?: 'GET' | 'POST' | 'DELETE';
@@ -68,20 +73,38 @@ export async function request(path: string, asked: Asked = {}): Promise<Response
 }
 
 async function faultOf(response: Response): Promise<ApiFault> {
-  const told: unknown = await response.json().catch(() => undefined);
-  const { error, code } = (typeof told === 'object' && told !== null ? told : {}) as Record<string, unknown>;
+  const said = (await response.json().catch(() => ({}))) as Partial<Fault>;
   return new ApiFault(
     response.status,
-    typeof code === 'string' ? code : '',
-    typeof error === 'string' ? error : `the daemon answered ${response.status}`,
+    said.code ?? '',
+    said.error ?? `the daemon answered ${response.status}`,
+    // Only such an address becomes a link.
+    said.leader?.startsWith('http') === true ? said.leader : undefined,
   );
 }
 
-/** The answer of a path as the daemon describes it. The build checks the page against the types of the daemon's answers. */
-export async function read<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
-  const response = await request(path, {
-    ...(query === undefined ? {} : { query }),
-    ...(signal === undefined ? {} : { signal }),
+type Route = (typeof ROUTES)[keyof typeof ROUTES];
+export type RoutePath = Route['path'];
+type RouteOf<P extends RoutePath> = Extract<Route, { readonly path: P }>;
+/** What a route may be asked, by the daemon's own schema. An empty text asks for nothing. */
+export type Question<P extends RoutePath> = {
+  readonly [Name in keyof z.input<RouteOf<P>['query']>]?: string | number;
+};
+export type AnswerTo<P extends RoutePath> = z.infer<RouteOf<P>['answer']>;
+
+/** Asks one route: `/api/services/{name}` takes `name` into the path, and the rest into the query. */
+export async function read<P extends RoutePath>(
+  path: P,
+  question: Question<P>,
+  signal?: AbortSignal,
+): Promise<AnswerTo<P>> {
+  const query = { ...(question as Query) };
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const value = query[name] ?? '';
+    delete query[name];
+    return encodeURIComponent(value);
   });
-  return (await response.json()) as T;
+  const response = await request(filled, { query, ...(signal === undefined ? {} : { signal }) });
+  // The daemon checks nothing twice: a test compares its answers with the schema.
+  return (await response.json()) as AnswerTo<P>;
 }

@@ -1,10 +1,20 @@
 import { useEffect } from 'preact/hooks';
+import type { Session } from '../answers.js';
+import { ChangePage, ChangesPage } from './pages/changes.js';
+import { ClientPage, ClientsPage } from './pages/clients.js';
+import { MapPage } from './pages/map.js';
 import { MePage } from './pages/me.js';
+import { NowPage } from './pages/now.js';
+import { ServicePage, ServicesPage } from './pages/services.js';
 import { SignInPage } from './pages/sign-in.js';
+import { WhyPage } from './pages/why.js';
 import { LiveRegion } from './parts/announce.js';
-import { Name } from './parts/name.js';
+import { Dialogs } from './parts/dialogs.js';
+import { Bars, Header, Places } from './parts/frame.js';
+import { Heading } from './parts/heading.js';
+import { showInstance } from './parts/instance.js';
 import { address } from './router.js';
-import { type Session, signIn } from './session.js';
+import { signIn } from './session.js';
 
 export function App() {
   const state = signIn.value;
@@ -18,26 +28,68 @@ export function App() {
 }
 
 function Frame({ session }: { readonly session: Session }) {
-  const { instance, person } = session;
-  useEffect(() => {
-    document.title = `scopemesh ${instance.name}`;
-  }, [instance.name]);
+  const { pathname } = address.value;
+  const { name } = session.instance;
+  useEffect(() => showInstance(name), [name]);
   return (
     <>
-      <header class="bar">
-        <a class="brand" href="/">
-          <span class="mark" aria-hidden="true" /> scopemesh
-        </a>
-        <span class="badge">
-          <Name text={instance.name} /> {instance.mode}
-        </span>
-        <a class="who" href="/me">
-          <Name text={person.name} />
-        </a>
-      </header>
-      <main class="content" key={address.value.pathname}>
-        <MePage session={session} />
+      <a class="skip" href="#content">
+        To the content
+      </a>
+      <Header session={session} />
+      <Places path={pathname} />
+      <main id="content" class="content">
+        <Bars />
+        <Page key={pathname} path={pathname} session={session} />
       </main>
+      <Dialogs />
     </>
   );
+}
+
+/** The page of an address: `/services/NAME`, `/clients/PROVIDER/ID`. */
+function Page({ path, session }: { readonly path: string; readonly session: Session }) {
+  const [, place = '', first, second, ...more] = path.split('/').map(decoded);
+  if (more.length === 0)
+    switch (place) {
+      case '':
+        if (first === undefined) return <NowPage />;
+        break;
+      case 'why':
+        if (first === undefined) return <WhyPage />;
+        break;
+      case 'map':
+        if (first === undefined) return <MapPage />;
+        break;
+      case 'me':
+        if (first === undefined) return <MePage session={session} />;
+        break;
+      case 'services':
+        if (first === undefined) return <ServicesPage />;
+        if (second === undefined) return <ServicePage name={first} />;
+        break;
+      case 'clients':
+        if (first === undefined) return <ClientsPage />;
+        if (second !== undefined) return <ClientPage provider={first} id={second} />;
+        break;
+      case 'changes':
+        if (first === undefined) return <ChangesPage />;
+        if (second === undefined) return <ChangePage id={first} />;
+    }
+  return (
+    <>
+      <Heading title="Not found">There is no such page</Heading>
+      <p>
+        <a href="/">Now</a> says what is going on.
+      </p>
+    </>
+  );
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

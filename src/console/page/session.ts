@@ -1,19 +1,6 @@
 import { signal } from '@preact/signals';
-import { ApiFault, keepSession, keptSession, onSessionEnd, read, request } from './api.js';
-
-export interface Session {
-  readonly person: { readonly id: string; readonly name: string };
-  readonly roles: readonly string[];
-  /** For each action whether this person may do it, or why not. */
-  readonly may: Readonly<Record<string, true | string>>;
-  readonly instance: {
-    readonly name: string;
-    readonly mode: string;
-    readonly version: string;
-    readonly commit: string | null;
-  };
-  readonly endsAt: string | null;
-}
+import type { Session } from '../answers.js';
+import { ApiFault, keepSession, keptSession, onSessionEnd, request } from './api.js';
 
 export type SignIn =
   | { readonly kind: 'starting' }
@@ -22,6 +9,11 @@ export type SignIn =
   | { readonly kind: 'out'; readonly why: string | undefined };
 
 export const signIn = signal<SignIn>({ kind: 'starting' });
+
+async function readSession(): Promise<Session> {
+  const response = await request('/api/session');
+  return (await response.json()) as Session;
+}
 
 /** Another tab of the same console may have a session: a link that opens a tab then opens it signed in. */
 const tabs = new BroadcastChannel('scopemesh-session');
@@ -35,6 +27,11 @@ export async function startSession(): Promise<void> {
   tabs.addEventListener('message', ({ data: message }) => {
     const secret = keptSession();
     if (message === 'ask' && secret !== undefined) tabs.postMessage({ secret });
+    // Somebody signed in at another tab: this one goes on where it was.
+    if (typeof message?.secret === 'string' && signIn.value.kind === 'out') {
+      keepSession(message.secret);
+      void enter();
+    }
   });
   // An open page keeps what it shows if a reader opens a second address in the same tab.
   addEventListener('hashchange', () => enter());
@@ -47,7 +44,7 @@ async function enter(): Promise<void> {
   if (code !== undefined) why = await redeem(code);
   else if (keptSession() === undefined && location.protocol === 'http:') await askTabs();
   try {
-    signIn.value = { kind: 'in', session: await read<Session>('/api/session') };
+    signIn.value = { kind: 'in', session: await readSession() };
   } catch (error) {
     const isOut = error instanceof ApiFault && error.status === 401;
     signIn.value = { kind: 'out', why: why ?? (isOut ? undefined : String((error as Error).message)) };
@@ -74,6 +71,7 @@ async function redeem(code: string): Promise<string | undefined> {
     const response = await request('/api/session', { method: 'POST', body: { code }, isAnonymous: true });
     const { token: secret } = (await response.json()) as { readonly token?: string };
     keepSession(secret);
+    if (secret !== undefined) tabs.postMessage({ secret });
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

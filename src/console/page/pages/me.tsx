@@ -1,12 +1,15 @@
+import type { Session } from '../../answers.js';
+import { setSingleKeys, singleKeys } from '../keys.js';
+import { Heading } from '../parts/heading.js';
 import { Name } from '../parts/name.js';
-import { type Session, signOut } from '../session.js';
+import { signOut } from '../session.js';
 
 /** Who I am here, what I may do, and until when. */
 export function MePage({ session }: { readonly session: Session }) {
   const { person, roles, may, instance, endsAt } = session;
   return (
     <>
-      <h1>Me</h1>
+      <Heading title="Me">Me</Heading>
       <dl class="facts">
         <dt>Person</dt>
         <dd>
@@ -32,6 +35,15 @@ export function MePage({ session }: { readonly session: Session }) {
           </li>
         ))}
       </ul>
+      <h2>Settings</h2>
+      <label>
+        <input
+          type="checkbox"
+          checked={singleKeys.value}
+          onChange={({ currentTarget }) => setSingleKeys(currentTarget.checked)}
+        />{' '}
+        A key alone does something: <kbd>?</kbd> lists them
+      </label>
       <p>
         <button type="button" class="button" onClick={() => signOut()}>
           Sign out

@@ -5,7 +5,7 @@ export function SignInPage({ why }: { readonly why: string | undefined }) {
   return (
     <main class="sign-in">
       <h1>
-        <span class="mark" aria-hidden="true" /> scopemesh
+        <span class="logo" aria-hidden="true" /> scopemesh
       </h1>
       {why !== undefined && (
         <p class="note bad" role="alert">

@@ -1,0 +1,176 @@
+import type { ClientRow } from '../../answers.js';
+import { AnswerView } from '../parts/answer-view.js';
+import { Edges } from '../parts/edges.js';
+import { FilterBox, Filters, useChoices } from '../parts/filters.js';
+import { Heading } from '../parts/heading.js';
+import { List, Pages } from '../parts/list.js';
+import { Name } from '../parts/name.js';
+import { WorldNote } from '../parts/world-note.js';
+import { pathOf } from '../query.js';
+import { useAnswer } from '../use-answer.js';
+
+const DEFAULTS = { q: '', cursor: '' };
+
+/** Every OAuth client that the identity providers have. */
+export function ClientsPage() {
+  const [chosen, choose] = useChoices(DEFAULTS);
+  const answer = useAnswer('/api/clients', chosen);
+  return (
+    <>
+      <Heading title="Clients">Clients</Heading>
+      <Filters>
+        <FilterBox
+          label="Client"
+          hint="a part of the ID, the name or the service"
+          value={chosen.q}
+          onChange={(q) => choose({ q, cursor: '' }, true)}
+        />
+      </Filters>
+      <AnswerView answer={answer}>
+        {(clients) => (
+          <>
+            <WorldNote world={clients} />
+            {clients.rows.length === 0 ? (
+              <p class="empty">
+                {chosen.q === ''
+                  ? 'No identity provider has a client. Once a service claims one in its metadata, it is here.'
+                  : 'No client has this in its ID, its name or its service.'}
+              </p>
+            ) : (
+              <List caption="Clients" columns={COLUMNS} rows={clients.rows} keyOf={keyOf} />
+            )}
+            <Pages shown={clients.rows.length} total={clients.total} next={clients.next} />
+          </>
+        )}
+      </AnswerView>
+    </>
+  );
+}
+
+const keyOf = ({ provider, id }: ClientRow) => `${provider} ${id}`;
+
+const COLUMNS = [
+  {
+    name: 'Client',
+    cell: ({ provider, id, name }: ClientRow) => (
+      <>
+        <a class="cover" href={pathOf('/clients', provider, id)}>
+          <Name text={id} isCode most={40} />
+        </a>
+        {name !== null && (
+          <>
+            {' '}
+            <span class="soft">
+              <Name text={name} most={40} />
+            </span>
+          </>
+        )}
+      </>
+    ),
+  },
+  {
+    name: 'Service',
+    cell: ({ service }: ClientRow) =>
+      service === null ? <span class="soft">none</span> : <Name text={service} />,
+  },
+  { name: 'Kind', cell: ({ kind }: ClientRow) => kind },
+  { name: 'Scopes', isNumber: true, cell: ({ scopes }: ClientRow) => scopes },
+  { name: 'Edges', isNumber: true, cell: ({ edges }: ClientRow) => edges },
+  { name: 'State', cell: (row: ClientRow) => <ClientState row={row} /> },
+];
+
+function ClientState({
+  row: { enabled, blocked },
+}: {
+  readonly row: Pick<ClientRow, 'enabled' | 'blocked'>;
+}) {
+  if (blocked !== null)
+    return (
+      <span class="badge bad">
+        <Name text={blocked} />
+      </span>
+    );
+  if (enabled === null) return <span class="badge warn">cannot be read</span>;
+  return enabled ? <span class="badge good">enabled</span> : <span class="badge bad">disabled</span>;
+}
+
+/** One client: the services that claim it, and what each of its scopes opens. */
+export function ClientPage({ provider, id }: { readonly provider: string; readonly id: string }) {
+  const answer = useAnswer('/api/clients/{provider}/{clientId}', { provider, clientId: id });
+  return (
+    <>
+      <p class="crumbs">
+        <a href="/clients">Clients</a> <Name text={provider} />
+      </p>
+      <div class="titled">
+        <Heading title={id}>
+          <Name text={id} />
+        </Heading>
+        {answer.value !== undefined && <ClientState row={answer.value} />}
+      </div>
+      <AnswerView answer={answer}>
+        {(client) => (
+          <>
+            <WorldNote world={client} />
+            <dl class="facts">
+              {client.name !== null && (
+                <>
+                  <dt>Name</dt>
+                  <dd>
+                    <Name text={client.name} most={120} />
+                  </dd>
+                </>
+              )}
+              <dt>Kind</dt>
+              <dd>{client.kind}</dd>
+              <dt>Services</dt>
+              <dd>
+                {client.claims.length === 0 && 'No service claims it.'}
+                {client.claims.map(({ service: claiming, kind, detail }) => (
+                  <div key={claiming}>
+                    <a href={pathOf('/services', claiming)}>
+                      <Name text={claiming} />
+                    </a>{' '}
+                    {kind !== 'claimed' && <span class="badge warn">{kind}</span>}{' '}
+                    {detail !== null && <Name text={detail} most={160} />}
+                  </div>
+                ))}
+              </dd>
+            </dl>
+            {client.scopes.length === 0 && <p class="empty">The client has no scope, so it opens nothing.</p>}
+            {client.scopes.map((scope) => (
+              <section key={`${scope.api} ${scope.name}`}>
+                <h2>
+                  <Name text={scope.name} isCode />{' '}
+                  {scope.api !== null && (
+                    <span class="soft">
+                      of <Name text={scope.api} />
+                    </span>
+                  )}{' '}
+                  {scope.limited && <span class="badge warn">not for its kind</span>}
+                </h2>
+                <Edges
+                  edges={scope.edges}
+                  empty={
+                    scope.limited
+                      ? 'The mapping never opens anything for a client of this kind by this scope.'
+                      : 'This scope opens nothing.'
+                  }
+                />
+              </section>
+            ))}
+            {client.others.length > 0 && (
+              <section>
+                <h2>By none of its scopes</h2>
+                <Edges edges={client.others} empty="" />
+              </section>
+            )}
+            <p>
+              <a href={`/changes?${new URLSearchParams({ client: id })}`}>What changed for this client</a>
+            </p>
+          </>
+        )}
+      </AnswerView>
+    </>
+  );
+}

@@ -1,0 +1,157 @@
+import type { ServicePage as Answered, ServiceRow } from '../../answers.js';
+import { AnswerView } from '../parts/answer-view.js';
+import { Edges } from '../parts/edges.js';
+import { FilterBox, FilterChoice, Filters, useChoices } from '../parts/filters.js';
+import { Heading } from '../parts/heading.js';
+import { List, Pages } from '../parts/list.js';
+import { Name } from '../parts/name.js';
+import { WorldNote } from '../parts/world-note.js';
+import { pathOf } from '../query.js';
+import { useAnswer } from '../use-answer.js';
+
+const DEFAULTS = { q: '', sort: 'name', cursor: '' };
+const SORTS = [
+  ['name', 'name'],
+  ['-callers', 'most callers'],
+  ['-calls', 'most calls'],
+  ['-held', 'most held'],
+] as const;
+
+/** Every service of the mesh, with how many may call it. */
+export function ServicesPage() {
+  const [chosen, choose] = useChoices(DEFAULTS);
+  const answer = useAnswer('/api/services', chosen);
+  return (
+    <>
+      <Heading title="Services">Services</Heading>
+      <Filters>
+        <FilterBox
+          label="Name"
+          hint="a part of the name"
+          value={chosen.q}
+          onChange={(q) => choose({ q, cursor: '' }, true)}
+        />
+        <FilterChoice
+          label="Order"
+          value={chosen.sort}
+          options={SORTS}
+          onChange={(sort) => choose({ sort, cursor: '' })}
+        />
+      </Filters>
+      <AnswerView answer={answer}>
+        {(services) => (
+          <>
+            <WorldNote world={services} />
+            {services.rows.length === 0 ? (
+              <p class="empty">
+                {chosen.q === ''
+                  ? 'The catalog of Consul has no service that scopemesh may see.'
+                  : 'No service has this in its name.'}
+              </p>
+            ) : (
+              <List caption="Services" columns={COLUMNS} rows={services.rows} keyOf={({ name }) => name} />
+            )}
+            <Pages shown={services.rows.length} total={services.total} next={services.next} />
+          </>
+        )}
+      </AnswerView>
+    </>
+  );
+}
+
+const COLUMNS = [
+  {
+    name: 'Service',
+    cell: ({ name }: ServiceRow) => (
+      <a class="cover" href={pathOf('/services', name)}>
+        <Name text={name} />
+      </a>
+    ),
+  },
+  { name: 'Callers', isNumber: true, cell: ({ callers }: ServiceRow) => callers },
+  { name: 'Calls', isNumber: true, cell: ({ calls }: ServiceRow) => calls },
+  {
+    name: 'Held',
+    isNumber: true,
+    cell: ({ held }: ServiceRow) => (held === 0 ? <span class="soft">0</span> : <b class="warned">{held}</b>),
+  },
+  { name: 'Protocol', cell: ({ protocol }: ServiceRow) => <span class="soft">{protocol ?? 'unknown'}</span> },
+];
+
+const CLAIMS = {
+  claimed: 'counts',
+  refused: 'does not count',
+  unrecorded: 'does not count yet',
+  unknown: 'cannot be read',
+  none: 'claims no client',
+} as const;
+
+/** One service: who may call it, whom it may call, and the client that it claims. */
+export function ServicePage({ name }: { readonly name: string }) {
+  const answer = useAnswer('/api/services/{name}', { name });
+  const query = new URLSearchParams({ focus: `service:${name}` });
+  return (
+    <>
+      <p class="crumbs">
+        <a href="/services">Services</a>
+      </p>
+      <div class="titled">
+        <Heading title={name}>
+          <Name text={name} />
+        </Heading>
+        <a class="button" href={`/map?${query}`}>
+          Map
+        </a>
+        <a class="button" href={`/why?${new URLSearchParams({ from: name })}`}>
+          Why is a call refused?
+        </a>
+      </div>
+      <AnswerView answer={answer}>
+        {(found) => (
+          <>
+            <WorldNote world={found} />
+            <dl class="facts">
+              {found.claims.map(({ client, kind, detail }) => (
+                <ClaimFact key={`${client?.id} ${kind}`} {...{ client, kind, detail }} />
+              ))}
+              <dt>Protocol</dt>
+              <dd>{found.protocol ?? 'unknown'}</dd>
+            </dl>
+            <section>
+              <h2>
+                May call it <span class="count">{found.in.length}</span>
+              </h2>
+              <Edges edges={found.in} empty="No service may call it." />
+            </section>
+            <section>
+              <h2>
+                It may call <span class="count">{found.out.length}</span>
+              </h2>
+              <Edges edges={found.out} empty="It may call no service." />
+            </section>
+            <p>
+              <a href={`/changes?${new URLSearchParams({ service: name })}`}>What changed for this service</a>
+            </p>
+          </>
+        )}
+      </AnswerView>
+    </>
+  );
+}
+
+function ClaimFact({ client, kind, detail }: Pick<Answered['claims'][number], 'client' | 'kind' | 'detail'>) {
+  return (
+    <>
+      <dt>Client</dt>
+      <dd>
+        {client !== null && (
+          <a href={pathOf('/clients', client.provider, client.id)}>
+            <Name text={client.id} isCode />
+          </a>
+        )}{' '}
+        <span class={kind === 'refused' ? 'badge bad' : 'badge'}>{CLAIMS[kind]}</span>{' '}
+        {detail !== null && <Name text={detail} most={160} />}
+      </dd>
+    </>
+  );
+}

@@ -1,0 +1,65 @@
+import type { ComponentChildren } from 'preact';
+import { type Choices, readChoices, writeChoices } from '../query.js';
+import { address, navigate } from '../router.js';
+
+/** What the address chooses. Every filter is in it, so that a link shows the same to another person. */
+export function useChoices<T extends Choices>(defaults: T) {
+  const { pathname, search } = address.value;
+  const choose = (choices: Partial<T>, replace = false) =>
+    navigate(`${pathname}${writeChoices(search, choices, defaults)}`, { replace });
+  return [readChoices(search, defaults), choose] as const;
+}
+
+interface Box {
+  readonly label: string;
+  readonly value: string;
+  readonly hint?: string;
+  readonly onChange: (value: string) => void;
+}
+
+/** A box to type in. The list follows each letter; the back button returns to the list before. */
+export function FilterBox({ label, value, hint, onChange }: Box) {
+  return (
+    <label class="filter">
+      <span class="soft">{label}</span>
+      <input
+        type="search"
+        value={value}
+        placeholder={hint}
+        autocomplete="off"
+        spellcheck={false}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+interface Choice extends Box {
+  /** The first one is the default. */
+  readonly options: readonly (readonly [value: string, name: string])[];
+}
+
+export function FilterChoice({ label, value, options, onChange }: Choice) {
+  return (
+    <label class="filter">
+      <span class="soft">{label}</span>
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map(([option, name]) => (
+          <option key={option} value={option}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function Filters({ children }: { readonly children: ComponentChildren }) {
+  return (
+    <search>
+      <form class="filters" onSubmit={(event) => event.preventDefault()}>
+        {children}
+      </form>
+    </search>
+  );
+}

@@ -1,0 +1,19 @@
+import type { IconName } from './parts/icon.js';
+
+export interface Place {
+  readonly name: string;
+  readonly path: string;
+  readonly icon: IconName;
+  /** After `g`. */
+  readonly key: string;
+}
+
+/** The pages that a reader can go to from everywhere. */
+export const PLACES: readonly Place[] = [
+  { name: 'Now', path: '/', icon: 'now', key: 'n' },
+  { name: 'Why', path: '/why', icon: 'why', key: 'y' },
+  { name: 'Services', path: '/services', icon: 'services', key: 's' },
+  { name: 'Clients', path: '/clients', icon: 'clients', key: 'l' },
+  { name: 'Map', path: '/map', icon: 'map', key: 'm' },
+  { name: 'Changes', path: '/changes', icon: 'changes', key: 'c' },
+];

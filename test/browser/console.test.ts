@@ -1,0 +1,134 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { textOf } from '../docs/manual.js';
+import { faultsOfAccess, LOOKS, lookAs, overflowOf, settled } from './look.js';
+import { type OpenConsole, openConsole } from './open-console.js';
+import { PAGES } from './pages.js';
+
+let open: OpenConsole;
+beforeAll(async () => {
+  open = await openConsole();
+});
+afterAll(() => open?.close());
+
+const visit = async (path: string) => {
+  await open.page.goto(`${open.demo.scopemesh}${path}`);
+  await settled(open.page);
+};
+
+it('the printed address opens the console signed in, and its code leaves the address', async () => {
+  const { page, demo } = open;
+  await page.goto(demo.console);
+  await settled(page);
+  expect(page.url()).toBe(`${demo.scopemesh}/`);
+  expect(await page.locator('h1').textContent()).toContain('Consul equals the identity provider');
+});
+
+it('a code works once', async () => {
+  const other = await open.browser.newContext();
+  const page = await other.newPage();
+  await page.goto(open.demo.console);
+  await page.getByText('scopemesh console', { exact: true }).waitFor();
+  expect(await page.getByRole('alert').textContent()).toContain('code');
+  await other.close();
+});
+
+it('a link that opens another tab is signed in; a session that has ended shows nothing of the mesh', async () => {
+  const page = await open.page.context().newPage();
+  await page.goto(`${open.demo.scopemesh}/me`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('alert').waitFor();
+  await page.close();
+  await open.page.goto(`${open.demo.scopemesh}/services`);
+  await open.page.getByText('scopemesh console', { exact: true }).waitFor();
+  expect(await open.page.textContent('body')).not.toContain('orders');
+  await open.page.goto(await open.anotherAddress());
+  await open.page.getByRole('link', { name: 'Now' }).waitFor();
+});
+
+it.each(Object.entries(PAGES))('%s can be used by everybody, and fits each window', async (_name, path) => {
+  await visit(path);
+  for (const look of LOOKS) {
+    await lookAs(open.page, look);
+    expect(await faultsOfAccess(open.page, look), JSON.stringify(look)).toEqual([]);
+    expect(await overflowOf(open.page), JSON.stringify(look)).toBe(0);
+  }
+  await lookAs(open.page, { width: 320, colorScheme: 'light' });
+  expect(await overflowOf(open.page)).toBe(0);
+  await lookAs(open.page, { width: 1440, colorScheme: 'light' });
+});
+
+it('a scope that is taken away closes the edge on the open page, which says why', async () => {
+  const { page, demo } = open;
+  await visit('/services/inventory');
+  const caller = page.locator('.edge').filter({ hasText: 'shipping' });
+  await caller.filter({ hasText: 'open' }).waitFor();
+  const answer = await fetch(`${demo.idp}/clients/shipping/scopes/inventory:read`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${demo.idpManagementToken}` },
+  });
+  expect(answer.ok).toBe(true);
+  await caller.waitFor({ state: 'detached' });
+
+  await page.keyboard.press('g');
+  await page.keyboard.press('c');
+  await page.locator('.decision').filter({ hasText: 'ScopeRevoked' }).getByRole('link').first().click();
+  await page.getByRole('heading', { name: 'shipping' }).waitFor();
+  await visit('/why?from=shipping&to=inventory&method=GET&path=/v1/stock');
+  expect(await page.locator('.verdict').textContent()).toContain('Refused');
+  expect(await page.locator('.step.bad').first().textContent()).toContain('Scope');
+});
+
+it('finds a service from everywhere by three letters', async () => {
+  const { page } = open;
+  await visit('/clients');
+  await page.keyboard.press('/');
+  await page.keyboard.type('led');
+  await page.getByRole('option', { name: 'ledger' }).first().waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'ledger' }).waitFor();
+});
+
+it('a filter is in the address, and the back button takes it away', async () => {
+  const { page, demo } = open;
+  await visit('/services');
+  await page.getByLabel('Order').selectOption('most callers');
+  await page.waitForURL(`${demo.scopemesh}/services?sort=-callers`);
+  await settled(page);
+  const first = await page.locator('tbody tr').first().textContent();
+  await visit('/services?sort=-callers');
+  expect(await page.locator('tbody tr').first().textContent()).toBe(first);
+  await page.goBack();
+});
+
+it('asks the daemon only what openapi.yaml describes, and nobody else anything', () => {
+  const { paths } = parse(textOf('docs/openapi.yaml')) as { paths: Record<string, Record<string, unknown>> };
+  const described = Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => ({
+      method: method.toUpperCase(),
+      path: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    })),
+  );
+  const unknown = [...open.requests].filter((asked) => {
+    const [method, at = ''] = asked.split(' ');
+    return !described.some((one) => one.method === method && one.path.test(at));
+  });
+  expect(open.requests.size).toBeGreaterThan(6);
+  expect(unknown).toEqual([]);
+  expect(open.faults).toEqual([]);
+});
+
+it('is small: at most 150 kB before the first view, and 350 kB in all', () => {
+  const folder = fileURLToPath(new URL('../../dist/console', import.meta.url));
+  const sizes = readdirSync(folder)
+    .filter((name) => name.endsWith('.gz'))
+    .map((name) => ({ name, size: statSync(`${folder}/${name}`).size }));
+  const shell = readFileSync(`${folder}/index.html`, 'utf8');
+  const atFirst = sizes.filter(({ name }) => name === 'index.html.gz' || shell.includes(name.slice(0, -3)));
+  const sum = (files: typeof sizes) => files.reduce((all, { size }) => all + size, 0);
+  expect(atFirst).toHaveLength(3);
+  expect(sum(atFirst)).toBeLessThan(150_000);
+  expect(sum(sizes)).toBeLessThan(350_000);
+});
