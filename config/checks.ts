@@ -33,6 +33,7 @@ export function crossFindings(file: unknown): Finding[] {
       ...ownerFindings(rule, path, providers),
     ]),
     ...sharedSecrets(providers, asList(asMap(root.decisions).webhooks).map(asMap)),
+    ...loginFindings(asList(asMap(asMap(root.http).console).login).map(asMap), providers),
     ...tlsFindings(asMap(asMap(root.consul).tls), ['consul', 'tls']),
     ...tlsFindings(asMap(asMap(root.decisions).tls), ['decisions', 'tls']),
     ...webhookFindings(asList(asMap(root.decisions).webhooks).map(asMap), ['decisions', 'webhooks']),
@@ -56,6 +57,19 @@ export function asMap(value: unknown): KeyValues {
 
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
+}
+
+function loginFindings(logins: readonly KeyValues[], providers: readonly KeyValues[]): Finding[] {
+  return logins.flatMap(({ provider }, index) =>
+    typeof provider === 'string' && !providers.some(({ name }) => name === provider)
+      ? [
+          finding(
+            ['http', 'console', 'login', index, 'provider'],
+            'is not the name of a provider in this file',
+          ),
+        ]
+      : [],
+  );
 }
 
 function scopeFindings(scope: string): Finding[] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Secret } from '../src/model/secret.js';
+import { CONSOLE, type ConsoleSettings, toConsole } from './console-settings.js';
 import { type HostPort, hostPort, name, parseHostPort, secret, toggle } from './fields.js';
 
 /** 32 characters of base64 are 192 bits. */
@@ -25,6 +26,7 @@ export interface HttpSettings {
   /** Of everything but `/events`, if that has a listener of its own. */
   readonly admin?: HostPort;
   readonly tokens: readonly HttpToken[];
+  readonly console: ConsoleSettings;
 }
 
 /** The schema of `http`. */
@@ -37,6 +39,7 @@ export const HTTP = z
         'A second listener for everything but /events; then listen has /events and the probes alone.',
       ),
     tokens: z.array(TOKEN).prefault([]).describe('Bearer tokens of the API, the status and the metrics.'),
+    console: CONSOLE.prefault({}).describe('The web console, which the same listener serves.'),
   })
   .superRefine(({ listen, admin, tokens }, context) => {
     // Port 0 is another port each time.
@@ -61,12 +64,13 @@ export const HTTP = z
     }
   });
 
-export function toHttpSettings({ listen, admin, tokens }: z.output<typeof HTTP>): HttpSettings {
+export function toHttpSettings({ listen, admin, tokens, console }: z.output<typeof HTTP>): HttpSettings {
   const adminAt = admin === undefined ? undefined : toAddress(admin);
   return {
     listen: toAddress(listen) ?? { host: '127.0.0.1', port: 8080 },
     ...(adminAt === undefined ? {} : { admin: adminAt }),
     tokens,
+    console: toConsole(console),
   };
 }
 

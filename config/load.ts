@@ -126,7 +126,7 @@ export async function loadDaemonSettings(options: LoadOptions): Promise<DaemonSe
   const { owner, http, state } = asMap(readDocument(await readConfigText(options)).value);
   const directory = dirname(resolve(options.path));
   // A command sends the token of the state directory.
-  const { tokens: _, ...listeners } = asMap(http);
+  const { tokens: _, console: __, ...listeners } = asMap(http);
   const parts = { owner, http: isRecord(http) ? listeners : http, state };
   const expanded = await expand(parts, { ...options, directory });
   const checked = DAEMON_FILE.safeParse(expanded.value);

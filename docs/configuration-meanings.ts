@@ -176,6 +176,22 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'telemetry.endpoint':
     'Where a collector takes OTLP over HTTP, such as `http://collector:4318`. scopemesh adds `/v1/traces` and `/v1/metrics`. Without `telemetry` nothing is sent. See [traces](../how-to/observe.md#traces-and-metrics-by-opentelemetry).',
   'telemetry.headers': 'Headers of each request, each with its value, such as `authorization`.',
+  'http.console.url':
+    'The address of [the console](http.md#sessions-of-the-console) for browsers, with its scheme, host and port alone. With https a session is a cookie, and `Host` must be this one. Needed with `login`.',
+  'http.console.login[].provider': 'The name of one of `providers`, at whose `issuer` persons sign in.',
+  'http.console.login[].clientId':
+    'A client for the console alone, with the redirect URI `<url>/login/<provider>/callback`. See [sign in at an identity provider](../how-to/sign-in-to-the-console.md).',
+  'http.console.login[].clientSecret': 'The secret of that client.',
+  'http.console.login[].scopes': 'The scopes to ask for; `openid` must be one of them.',
+  'http.console.roles.claim': 'The claim of the ID token, or of the userinfo, whose values give the [roles](http.md#roles).',
+  'http.console.roles.viewer': 'Values that give the role `viewer`. `"*"` is everybody who signs in.',
+  'http.console.roles.approver': 'Values that give the role `approver`.',
+  'http.console.roles.operator': 'Values that give the role `operator`.',
+  'http.console.session.idle': 'A session ends this long after its last request.',
+  'http.console.session.longest': 'A session ends this long after its start.',
+  'http.console.session.fresh':
+    'Whoever wants to change something must have signed in at the identity provider within this time.',
+  'http.console.name': 'The name of this instance in the console. The default is `owner`.',
   'state.directory':
     'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',
   'lease.ttl':

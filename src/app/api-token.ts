@@ -7,7 +7,9 @@ import { configError, messageOf } from '../errors.js';
 import { makeStateDirectory } from '../make-directory.js';
 import { Secret } from '../model/secret.js';
 
-type Settings = Pick<Config, 'http' | 'state'>;
+interface Settings extends Pick<Config, 'state'> {
+  readonly http: Pick<Config['http'], 'listen' | 'admin'>;
+}
 
 const BYTES = 32;
 const TEXT = /^[A-Za-z0-9_-]{43}\n$/;

@@ -7,7 +7,7 @@ import type { Secret } from '../model/secret.js';
 import { type Action, type Caller, type Person, rightOf } from './rights.js';
 
 export interface Refusal {
-  readonly status: 401 | 403;
+  readonly status: 400 | 401 | 403;
   readonly error: string;
 }
 
@@ -19,6 +19,8 @@ export interface ApiAccess {
   readRefusal(request: FastifyRequest): Refusal | undefined;
   /** A hook of every request, before the others: looks up the session that the request names. */
   readSession(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined>;
+  /** The token of the session that a request names, by header or cookie. */
+  sessionTokenOf(request: FastifyRequest): string | undefined;
   /** For an open stream: aborts within two seconds once its caller may not read any more. */
   watch(request: FastifyRequest): CallerWatch;
 }
@@ -41,8 +43,19 @@ export interface ApiAccessSettings {
   readonly local: { readonly token: Secret; readonly path: string };
   /** None without the console. */
   readonly findSession?: FindSession;
+  /** Of `http.console.url`. With https a session is a cookie there. */
+  readonly origin?: string;
 }
 
+interface SentSession {
+  readonly token: string;
+  /** Why it does not come from the console's page. */
+  refusal(): Refusal | undefined;
+}
+
+/** The prefix keeps other hosts and plain http from setting it. */
+export const COOKIE = '__Host-scopemesh';
+const SESSION_COOKIE = /(?:^|; )__Host-scopemesh=([\w-]{43})(?:;|$)/;
 const NO_PAGES = 'the API does not answer web pages but its own console';
 const SESSION_OVER = 'this session is over; sign in again, with scopemesh console on this machine';
 /** How often the callers of open streams are looked up. */
@@ -65,7 +78,7 @@ const PASSED_ON =
  *   the request gives must be a loopback name: a page whose name was rebound to 127.0.0.1 has another one.
  */
 export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
-  const { host, tokens, local, findSession = async () => undefined } = settings;
+  const { host, tokens, local, findSession = async () => undefined, origin } = settings;
   const isListenerLocal = isLoopback(host);
   const own = { caller: { kind: 'local' } as const, digest: sha256(local.token.reveal()) };
   const known = () => [
@@ -79,17 +92,36 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
   /** What `readSession` found. */
   const sessions = new WeakMap<FastifyRequest, Person>();
 
+  const cookieOrigin = origin?.startsWith('https:') ? origin : undefined;
+  const sessionIn = (request: FastifyRequest): SentSession | undefined => {
+    const { authorization = '', cookie = '' } = request.headers;
+    const [, inCookie] = cookieOrigin === undefined ? [] : (SESSION_COOKIE.exec(cookie) ?? []);
+    if (inCookie !== undefined && cookieOrigin !== undefined)
+      return {
+        token: inCookie,
+        refusal: () =>
+          authorization === ''
+            ? browserRefusal(request, cookieOrigin)
+            : refuse(400, 'send the cookie of a session or a token, not both'),
+      };
+    const [, inHeader] = /^Session ([\w-]{43})$/.exec(authorization) ?? [];
+    if (inHeader === undefined) return undefined;
+    return {
+      token: inHeader,
+      refusal: () => notHere(request) ?? browserRefusal(request, `http://${request.headers.host}`),
+    };
+  };
+
   const identify = (request: FastifyRequest): Caller | Refusal | undefined => {
     const { authorization } = request.headers;
-    if (authorization === undefined) return undefined;
-    if (sessionTokenOf(request) !== undefined) {
+    const session = sessionIn(request);
+    if (session !== undefined) {
       const person = sessions.get(request);
       return (
-        notHere(request) ??
-        browserRefusal(request) ??
-        (person === undefined ? refuse(401, SESSION_OVER) : { kind: 'person', person })
+        session.refusal() ?? (person === undefined ? refuse(401, SESSION_OVER) : { kind: 'person', person })
       );
     }
+    if (authorization === undefined) return undefined;
     const [, sent] = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization) ?? [];
     if (sent === undefined) return refuse(401, 'send the token as "Authorization: Bearer TOKEN"');
     const digest = sha256(sent);
@@ -106,28 +138,29 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
   let looking: NodeJS.Timeout | undefined;
   const look = async () => {
     for (const [end, request] of watched) {
-      const sent = sessionTokenOf(request);
+      const sent = sessionIn(request);
       const isOver =
         sent === undefined
           ? 'status' in (identify(request) ?? {})
           : // In doubt it is over: the reader connects again and is told why.
-            (await findSession(sent).catch(() => undefined)) === undefined;
+            (await findSession(sent.token).catch(() => undefined)) === undefined;
       if (isOver) end.abort();
     }
   };
 
   return {
     async readSession(request, reply) {
-      const sent = sessionTokenOf(request);
+      const sent = sessionIn(request);
       if (sent === undefined) return undefined;
       try {
-        const person = await findSession(sent);
+        const person = await findSession(sent.token);
         if (person !== undefined) sessions.set(request, person);
         return undefined;
       } catch (error) {
         return reply.code(503).send({ error: `the sessions cannot be read: ${messageOf(error)}` });
       }
     },
+    sessionTokenOf: (request) => sessionIn(request)?.token,
     watch(request) {
       const end = new AbortController();
       watched.set(end, request);
@@ -144,7 +177,7 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
     },
     callerOf(request) {
       if (request.headers['sec-fetch-site'] === 'cross-site') return refuse(403, NO_PAGES);
-      if (request.headers.origin !== undefined && sessionTokenOf(request) === undefined)
+      if (request.headers.origin !== undefined && sessionIn(request) === undefined)
         return refuse(403, NO_PAGES);
       const caller = identify(request);
       if (caller !== undefined) return caller;
@@ -203,17 +236,16 @@ export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): Fa
   return reply.code(status).send({ error });
 }
 
-/** The token of the session that a page sends. */
-export function sessionTokenOf({ headers }: FastifyRequest): string | undefined {
-  return /^Session ([\w-]{43})$/.exec(headers.authorization ?? '')?.[1];
-}
-
-/** Why a request does not come from the console's own page; undefined if it does. A browser sends both headers itself. */
-export function browserRefusal({ method, headers }: FastifyRequest): Refusal | undefined {
+/**
+ * Why a request does not come from the console's own page, which is at `own`; undefined if it does. A browser sends both
+ * headers itself.
+ */
+export function browserRefusal({ method, headers }: FastifyRequest, own: string): Refusal | undefined {
   const isRead = method === 'GET' || method === 'HEAD';
-  const { origin, host, 'sec-fetch-site': site } = headers;
+  const { origin, host = '', 'sec-fetch-site': site } = headers;
+  if (host !== own.replace(/^https?:\/\//, ''))
+    return refuse(403, 'this is not the host of http.console.url; let the proxy pass on Host');
   const isOwn = (site ?? (isRead ? 'same-origin' : '')) === 'same-origin';
-  const own = `http://${host}`;
   if (isOwn && (origin ?? (isRead ? own : '')) === own) return undefined;
   return refuse(403, NO_PAGES);
 }

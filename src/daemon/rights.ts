@@ -6,10 +6,12 @@ export type PersonsRole = (typeof PERSONS_ROLES)[number];
 
 /** A person with a session of the console. */
 export interface Person {
-  /** Of the session: the SHA-256 of its token. */
-  readonly sessionId: string;
   readonly principal: Principal;
   readonly roles: readonly PersonsRole[];
+  /** The identity provider where the person signed in; undefined if by the token file. */
+  readonly provider?: string;
+  /** The sign-in at the identity provider is too old for a change. */
+  readonly isStale?: boolean;
   /** Milliseconds since the epoch: when the session ends unless it is used. */
   readonly endsAt: number;
 }
@@ -59,9 +61,11 @@ export function rightOf(caller: Caller, action: Action): true | string {
         : `the token of ${caller.name} only reads; to change anything with it, set approve: on in its entry of http.tokens`;
     case 'person': {
       const roles: readonly PersonsRole[] = ROLES_OF[action];
-      return roles.some((role) => caller.person.roles.includes(role))
-        ? true
-        : `this needs the role ${roles.join(' or ')}, and you do not have it`;
+      if (!roles.some((role) => caller.person.roles.includes(role)))
+        return `this needs the role ${roles.join(' or ')}, and you do not have it`;
+      return action !== 'read' && caller.person.isStale === true
+        ? 'you signed in too long ago for a change; sign in again'
+        : true;
     }
   }
 }

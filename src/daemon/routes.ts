@@ -7,12 +7,15 @@ import { readBuild } from '../app/version.js';
 import type { Clock } from '../clock.js';
 import { addConsoleApi } from '../console/api/console-api.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
+import { addBackChannelLogout, addLogin } from '../console/session/login-api.js';
+import type { OidcClient } from '../console/session/oidc-client.js';
 import { addSession } from '../console/session/session-api.js';
 import { Sessions } from '../console/session/sessions.js';
 import { addShell } from '../console/shell.js';
 import type { DecisionFeed } from '../decisions/feed.js';
 import { composeSources } from '../identity/with-signals.js';
 import { PERSONS_REASON } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { parseKey } from '../model/key.js';
 import { type AdoptionDeps, commandOf } from '../operator/deps.js';
 import { endFreeze, startFreeze, toFreezeView } from '../operator/freezes.js';
@@ -45,11 +48,11 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly feed: (() => Promise<DecisionFeed>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
   readonly questions: TrailApiDeps['questions'];
+  /** Where persons of the console sign in, by the name of the provider. */
+  readonly logins: ReadonlyMap<string, OidcClient>;
   /** Whether this process takes events. */
   readonly isIntake: boolean;
 }
-
-const SESSION_LIMITS = { idleMs: 30 * 60_000, longestMs: 8 * 3_600_000 };
 
 /** Adds every route of the daemon. `local`: the token for commands on this machine. */
 export function addRoutes(
@@ -60,9 +63,17 @@ export function addRoutes(
   const { config, store, providers, live, leading, metrics, intake } = parts;
   const { clock, logger } = intake;
   const { host } = config.http.admin ?? config.http.listen;
-  const sessions = new Sessions(store.sessions, SESSION_LIMITS, clock);
+  const { console: settings } = config.http;
+  const { origin } = settings;
+  const sessions = new Sessions(store.sessions, settings, clock);
   const findSession = (sessionToken: string) => sessions.find(sessionToken);
-  const access = createApiAccess({ host, tokens: config.http.tokens, local, findSession });
+  const access = createApiAccess({
+    host,
+    tokens: config.http.tokens,
+    local,
+    findSession,
+    ...definedFields({ origin }),
+  });
   const canStore = () => store.inbox.check();
   const sides = providers.map(({ settings }) => settings.name);
   const inability = () => {
@@ -127,8 +138,16 @@ export function addRoutes(
     standby: async () => ((await store.fence.read())?.isAlive === true ? standby() : undefined),
   });
   const build = readBuild();
-  const instance = () => ({ name: config.owner, mode: live().deps.world.mapping.mode, ...build });
-  addSession(rest, { access, sessions, codes: new EntryCodes(clock), instance, logger });
+  const instance = () => {
+    const { mode } = live().deps.world.mapping;
+    return { name: settings.name ?? config.owner, mode, ...build };
+  };
+  const codes = new EntryCodes(clock);
+  const { logins: clients } = parts;
+  const { keyValues } = store;
+  addSession(rest, { access, sessions, codes, clients, instance, logger });
+  addLogin(rest, { clients, origin, roles: settings.roles, sessions, codes, keyValues, logger, clock });
+  addBackChannelLogout(main, { clients, store: store.sessions, logger });
   addConsoleApi(rest, { ...parts, ...change, streams, clock });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);

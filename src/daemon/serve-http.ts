@@ -2,6 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
 import { apiTokenPath, createApiToken, writeApiToken } from '../app/api-token.js';
 import type { Role } from '../app/run-daemon.js';
+import { createLogins } from '../console/session/oidc-client.js';
 import type { DecisionFeed } from '../decisions/feed.js';
 import { messageOf } from '../errors.js';
 import { isLoopback } from '../model/is-loopback.js';
@@ -29,12 +30,16 @@ interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'
 export async function serveHttp(
   listeners: Listeners,
   { config, only, secrets, store, providers, replica, metrics, openFeed, startQuestionThread }: ServedParts,
-  { logger }: Runtime,
+  runtime: Runtime,
 ): ReturnType<Listeners['listen']> {
+  const { logger } = runtime;
   const apiToken = createApiToken();
+  const logins = createLogins(config, runtime);
   const questions = createQuestions({ start: startQuestionThread, logger, metrics });
   // The server waits for its answers.
-  (listeners.admin ?? listeners.main).addHook('preClose', () => questions.close());
+  (listeners.admin ?? listeners.main).addHook('preClose', async () => {
+    await Promise.all([questions.close(), logins.close()]);
+  });
   addRoutes(
     listeners,
     {
@@ -50,6 +55,7 @@ export async function serveHttp(
       intake: replica.ports,
       isIntake: only.includes('intake'),
       questions,
+      logins: logins.clients,
     },
     { token: apiToken, path: apiTokenPath(config) },
   );

@@ -3,10 +3,12 @@ import { messageOf } from '../errors.js';
 import type { IdentityEvent } from '../identity/source.js';
 import { clientKey, type Key, providerKey } from '../model/key.js';
 import type { RevocationOrder } from '../model/order.js';
+import { sessionsOfPerson, sessionsOfProvider } from '../model/session-names.js';
 import type { Trigger } from '../model/trigger.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Inbox } from '../queue/inbox.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { SessionStore } from '../queue/session-store.js';
 import type { Channel, ChannelActivity } from './channel-activity.js';
 import { toRechecks } from './recheck.js';
 
@@ -19,6 +21,8 @@ export interface AcceptDeps {
   readonly inbox: Pick<Inbox, 'accept'>;
   readonly keyValues: Pick<KeyValueStore, 'remember'>;
   readonly activity: Pick<ChannelActivity, 'note'>;
+  /** Of the console, which an order ends. */
+  readonly sessions?: Pick<SessionStore, 'endNamed'>;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -34,7 +38,7 @@ export async function acceptEvents(
   channel: Channel,
   deps: AcceptDeps,
 ): Promise<readonly IdentityEvent[]> {
-  const { inbox, keyValues, activity, logger, metrics, clock } = deps;
+  const { inbox, keyValues, activity, sessions, logger, metrics, clock } = deps;
   const now = clock.now();
   // Events that concern no client are not remembered: most are logins.
   const relevant = [...new Map(events.map((each) => [each.id, each])).values()].filter(isRelevant);
@@ -52,6 +56,10 @@ export async function acceptEvents(
     scope: eventScope(provider),
     ttlMs: REMEMBER_MS,
   });
+  // A repeated event ends them again: the first time may have failed.
+  for (const { orders } of relevant)
+    for (const order of orders)
+      if (order.kind === 'session-revoked') await sessions?.endNamed(sessionsOf(order));
   const fresh = relevant.filter(({ id }) => accepted.has(id));
   const known = relevant.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
   const count = (result: string, times: number) => {
@@ -67,6 +75,11 @@ export async function acceptEvents(
   if (known.length > 0 && channel === 'webhook')
     await keyValues.remember(lateScope(provider), known, REMEMBER_LATE_MS);
   return fresh;
+}
+
+/** The name of the sessions of the console that the order ends: of its person, or of all at the provider. */
+function sessionsOf({ provider, subject }: RevocationOrder): string {
+  return subject === undefined ? sessionsOfProvider(provider) : sessionsOfPerson(provider, subject);
 }
 
 /** Whether anything follows from the event. */

@@ -22,6 +22,8 @@ export interface Principal {
 }
 
 const LOCAL = 'local';
+/** A person of an identity provider: `oidc:<provider>/<sub>`. */
+const SIGNED_IN = 'oidc:';
 
 /**
  * A person with the token file, or with the state itself. The name that a command reports is a note: whoever reads the file
@@ -39,19 +41,33 @@ export function principalText({ id, note }: Principal): string {
 /** The reverse of `principalText`. */
 export function parsePrincipalText(text: string): Principal {
   const note = /^local \((.*)\)$/s.exec(text)?.[1];
-  return note === undefined ? { id: text } : localPerson(note);
+  if (note !== undefined) return localPerson(note);
+  const [, id, names] = /^(oidc:.*) \(([^()]*)\)$/s.exec(text) ?? [];
+  return id === undefined || names === undefined ? { id: text } : { id, note: names };
 }
 
 /**
  * Whether two principals may be one person: all local ones are, and one name at two places counts as one person, such as
- * `token:ana` and a local Ana.
+ * `token:ana` and a local Ana. Nothing proves the name of a local one, so it may be each person who signed in.
  */
 export function isSamePerson(a: Principal, b: Principal): boolean {
-  return a.id === b.id || nameOf(a) === nameOf(b);
+  if (a.id === b.id) return true;
+  const isSignedIn = ({ id }: Principal) => id.startsWith(SIGNED_IN);
+  if ((a.id === LOCAL && isSignedIn(b)) || (b.id === LOCAL && isSignedIn(a))) return true;
+  const names = namesOf(a);
+  return namesOf(b).some((name) => names.includes(name));
 }
 
-function nameOf({ id, note }: Principal): string {
-  return (note ?? id.slice(id.indexOf(':') + 1)).trim().toLowerCase();
+/** Who signed in has the name that the identity provider gives, and in `note` others, with commas between them. */
+function namesOf({ id, note }: Principal): readonly string[] {
+  const own = id.slice(id.indexOf(':') + 1);
+  const all = id.startsWith(SIGNED_IN)
+    ? [own.slice(own.indexOf('/') + 1), ...(note ?? '').split(',')]
+    : [note ?? own];
+  return all
+    .flatMap((name) => [name, name.replace(/@.*/s, '')])
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
 }
 
 /** Who holds a token of `http.tokens`. */

@@ -4,6 +4,7 @@ import { isoText } from '../../clock.js';
 import {
   type ApiAccess,
   browserRefusal,
+  COOKIE,
   notHere,
   type Refusal,
   sendRefusal,
@@ -14,6 +15,7 @@ import { messageOf } from '../../errors.js';
 import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import type { EntryCodes } from './entry-codes.js';
+import type { OidcClient } from './oidc-client.js';
 import type { Sessions } from './sessions.js';
 
 export interface SessionApiDeps extends Pick<ChangeDeps, 'logger'> {
@@ -21,6 +23,8 @@ export interface SessionApiDeps extends Pick<ChangeDeps, 'logger'> {
   readonly sessions: Sessions;
   readonly codes: EntryCodes;
   readonly instance: () => InstanceView;
+  /** By the name of the provider. */
+  readonly clients: ReadonlyMap<string, Pick<OidcClient, 'logoutAddress'>>;
 }
 
 export interface InstanceView {
@@ -49,7 +53,7 @@ export function addSession(server: FastifyInstance, deps: SessionApiDeps): void 
   );
 
   server.post('/api/session', async (request, reply) => {
-    const refusal = notHere(request) ?? browserRefusal(request);
+    const refusal = notHere(request) ?? browserRefusal(request, `http://${request.headers.host}`);
     if (refusal !== undefined) return sendRefusal(reply, refusal);
     if (request.headers.authorization !== undefined)
       return reply.code(400).send({ error: 'sign in without a token: a session begins with a code alone' });
@@ -64,8 +68,9 @@ export function addSession(server: FastifyInstance, deps: SessionApiDeps): void 
         .send({ error: 'this code was used, or is older than a minute; run scopemesh console again' });
     return attempt(reply, async () => {
       const opened = await sessions.open(entrant);
-      const { person } = opened;
-      logger.info({ by: person.principal.id, note: person.principal.note }, 'a person signed in');
+      const person = await sessions.find(opened.token);
+      if (person === undefined) return reply.code(401).send({ error: 'the session ended at once' });
+      logger.info({ by: person.principal.id, note: person.principal.note }, 'a person opened the console');
       return reply.code(201).send({ token: opened.token, session: view({ kind: 'person', person }) });
     });
   });
@@ -79,8 +84,12 @@ export function addSession(server: FastifyInstance, deps: SessionApiDeps): void 
     const person = personIn(access.callerOf(request));
     if ('status' in person) return sendRefusal(reply, person);
     return attempt(reply, async () => {
-      await sessions.end(person.sessionId);
-      return reply.code(204).send();
+      const idToken = await sessions.end(access.sessionTokenOf(request) ?? '');
+      reply.header('set-cookie', `${COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0`);
+      const client = deps.clients.get(person.provider ?? '');
+      // The session here is over in any case.
+      const logout = idToken && (await client?.logoutAddress(idToken).catch(() => undefined));
+      return logout === undefined || logout === '' ? reply.code(204).send() : reply.send({ logout });
     });
   });
 }

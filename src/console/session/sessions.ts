@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { PERSONS_ROLES, type Person, type PersonsRole } from '../../daemon/rights.js';
@@ -12,12 +12,23 @@ export interface SessionLimits {
   /** Ends after this time without a request. */
   readonly idleMs: number;
   readonly longestMs: number;
+  /** A sign-in older than this only reads. */
+  readonly freshMs: number;
 }
 
 /** Who signs in. */
 export interface Entrant {
   readonly principal: Principal;
   readonly roles: readonly PersonsRole[];
+  /** How the identity provider proved it; undefined for the token file. */
+  readonly login?: {
+    readonly provider: string;
+    /** By which its session ends with others: at the provider, and all of the provider. */
+    readonly names: readonly string[];
+    /** Milliseconds since the epoch: when the person last proved who they are. */
+    readonly at: number;
+    readonly idToken: string;
+  };
 }
 
 const BODY = z.object({
@@ -25,6 +36,7 @@ const BODY = z.object({
   roles: z.array(z.enum(PERSONS_ROLES)),
   /** The last instant that it may be extended to. */
   longestAt: z.number(),
+  login: z.object({ provider: z.string(), at: z.number(), idToken: z.string() }).exactOptional(),
 });
 
 /** The stored end may be so much earlier than the use says, so that not every request writes. */
@@ -39,15 +51,16 @@ export class Sessions {
   ) {}
 
   /** A new token each time: nobody can choose the token of somebody else's session. */
-  async open({ principal, roles }: Entrant): Promise<{ readonly token: string; readonly person: Person }> {
+  async open({ principal, roles, login }: Entrant): Promise<{ readonly token: string }> {
     const sessionToken = randomBytes(32).toString('base64url');
     const now = this.clock.now();
     const longestAt = now + this.limits.longestMs;
     const endsAt = Math.min(now + this.limits.idleMs, longestAt);
-    const body = JSON.stringify({ principal, roles, longestAt });
-    const id = idOf(sessionToken);
-    await this.store.add({ id, names: [principal.id], body, endsAt });
-    return { token: sessionToken, person: { sessionId: id, principal, roles, endsAt } };
+    const sealed = login && { ...login, names: undefined, idToken: seal(login.idToken, sessionToken) };
+    const body = JSON.stringify({ principal, roles, longestAt, ...definedFields({ login: sealed }) });
+    const names = [principal.id, ...(login?.names ?? [])] as const;
+    await this.store.add({ id: idOf(sessionToken), names, body, endsAt });
+    return { token: sessionToken };
   }
 
   /** Undefined if it has ended, or never was. Each use extends it. */
@@ -61,15 +74,51 @@ export class Sessions {
     const isLater = endsAt >= stored.endsAt + EXTEND_MS;
     if (isLater) await this.store.extend(id, endsAt);
     const { id: principalId, note } = body.principal;
-    const principal = { id: principalId, ...definedFields({ note }) };
-    return { sessionId: id, principal, roles: body.roles, endsAt: isLater ? endsAt : stored.endsAt };
+    return {
+      principal: { id: principalId, ...definedFields({ note }) },
+      roles: body.roles,
+      endsAt: isLater ? endsAt : stored.endsAt,
+      ...(body.login === undefined
+        ? {}
+        : { provider: body.login.provider, isStale: now - body.login.at > this.limits.freshMs }),
+    };
   }
 
-  async end(sessionId: string): Promise<void> {
-    await this.store.end(sessionId);
+  /** Resolves with the ID token of the login, if there was one. */
+  async end(sessionToken: string): Promise<string | undefined> {
+    const stored = await this.store.get(idOf(sessionToken));
+    await this.store.end(idOf(sessionToken));
+    const body = stored && safeParse(BODY, jsonIn(stored.body)).data;
+    return body?.login && unseal(body.login.idToken, sessionToken);
   }
 }
 
 function idOf(sessionToken: string): string {
   return createHash('sha256').update(sessionToken).digest('base64url');
+}
+
+// The store does not know the token of a session, so it cannot read what is sealed with it. The key has one use, so a fixed
+// nonce is used with it only once.
+const NONCE = Buffer.alloc(12);
+const TAG_BYTES = 16;
+
+function keyOf(sessionToken: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', sessionToken, '', 'scopemesh ID token', 32));
+}
+
+function seal(text: string, sessionToken: string): string {
+  const cipher = createCipheriv('aes-256-gcm', keyOf(sessionToken), NONCE);
+  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  return Buffer.concat([cipher.getAuthTag(), sealed]).toString('base64url');
+}
+
+function unseal(text: string, sessionToken: string): string | undefined {
+  const bytes = Buffer.from(text, 'base64url');
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', keyOf(sessionToken), NONCE);
+    decipher.setAuthTag(bytes.subarray(0, TAG_BYTES));
+    return Buffer.concat([decipher.update(bytes.subarray(TAG_BYTES)), decipher.final()]).toString('utf8');
+  } catch {
+    return undefined;
+  }
 }

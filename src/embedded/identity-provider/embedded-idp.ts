@@ -7,8 +7,8 @@ import { closeServer, listen } from '../listen.js';
 import { type ClientStore, createClientStore, type EmbeddedClient } from './client-store.js';
 import { createEventSender } from './event-sender.js';
 import { createManagementApi, isManagementPath } from './management-api.js';
-import { createSigningKey, createTokenServer } from './oidc-provider.js';
-import { createPersonStore } from './person-store.js';
+import { createSigningKey, createTokenServer, type LoginClient } from './oidc-provider.js';
+import { createPersonStore, type EmbeddedPerson } from './person-store.js';
 import { createPersonTokens, type SignPersonToken } from './person-token.js';
 
 const HOST = '127.0.0.1';
@@ -19,6 +19,9 @@ interface EmbeddedIdpOptions {
   /** On 127.0.0.1; a free one if absent. */
   readonly port?: number;
   readonly clients: readonly EmbeddedClient[];
+  readonly people?: readonly EmbeddedPerson[];
+  /** Where people sign in. */
+  readonly loginClient?: LoginClient;
   /** The webhook to which changes are reported, signed with `whsec_<base64>`. */
   readonly webhook?: { readonly url: string; readonly secret: Secret };
   /** If set, reading the directory needs it too. Otherwise a random one, which only writes need. */
@@ -41,7 +44,8 @@ export interface EmbeddedIdp {
 }
 
 /**
- * A real OIDC server for demos, tests and small installations. It issues tokens by client_credentials. Clients and people are
+ * A real OIDC server for demos, tests and small installations. It issues tokens by client_credentials, and at `loginClient`
+ * by authorization code to people who choose who they are. Clients and people are
  * changed over HTTP and kept in memory. Each change is in force when its request is answered, and is reported to the webhook.
  * Throws ERR_CONFIG if it cannot listen.
  */
@@ -53,6 +57,7 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
     sender?.send(type, { clientId });
   });
   const people = createPersonStore((subject) => sender?.send('person.updated', { subject }));
+  for (const person of options.people ?? []) people.put(person);
   let signPersonToken: SignPersonToken = () => Promise.reject(new Error('the server is still starting'));
   const management = createManagementApi({
     store,
@@ -80,7 +85,16 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   try {
     const signingKey = await createSigningKey();
     signPersonToken = createPersonTokens({ issuer, audience: AUDIENCE, signingKey, clock });
-    tokens = await createTokenServer({ issuer, audience: AUDIENCE, store, signingKey });
+    const { loginClient } = options;
+    tokens = await createTokenServer({
+      issuer,
+      audience: AUDIENCE,
+      store,
+      signingKey,
+      people,
+      loginClient,
+      clock,
+    });
   } catch (error) {
     await closeServer(server);
     throw error;

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import type { Adapter, AdapterPayload, Configuration, Provider } from 'oidc-provider';
+import type { Clock } from '../../clock.js';
+import type { Secret } from '../../model/secret.js';
 import type { ClientStore, StoredClient } from './client-store.js';
+import { createLoginPage, isLoginPage, loginPageOf } from './login-page.js';
+import { createMemoryAdapter } from './memory-adapter.js';
+import type { PersonStore } from './person-store.js';
 
 interface TokenServerOptions {
   readonly issuer: string;
@@ -10,6 +15,20 @@ interface TokenServerOptions {
   readonly audience: string;
   readonly store: ClientStore;
   readonly signingKey: SigningKey;
+  readonly people: PersonStore;
+  /** A client at which people sign in. It is in no directory. */
+  readonly loginClient: LoginClient | undefined;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+export interface LoginClient {
+  readonly clientId: string;
+  readonly secret: Secret;
+  readonly redirectUri: string;
+  /** Where a browser goes after it signed out here. */
+  readonly afterLogout: string;
+  /** Where this server reports that a session ended. */
+  readonly backChannelLogout?: string;
 }
 
 /** An ES256 key; `kid` as in the key set. */
@@ -23,37 +42,83 @@ export async function createSigningKey(): Promise<SigningKey> {
   return { privateKey, kid: await calculateJwkThumbprint(await exportJWK(publicKey)) };
 }
 
+const LOGIN_SCOPES = ['openid', 'profile', 'groups'];
+
+const CALL_MS = 5_000;
+/** In seconds. */
+const LOGIN_TTL = {
+  AccessToken: 300,
+  AuthorizationCode: 60,
+  Grant: 86_400,
+  IdToken: 3_600,
+  Interaction: 600,
+  Session: 86_400,
+};
+
 /** The only API whose scopes the clients have. A token request may name it as `resource`, but need not. */
 const API_RESOURCE = 'urn:scopemesh:api';
 
 /**
  * An OAuth token server on `oidc-provider`: discovery, JWKS and the client_credentials grant with JWT access tokens. Clients
- * are looked up in the store for each request, so that a change applies to the next one.
+ * are looked up in the store for each request, so that a change applies to the next one. At `loginClient` people sign in by
+ * authorization code.
  */
 export async function createTokenServer(options: TokenServerOptions): Promise<RequestListener> {
-  const { store, audience, signingKey } = options;
+  const { store, audience, signingKey, people, loginClient, clock } = options;
   const { Provider, errors } = await loadOidcProvider();
   const { privateKey, kid } = signingKey;
   const configuration: Configuration = {
-    adapter: (model) => (model === 'Client' ? clientAdapter(store) : nothingStored),
+    adapter: (model) => (model === 'Client' ? clientAdapter(store, loginClient) : createMemoryAdapter(clock)),
     jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, alg: 'ES256', use: 'sig' }] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
-    scopes: [],
-    responseTypes: [],
+    scopes: LOGIN_SCOPES,
+    claims: { openid: ['sub'], profile: ['preferred_username'], groups: ['groups'] },
+    // Without an access token for the userinfo a client needs the claims in its ID token.
+    conformIdTokenClaims: false,
+    responseTypes: loginClient === undefined ? [] : ['code'],
+    pkce: { required: () => true },
+    // Only to addresses of `loginClient`. The package's own dispatcher, in its options, refuses every one on this machine.
+    fetch: (address, { method = 'GET', headers = {}, body = null } = {}) =>
+      fetch(address, { method, headers, body, redirect: 'manual', signal: AbortSignal.timeout(CALL_MS) }),
+    interactions: { url: (_ctx, { uid }) => loginPageOf(uid) },
+    async findAccount(_ctx, subject) {
+      const person = people.get(subject);
+      if (person?.enabled !== true) return undefined;
+      const claims = { sub: subject, preferred_username: subject, groups: [...person.groups] };
+      return { accountId: subject, claims: async () => claims };
+    },
+    // Nobody is asked for consent: the client is this installation's own.
+    async loadExistingGrant({ oidc }) {
+      const [clientId, accountId] = [oidc.client?.clientId, oidc.session?.accountId];
+      if (clientId === undefined || accountId === undefined) return undefined;
+      const grant = new oidc.provider.Grant({ clientId, accountId });
+      grant.addOIDCScope(LOGIN_SCOPES.join(' '));
+      await grant.save();
+      return grant;
+    },
     // Used only with a resource server, which has the client's own lifetime.
-    ttl: { ClientCredentials: (_ctx, accessToken) => accessToken.resourceServer?.accessTokenTTL ?? 300 },
+    ttl: {
+      ClientCredentials: (_ctx, accessToken) => accessToken.resourceServer?.accessTokenTTL ?? 300,
+      ...LOGIN_TTL,
+    },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
-      userinfo: { enabled: false },
-      rpInitiatedLogout: { enabled: false },
+      userinfo: { enabled: loginClient !== undefined },
+      rpInitiatedLogout: {
+        enabled: loginClient !== undefined,
+        async logoutSource(ctx, form) {
+          ctx.body = `<!doctype html><title>Sign out</title><h1>Sign out?</h1>${form}<button form="op.logoutForm" name="logout" value="yes">Sign out</button>\n`;
+        },
+      },
+      backchannelLogout: { enabled: loginClient !== undefined },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => API_RESOURCE,
+        defaultResource: (_ctx, client) => (client?.clientId === loginClient?.clientId ? [] : API_RESOURCE),
         getResourceServerInfo(ctx, resource, client) {
           const stored = store.get(client.clientId);
           if (resource !== API_RESOURCE || stored === undefined) throw new errors.InvalidTarget();
@@ -75,20 +140,39 @@ export async function createTokenServer(options: TokenServerOptions): Promise<Re
       },
     },
   };
-  return new Provider(options.issuer, configuration).callback();
+  const provider = new Provider(options.issuer, configuration);
+  const [tokens, loginPage] = [provider.callback(), createLoginPage(provider, people)];
+  return (request, response) =>
+    isLoginPage(request.url ?? '/') ? loginPage(request, response) : void tokens(request, response);
 }
 
-function clientAdapter(store: ClientStore): Adapter {
+function clientAdapter(store: ClientStore, loginClient: LoginClient | undefined): Adapter {
   return {
     ...nothingStored,
     async find(clientId) {
+      if (clientId === loginClient?.clientId) return toLoginMetadata(loginClient);
       const client = store.get(clientId);
       return client?.enabled ? toMetadata(client) : undefined;
     },
   };
 }
 
-/** RFC 7591 metadata. Other grant types are only in the directory, because this server has no login page. */
+function toLoginMetadata(client: LoginClient): AdapterPayload {
+  return {
+    client_id: client.clientId,
+    client_secret: client.secret.reveal(),
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [client.redirectUri],
+    post_logout_redirect_uris: [client.afterLogout],
+    token_endpoint_auth_method: 'client_secret_post',
+    ...(client.backChannelLogout === undefined
+      ? {}
+      : { backchannel_logout_uri: client.backChannelLogout, backchannel_logout_session_required: true }),
+  };
+}
+
+/** RFC 7591 metadata. Other grant types are only in the directory: people sign in at `loginClient` alone. */
 function toMetadata(client: StoredClient): AdapterPayload {
   return {
     client_id: client.clientId,
@@ -99,7 +183,7 @@ function toMetadata(client: StoredClient): AdapterPayload {
   };
 }
 
-/** JWT access tokens are not stored, and client_credentials has no session, code or refresh token. */
+/** Of clients only the lookup is needed. */
 const nothingStored: Adapter = {
   upsert: async () => undefined,
   find: async () => undefined,

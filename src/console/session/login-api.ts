@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { base64url, EncryptJWT, jwtDecrypt } from 'jose';
+import { z } from 'zod';
+import type { ConsoleRoles } from '../../../config/console-settings.js';
+import type { Clock } from '../../clock.js';
+import { COOKIE, notHere, type Refusal, sendRefusal } from '../../daemon/api-access.js';
+import { fieldOf } from '../../model/field-of.js';
+import { isLoopbackHost } from '../../model/is-loopback.js';
+import { sessionsOfLogin, sessionsOfPerson } from '../../model/session-names.js';
+import type { Logger } from '../../observe.js';
+import type { KeyValueStore } from '../../queue/key-value-store.js';
+import type { SessionStore } from '../../queue/session-store.js';
+import { safeParse } from '../../safe-parse.js';
+import type { EntryCodes } from './entry-codes.js';
+import { loginFault, type OidcClient } from './oidc-client.js';
+import { personOfClaims } from './person-of-claims.js';
+import type { Sessions } from './sessions.js';
+
+export interface LoginApiDeps {
+  /** By the name of the provider. */
+  readonly clients: ReadonlyMap<string, OidcClient>;
+  /** Of `http.console.url`; undefined without it, and then there are no clients. */
+  readonly origin: string | undefined;
+  readonly roles: ConsoleRoles;
+  readonly sessions: Sessions;
+  readonly codes: EntryCodes;
+  readonly keyValues: Pick<KeyValueStore, 'get' | 'replace'>;
+  readonly logger: Logger;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+const LOGIN_MS = 10 * 60_000;
+const MOST_CALLBACKS = 8;
+const KEY_NAME = 'console/login-key';
+const ATTEMPT = z.object({
+  provider: z.string(),
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  to: z.string(),
+});
+/** On this site alone: no second slash makes another host of it. */
+const PATH = /^\/(?![/\\])[\x21-\x7e]{0,1000}$/;
+
+/** `GET /login…`: sends the browser to the identity provider, and takes it back. Nothing is stored before the person is known. */
+export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
+  const { clients, roles, sessions, codes, logger, clock } = deps;
+  const { origin = '' } = deps;
+  const isSecure = origin.startsWith('https:');
+  const cookie = isSecure ? '__Host-scopemesh-login' : 'scopemesh-login';
+  const flags = `Path=/; HttpOnly; ${isSecure ? 'Secure; ' : ''}`;
+  const forget = `${cookie}=; ${flags}SameSite=Lax; Max-Age=0`;
+  let callbacks = 0;
+
+  server.get('/login', async (_request, reply) => reply.send({ logins: [...clients.keys()] }));
+
+  server.get<{ Params: { provider: string } }>('/login/:provider', async (request, reply) => {
+    const client = clients.get(request.params.provider);
+    if (client === undefined) return reply.code(404).send({ error: NO_LOGIN });
+    const refusal = hostRefusal(request, origin);
+    if (refusal === 'elsewhere') return reply.redirect(`${origin}${request.url}`);
+    if (refusal !== undefined) return sendRefusal(reply, refusal);
+    const to = safeParse(z.string().regex(PATH), fieldOf(request.query, 'to')).data ?? '/';
+    try {
+      const { address, attempt } = await client.begin(fieldOf(request.query, 'again') === '1');
+      const sealed = await new EncryptJWT({ ...attempt, provider: client.provider, to })
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+        .setExpirationTime(new Date(clock.now() + LOGIN_MS))
+        .encrypt(await loginKey(deps));
+      return reply
+        .header('set-cookie', `${cookie}=${sealed}; ${flags}SameSite=Lax; Max-Age=${LOGIN_MS / 1000}`)
+        .header('cache-control', 'no-store')
+        .redirect(address.href);
+    } catch (error) {
+      return reply.code(503).send({ error: `no login at ${client.provider}: ${loginFault(error)}` });
+    }
+  });
+
+  server.get<{ Params: { provider: string } }>('/login/:provider/callback', async (request, reply) => {
+    const client = clients.get(request.params.provider);
+    if (client === undefined) return reply.code(404).send({ error: NO_LOGIN });
+    const refusal = hostRefusal(request, origin);
+    if (refusal === 'elsewhere') return reply.code(403).send({ error: ANOTHER_HOST });
+    if (refusal !== undefined) return sendRefusal(reply, refusal);
+    reply.header('cache-control', 'no-store').header('set-cookie', forget);
+    const attempt = await attemptIn(request, cookie, deps);
+    // What does not fit costs no request to the identity provider.
+    if (attempt?.provider !== client.provider || attempt.state !== fieldOf(request.query, 'state'))
+      return reply
+        .code(400)
+        .send({ error: 'this login was not begun in this browser, or is too old; begin it again' });
+    if (callbacks >= MOST_CALLBACKS)
+      return reply.code(503).header('retry-after', '1').send({ error: 'too many logins at once; try again' });
+    callbacks++;
+    try {
+      const signedIn = await client.finish(request.url.replace(/^[^?]*\??/, ''), attempt);
+      const entrant = personOfClaims(client.provider, signedIn, roles, clock.now());
+      if (entrant === undefined)
+        return reply.code(403).send({ error: 'the identity provider names no person' });
+      logger.info(
+        { by: entrant.principal.id, note: entrant.principal.note, roles: entrant.roles },
+        'a person signed in',
+      );
+      if (!isSecure)
+        return reply.redirect(`${origin}${attempt.to.replace(/#.*/, '')}#code=${codes.make(entrant)}`);
+      const { token: sessionToken } = await sessions.open(entrant);
+      return reply
+        .header('set-cookie', [forget, `${COOKIE}=${sessionToken}; ${flags}SameSite=Strict`])
+        .redirect(`${origin}${attempt.to}`);
+    } catch (error) {
+      const why = loginFault(error);
+      logger.warn({ provider: client.provider, error: why }, 'a login failed');
+      return reply.code(401).send({ error: `the login failed: ${why}` });
+    } finally {
+      callbacks--;
+    }
+  });
+}
+
+/** `POST /events/:provider/logout`: OpenID Connect Back-Channel Logout 1.0. On the listener that the identity provider reaches. */
+export function addBackChannelLogout(
+  server: FastifyInstance,
+  { clients, store, logger }: Pick<LoginApiDeps, 'clients' | 'logger'> & { readonly store: SessionStore },
+): void {
+  server.post<{ Params: { provider: string } }>('/events/:provider/logout', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    const client = clients.get(request.params.provider);
+    if (client === undefined) return reply.code(404).send({ error: NO_LOGIN });
+    const form = Buffer.isBuffer(request.body) ? request.body.toString('utf8') : '';
+    const refuse = (error: string) =>
+      reply.code(400).send({ error: 'invalid_request', error_description: error });
+    let ended: { readonly sub?: string; readonly sid?: string };
+    try {
+      ended = await client.verifyLogout(new URLSearchParams(form).get('logout_token') ?? '');
+    } catch (error) {
+      return refuse(loginFault(error));
+    }
+    const { sub, sid } = ended;
+    // With a sub all sessions of the person: some providers name one sid for several logins.
+    const name =
+      sub === undefined
+        ? sessionsOfLogin(client.provider, sid ?? '')
+        : sessionsOfPerson(client.provider, sub);
+    try {
+      await store.endNamed(name);
+    } catch {
+      return reply
+        .code(503)
+        .header('retry-after', '2')
+        .send({ error: 'the session could not be ended; send it again' });
+    }
+    logger.info({ name }, 'the identity provider ended the sessions of a person');
+    return reply.send();
+  });
+}
+
+const NO_LOGIN = 'http.console.login has no provider of this name';
+const ANOTHER_HOST = 'this is not the host of http.console.url';
+
+/** Why a request is not for the console; `elsewhere`: it is for another name of this machine. */
+function hostRefusal(request: FastifyRequest, origin: string): Refusal | 'elsewhere' | undefined {
+  const isHost = request.host === origin.replace(/^https?:\/\//, '');
+  if (origin.startsWith('https:'))
+    return isHost
+      ? undefined
+      : { status: 403, error: 'this is not the host of http.console.url; let the proxy pass on Host' };
+  const refusal = notHere(request);
+  if (refusal !== undefined || isHost) return refusal;
+  return isLoopbackHost(request.host) ? 'elsewhere' : { status: 403, error: ANOTHER_HOST };
+}
+
+async function attemptIn(
+  { headers }: FastifyRequest,
+  cookie: string,
+  deps: LoginApiDeps,
+): Promise<z.infer<typeof ATTEMPT> | undefined> {
+  const sealed = (headers.cookie ?? '').split('; ').find((each) => each.startsWith(`${cookie}=`));
+  if (sealed === undefined) return undefined;
+  try {
+    const { payload } = await jwtDecrypt(sealed.slice(cookie.length + 1), await loginKey(deps), {
+      currentDate: new Date(deps.clock.now()),
+      keyManagementAlgorithms: ['dir'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+      requiredClaims: ['exp'],
+    });
+    return safeParse(ATTEMPT, payload).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One key for all replicas, so that one of them takes back who left from another. */
+async function loginKey({ keyValues }: Pick<LoginApiDeps, 'keyValues'>): Promise<Uint8Array> {
+  const kept = await keyValues.get(KEY_NAME);
+  if (kept !== undefined) return base64url.decode(kept);
+  await keyValues.replace(KEY_NAME, undefined, randomBytes(32).toString('base64url'));
+  return loginKey({ keyValues });
+}
