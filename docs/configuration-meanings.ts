@@ -183,7 +183,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'A client for the console alone, with the redirect URI `<url>/login/<provider>/callback`. See [sign in at an identity provider](../how-to/sign-in-to-the-console.md).',
   'http.console.login[].clientSecret': 'The secret of that client.',
   'http.console.login[].scopes': 'The scopes to ask for; `openid` must be one of them.',
-  'http.console.roles.claim': 'The claim of the ID token, or of the userinfo, whose values give the [roles](http.md#roles).',
+  'http.console.roles.claim':
+    'The claim of the ID token, or of the userinfo, whose values give the [roles](http.md#roles).',
   'http.console.roles.viewer': 'Values that give the role `viewer`. `"*"` is everybody who signs in.',
   'http.console.roles.approver': 'Values that give the role `approver`.',
   'http.console.roles.operator': 'Values that give the role `operator`.',

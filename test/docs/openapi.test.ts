@@ -35,8 +35,9 @@ it('openapi.yaml has every route of the daemon, and no other', async () => {
     config: {
       consul: {},
       decisions: { kind: 'embedded', webhooks: [] },
-      http: { listen: { host: '127.0.0.1', port: 0 }, tokens: [] },
+      http: { listen: { host: '127.0.0.1', port: 0 }, tokens: [], console: { roles: {} } },
     },
+    logins: new Map(),
     store: {},
     providers: [],
     leading: () => ({ isLeader: true }),
