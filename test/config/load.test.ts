@@ -154,7 +154,17 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], signingKeyFile: ke
 
     expect(config.resyncMs).toBe(5_400_000);
     expect(config.actors.limits.agent).toEqual({ never: [], maxTokenTtlSeconds: 900 });
-    expect(config.http).toEqual({ listen: { host: '::1', port: 0 }, tokens: [] });
+    expect(config.http).toEqual({
+      listen: { host: '::1', port: 0 },
+      tokens: [],
+      console: {
+        login: [],
+        roles: { claim: 'groups', viewer: [], approver: [], operator: [] },
+        idleMs: 30 * 60_000,
+        longestMs: 8 * 3_600_000,
+        freshMs: 15 * 60_000,
+      },
+    });
   });
 
   it('listens on the IPv4 address alone where it says localhost', async () => {

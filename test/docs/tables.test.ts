@@ -109,6 +109,7 @@ describe('the lists of the manual', () => {
       'decisions.webhooks[].secrets',
       'decisions.sasl.password',
       'http.tokens[].token',
+      'http.console.login[].clientSecret',
     ]);
   });
 });
