@@ -102,7 +102,8 @@ function personOf(caller: Caller): { readonly id: string; readonly name: string 
       return { id: `token:${caller.name}`, name: caller.name };
     case 'person': {
       const { id, note } = caller.person.principal;
-      return { id, name: note ?? id };
+      // Of several names the first is the one of the account.
+      return { id, name: note?.split(', ')[0] ?? id };
     }
   }
 }
