@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpToken } from '../../config/config.js';
-import { messageOf } from '../errors.js';
 import { isLoopback, isLoopbackHost } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
 import { type Action, type Caller, type Person, rightOf } from './rights.js';
@@ -31,8 +30,8 @@ export interface CallerWatch {
   close(): void;
 }
 
-/** The person of a session; undefined if it is over. */
-export type FindSession = (sessionToken: string) => Promise<Person | undefined>;
+/** The person of a session; undefined if it is over. Each use extends it. */
+export type FindSession = (sessionToken: string, isUse: boolean) => Promise<Person | undefined>;
 
 export interface ApiAccessSettings {
   /** Where the listener listens. */
@@ -49,6 +48,7 @@ export interface ApiAccessSettings {
 
 interface SentSession {
   readonly token: string;
+  readonly isCookie: boolean;
   /** Why it does not come from the console's page. */
   refusal(): Refusal | undefined;
 }
@@ -74,8 +74,9 @@ const PASSED_ON =
 /**
  * - A token of `http.tokens` is good on every listener, also through a proxy that adds TLS.
  * - The token of the state directory is good only from this machine itself.
- * - Without a token, the status and the metrics are served on a loopback listener to this machine itself. The name that
- *   the request gives must be a loopback name: a page whose name was rebound to 127.0.0.1 has another one.
+ * - Without a token, the status and the metrics are served on a loopback listener to this machine itself, unless a proxy
+ *   shows the console to others. The name that the request gives must be a loopback name: a page whose name was rebound to
+ *   127.0.0.1 has another one.
  */
 export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
   const { host, tokens, local, findSession = async () => undefined, origin } = settings;
@@ -99,6 +100,7 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
     if (inCookie !== undefined && cookieOrigin !== undefined)
       return {
         token: inCookie,
+        isCookie: true,
         refusal: () =>
           authorization === ''
             ? browserRefusal(request, cookieOrigin)
@@ -108,6 +110,7 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
     if (inHeader === undefined) return undefined;
     return {
       token: inHeader,
+      isCookie: false,
       refusal: () => notHere(request) ?? browserRefusal(request, `http://${request.headers.host}`),
     };
   };
@@ -117,9 +120,11 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
     const session = sessionIn(request);
     if (session !== undefined) {
       const person = sessions.get(request);
-      return (
-        session.refusal() ?? (person === undefined ? refuse(401, SESSION_OVER) : { kind: 'person', person })
-      );
+      const refusal = session.refusal();
+      if (refusal !== undefined) return refusal;
+      // The token file is good on this machine alone, and so is a session that began with it.
+      const isMissing = person === undefined || (session.isCookie && person.provider === undefined);
+      return isMissing ? refuse(401, SESSION_OVER) : { kind: 'person', person };
     }
     if (authorization === undefined) return undefined;
     const [, sent] = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization) ?? [];
@@ -136,28 +141,33 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
   /** Of open streams. */
   const watched = new Map<AbortController, FastifyRequest>();
   let looking: NodeJS.Timeout | undefined;
+  let isLooking = false;
   const look = async () => {
+    if (isLooking) return;
+    isLooking = true;
     for (const [end, request] of watched) {
       const sent = sessionIn(request);
       const isOver =
         sent === undefined
           ? 'status' in (identify(request) ?? {})
           : // In doubt it is over: the reader connects again and is told why.
-            (await findSession(sent.token).catch(() => undefined)) === undefined;
+            (await findSession(sent.token, false).catch(() => undefined)) === undefined;
       if (isOver) end.abort();
     }
+    isLooking = false;
   };
 
   return {
     async readSession(request, reply) {
       const sent = sessionIn(request);
-      if (sent === undefined) return undefined;
+      // What is refused in any case costs no read, and is no use of a session.
+      if (sent === undefined || sent.refusal() !== undefined) return undefined;
       try {
-        const person = await findSession(sent.token);
+        const person = await findSession(sent.token, true);
         if (person !== undefined) sessions.set(request, person);
         return undefined;
-      } catch (error) {
-        return reply.code(503).send({ error: `the sessions cannot be read: ${messageOf(error)}` });
+      } catch {
+        return reply.code(503).send({ error: 'the sessions cannot be read; run scopemesh doctor' });
       }
     },
     sessionTokenOf: (request) => sessionIn(request)?.token,
@@ -190,7 +200,8 @@ export function createApiAccess(settings: ApiAccessSettings): ApiAccess {
     readRefusal(request) {
       const caller = identify(request);
       if (caller !== undefined) return 'status' in caller ? caller : refusalOf(caller, 'read');
-      if (isListenerLocal) return notHere(request);
+      // Behind the proxy of the console each request comes from this machine.
+      if (isListenerLocal && cookieOrigin === undefined) return notHere(request);
       return refuse(
         401,
         tokens.length === 0

@@ -28,7 +28,13 @@ import type { Fence } from '../queue/fence.js';
 import { createParkedKeys } from '../queue/parked-keys.js';
 import { inabilityOf } from '../state/failed-reads.js';
 import { addApi } from './api.js';
-import { type ApiAccess, type ApiAccessSettings, createApiAccess, onlyCallers } from './api-access.js';
+import {
+  type ApiAccess,
+  type ApiAccessSettings,
+  createApiAccess,
+  type FindSession,
+  onlyCallers,
+} from './api-access.js';
 import { addChange, ChangeBody, type ChangeDeps, sendEnd } from './api-change.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
@@ -66,7 +72,7 @@ export function addRoutes(
   const { console: settings } = config.http;
   const { origin } = settings;
   const sessions = new Sessions(store.sessions, settings, clock);
-  const findSession = (sessionToken: string) => sessions.find(sessionToken);
+  const findSession: FindSession = (sessionToken, isUse) => sessions.find(sessionToken, isUse);
   const access = createApiAccess({
     host,
     tokens: config.http.tokens,
@@ -83,6 +89,10 @@ export function addRoutes(
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore, inability });
   const rest = admin ?? main;
   rest.addHook('onRequest', access.readSession);
+  rest.addHook('onSend', async (request, reply) => {
+    if (request.url.startsWith('/api/'))
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  });
   addStatus(rest, {
     access,
     metrics,

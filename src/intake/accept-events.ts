@@ -59,7 +59,7 @@ export async function acceptEvents(
   // A repeated event ends them again: the first time may have failed.
   for (const { orders } of relevant)
     for (const order of orders)
-      if (order.kind === 'session-revoked') await sessions?.endNamed(sessionsOf(order));
+      if (order.kind === 'session-revoked' && !isOfClient(order)) await sessions?.endNamed(sessionsOf(order));
   const fresh = relevant.filter(({ id }) => accepted.has(id));
   const known = relevant.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
   const count = (result: string, times: number) => {
@@ -75,6 +75,11 @@ export async function acceptEvents(
   if (known.length > 0 && channel === 'webhook')
     await keyValues.remember(lateScope(provider), known, REMEMBER_LATE_MS);
   return fresh;
+}
+
+/** Whether the order is about the sessions of a client alone, and so of no person. */
+function isOfClient({ subject, clientId, internalId }: RevocationOrder): boolean {
+  return subject === undefined && (clientId ?? internalId) !== undefined;
 }
 
 /** The name of the sessions of the console that the order ends: of its person, or of all at the provider. */

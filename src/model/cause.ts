@@ -54,6 +54,10 @@ export function isSamePerson(a: Principal, b: Principal): boolean {
   if (a.id === b.id) return true;
   const isSignedIn = ({ id }: Principal) => id.startsWith(SIGNED_IN);
   if ((a.id === LOCAL && isSignedIn(b)) || (b.id === LOCAL && isSignedIn(a))) return true;
+  // Who signed in without a name may have any.
+  const isNameless = (one: Principal) => isSignedIn(one) && one.note === undefined;
+  const isToken = ({ id }: Principal) => id.startsWith('token:');
+  if ((isNameless(a) && isToken(b)) || (isNameless(b) && isToken(a))) return true;
   const names = namesOf(a);
   return namesOf(b).some((name) => names.includes(name));
 }

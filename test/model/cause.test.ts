@@ -25,6 +25,8 @@ it('one person who signed in is not two with a token, a command or another accou
   expect(isSamePerson({ id: 'oidc:other/9', note: 'ana' }, ana)).toBe(true);
   // Nothing proves the name that a command reports.
   expect(isSamePerson(localPerson('bob'), ana)).toBe(true);
+  // Without a name in the ID token, the token may be anybody's.
+  expect(isSamePerson({ id: 'oidc:main/7f3' }, { id: 'token:bob' })).toBe(true);
   expect(isSamePerson(ana, { id: 'token:bob' })).toBe(false);
   expect(isSamePerson(ana, { id: 'oidc:main/8', note: 'bob, bob@example.com' })).toBe(false);
 });

@@ -130,8 +130,8 @@ export class OidcClient {
 
   /** Whose sessions a logout token ends. Throws if the identity provider did not sign it for this client. */
   async verifyLogout(logoutToken: string): Promise<{ readonly sub?: string; readonly sid?: string }> {
-    const { issuer, clientId, clock } = this.#options;
-    const { jwks_uri } = (await this.#configuration()).serverMetadata();
+    const { clientId, clock } = this.#options;
+    const { issuer, jwks_uri } = (await this.#configuration()).serverMetadata();
     if (jwks_uri === undefined) throw new Error('the identity provider has no keys');
     this.#keys ??= createRemoteJWKSet(new URL(jwks_uri), { [ofKeys]: this.#fetch });
     const { payload } = await jwtVerify(logoutToken, this.#keys, {

@@ -14,6 +14,9 @@ export interface SessionLimits {
   readonly longestMs: number;
   /** A sign-in older than this only reads. */
   readonly freshMs: number;
+  /** Who may do what, and where people sign in: a session that began under other settings is over. */
+  readonly roles: unknown;
+  readonly login: readonly { readonly provider: string; readonly clientId: string }[];
 }
 
 /** Who signs in. */
@@ -36,7 +39,9 @@ const BODY = z.object({
   roles: z.array(z.enum(PERSONS_ROLES)),
   /** The last instant that it may be extended to. */
   longestAt: z.number(),
-  login: z.object({ provider: z.string(), at: z.number(), idToken: z.string() }).exactOptional(),
+  login: z
+    .object({ provider: z.string(), at: z.number(), idToken: z.string(), settings: z.string() })
+    .exactOptional(),
 });
 
 /** The stored end may be so much earlier than the use says, so that not every request writes. */
@@ -56,22 +61,28 @@ export class Sessions {
     const now = this.clock.now();
     const longestAt = now + this.limits.longestMs;
     const endsAt = Math.min(now + this.limits.idleMs, longestAt);
-    const sealed = login && { ...login, names: undefined, idToken: seal(login.idToken, sessionToken) };
+    const sealed = login && {
+      ...login,
+      names: undefined,
+      idToken: seal(login.idToken, sessionToken),
+      settings: this.#settings(),
+    };
     const body = JSON.stringify({ principal, roles, longestAt, ...definedFields({ login: sealed }) });
     const names = [principal.id, ...(login?.names ?? [])] as const;
     await this.store.add({ id: idOf(sessionToken), names, body, endsAt });
     return { token: sessionToken };
   }
 
-  /** Undefined if it has ended, or never was. Each use extends it. */
-  async find(sessionToken: string): Promise<Person | undefined> {
+  /** Undefined if it has ended, or never was. `isUse`: a request extends it, an open stream alone does not. */
+  async find(sessionToken: string, isUse = true): Promise<Person | undefined> {
     const id = idOf(sessionToken);
     const stored = await this.store.get(id);
     const now = this.clock.now();
     const body = stored && safeParse(BODY, jsonIn(stored.body)).data;
     if (stored === undefined || body === undefined || stored.endsAt <= now) return undefined;
+    if (body.login !== undefined && body.login.settings !== this.#settings()) return undefined;
     const endsAt = Math.min(now + this.limits.idleMs, body.longestAt);
-    const isLater = endsAt >= stored.endsAt + EXTEND_MS;
+    const isLater = isUse && endsAt >= stored.endsAt + EXTEND_MS;
     if (isLater) await this.store.extend(id, endsAt);
     const { id: principalId, note } = body.principal;
     return {
@@ -82,6 +93,11 @@ export class Sessions {
         ? {}
         : { provider: body.login.provider, isStale: now - body.login.at > this.limits.freshMs }),
     };
+  }
+
+  #settings(): string {
+    const { roles, login } = this.limits;
+    return idOf(JSON.stringify([roles, login.map(({ provider, clientId }) => [provider, clientId])]));
   }
 
   /** Resolves with the ID token of the login, if there was one. */

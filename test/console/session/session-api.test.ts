@@ -1,11 +1,11 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { FastifyRequest } from 'fastify';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { systemClock } from '../../../src/clock.js';
 import { EntryCodes } from '../../../src/console/session/entry-codes.js';
@@ -43,7 +43,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     tokens: [{ name: 'ci', token: new Secret('token-of-ci'), approve: true }],
     local: { token: new Secret(FILE), path: '/state/api-token' },
-    findSession: (token) => sessions.find(token),
+    findSession: (token, isUse) => sessions.find(token, isUse),
   });
   server.addHook('onRequest', access.readSession);
   const instance = () => ({ name: 'payments', mode: 'enforce', version: '1.0.0', commit: null });
@@ -63,7 +63,13 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const LIMITS = { idleMs: 30 * MINUTE, longestMs: 8 * 60 * MINUTE, freshMs: 15 * MINUTE };
+const LIMITS = {
+  idleMs: 30 * MINUTE,
+  longestMs: 8 * 60 * MINUTE,
+  freshMs: 15 * MINUTE,
+  roles: { operator: ['/platform'] },
+  login: [],
+};
 function openStore(): EmbeddedStore {
   return createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock });
 }
@@ -285,4 +291,83 @@ it('aborts an open stream within two seconds after its session ended', async () 
   await sessions.end(token);
   await once(watch.ended, 'abort', { signal: AbortSignal.timeout(2_000) });
   watch.close();
+});
+
+it('ends the session of an open stream 30 minutes after the last request', async () => {
+  const { token } = await sessions.open({ principal: { id: 'local' }, roles: PERSONS_ROLES });
+  now += 20 * MINUTE;
+  const looks = new EventEmitter();
+  const get = (id: string) => {
+    looks.emit('look');
+    return store.sessions.get(id);
+  };
+  sessions = new Sessions({ ...store.sessions, get }, LIMITS, clock);
+  const watch = access.watch({ headers: { authorization: `Session ${token}` } } as FastifyRequest);
+  await once(looks, 'look');
+  await once(looks, 'look');
+  expect(watch.ended.aborted).toBe(false);
+  now += 10 * MINUTE;
+  await once(watch.ended, 'abort', { signal: AbortSignal.timeout(10_000) });
+  watch.close();
+});
+
+it('ends a session that began at an identity provider once the roles or the logins of the configuration change', async () => {
+  const login = { provider: 'main', names: [], at: now, idToken: 'x' };
+  const { token } = await sessions.open({ principal: { id: 'oidc:main/1' }, roles: ['operator'], login });
+  const local = await sessions.open({ principal: { id: 'local' }, roles: PERSONS_ROLES });
+  expect(await sessions.find(token)).toBeDefined();
+  sessions = new Sessions(store.sessions, { ...LIMITS, roles: { operator: [] } }, clock);
+  expect(await sessions.find(token)).toBeUndefined();
+  expect(await sessions.find(local.token)).toBeDefined();
+});
+
+describe('behind the proxy of the console', () => {
+  const origin = 'https://console.example.com';
+  const requestWith = (headers: Readonly<Record<string, string>>) =>
+    ({
+      method: 'GET',
+      headers,
+      host: headers.host,
+      ip: '127.0.0.1',
+      raw: { rawHeaders: Object.entries(headers).flat() },
+    }) as unknown as FastifyRequest;
+  const reply = {} as FastifyReply;
+  let behind: ReturnType<typeof createApiAccess>;
+  beforeEach(() => {
+    behind = createApiAccess({
+      host: '127.0.0.1',
+      tokens: [],
+      local: { token: new Secret(FILE), path: '/state/api-token' },
+      findSession: (token, isUse) => sessions.find(token, isUse),
+      origin,
+    });
+  });
+  const callerWith = async (sessionToken: string) => {
+    const request = requestWith({ host: 'console.example.com', cookie: `__Host-scopemesh=${sessionToken}` });
+    await behind.readSession(request, reply);
+    return behind.callerOf(request);
+  };
+
+  it('the status needs a proof, whatever host a request names', () => {
+    expect(behind.readRefusal(requestWith({ host: 'localhost' }))).toMatchObject({ status: 401 });
+    expect(access.readRefusal(requestWith({ host: 'localhost' }))).toBeUndefined();
+  });
+
+  it('a session that began with the token file is no cookie', async () => {
+    const local = await sessions.open({ principal: { id: 'local' }, roles: PERSONS_ROLES });
+    expect(await callerWith(local.token)).toMatchObject({ status: 401 });
+    const login = { provider: 'main', names: [], at: now, idToken: 'x' };
+    const ana = await sessions.open({ principal: { id: 'oidc:main/1' }, roles: ['viewer'], login });
+    expect(await callerWith(ana.token)).toMatchObject({ kind: 'person' });
+  });
+
+  it('a request that is refused in any case is no use of its session', async () => {
+    const login = { provider: 'main', names: [], at: now, idToken: 'x' };
+    const { token } = await sessions.open({ principal: { id: 'oidc:main/1' }, roles: ['viewer'], login });
+    now += 20 * MINUTE;
+    const cookie = `__Host-scopemesh=${token}`;
+    await behind.readSession(requestWith({ host: 'evil.test', cookie }), reply);
+    now += 10 * MINUTE;
+    expect(await sessions.find(token)).toBeUndefined();
+  });
 });

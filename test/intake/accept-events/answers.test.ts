@@ -56,6 +56,22 @@ describe('an event that is accepted', () => {
     },
   );
 
+  it('that revokes sessions ends those of its person or of all in the console, and of a client none', async () => {
+    const ended: string[] = [];
+    deps = {
+      ...deps,
+      sessions: {
+        endNamed: async (name) => {
+          ended.push(name);
+        },
+      },
+    };
+    const order = { kind: 'session-revoked', provider: 'main', at: cause.receivedAt, cause } as const;
+    const orders = [order, { ...order, subject: 'ana' }, { ...order, clientId: 'web' }];
+    for (const each of orders) await accept({ id: 'e-3', triggers: [], orders: [each] });
+    expect(ended).toEqual(['provider:main', 'oidc:main/ana']);
+  });
+
   it('is refused if the store refuses it', async () => {
     deps = { ...deps, inbox: { accept: () => Promise.reject(AWAY) } };
     await expect(accept(changed)).rejects.toBe(AWAY);
