@@ -37,6 +37,11 @@ describe('the lines that people type every day', () => {
     expect(await world.run(inline)).toContain('allowed  web -> orders  GET /v1/orders');
   });
 
+  it('of use-the-console.md print an address that signs in', async () => {
+    const [lines] = linesOf('use-the-console.md');
+    expect(await world.run(lines)).toMatch(/http:\/\/127\.0\.0\.1:\d+\/#code=[\w-]{22}/);
+  });
+
   it('of freeze-changes.md start, show and end a freeze', async () => {
     const [lines] = linesOf('freeze-changes.md');
     const shown = await world.run(lines);

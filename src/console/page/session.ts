@@ -51,18 +51,39 @@ async function enter(): Promise<void> {
   }
 }
 
+/** The providers at which persons sign in; none if the daemon does not say so. */
+export async function readLogins(): Promise<readonly string[]> {
+  try {
+    const response = await request('/login', { isAnonymous: true });
+    return ((await response.json()) as { readonly logins: readonly string[] }).logins;
+  } catch {
+    return [];
+  }
+}
+
+/** Leads to the identity provider, and from there back to what is open now. */
+export function loginAddress(provider: string): string {
+  const to = encodeURIComponent(`${location.pathname}${location.search}`);
+  return `/login/${encodeURIComponent(provider)}?to=${to}`;
+}
+
+/** Goes on to the identity provider, so that its session ends too, if this one began there. */
 export async function signOut(): Promise<void> {
-  await request('/api/session', { method: 'DELETE' }).catch(() => {});
+  const response = await request('/api/session', { method: 'DELETE' }).catch(() => undefined);
   keepSession(undefined);
+  if (response?.status === 200) {
+    const { logout } = (await response.json()) as { readonly logout: string };
+    if (/^https?:/.test(logout)) return location.assign(logout);
+  }
   signIn.value = { kind: 'out', why: 'You have signed out.' };
 }
 
 /** The one-time code of the address. It leaves the address and the history at once. */
 function takeCode(): string | undefined {
-  const [, code] = /^#code=(.+)$/.exec(location.hash) ?? [];
+  const [, code] = /^#code=([\w-]+)$/.exec(location.hash) ?? [];
   if (code === undefined) return undefined;
   history.replaceState(null, '', `${location.pathname}${location.search}`);
-  return decodeURIComponent(code);
+  return code;
 }
 
 /** Resolves with the reason if the code is not good. */

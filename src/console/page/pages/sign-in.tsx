@@ -1,7 +1,12 @@
+import { useEffect, useState } from 'preact/hooks';
 import { Copy } from '../parts/copy.js';
+import { Name } from '../parts/name.js';
+import { loginAddress, readLogins } from '../session.js';
 
 /** What a person without a session sees: how to get one, and nothing about the mesh. */
 export function SignInPage({ why }: { readonly why: string | undefined }) {
+  const [logins, setLogins] = useState<readonly string[]>([]);
+  useEffect(() => void readLogins().then(setLogins), []);
   return (
     <main class="sign-in">
       <h1>
@@ -12,7 +17,14 @@ export function SignInPage({ why }: { readonly why: string | undefined }) {
           {why}
         </p>
       )}
-      <p>Open the console on the machine where the daemon runs:</p>
+      {logins.map((provider) => (
+        <p key={provider}>
+          <a class="button" href={loginAddress(provider)}>
+            Sign in at <Name text={provider} />
+          </a>
+        </p>
+      ))}
+      <p>{logins.length > 0 ? 'Or open' : 'Open'} the console on the machine where the daemon runs:</p>
       <Copy text="scopemesh console" />
       <p class="soft">
         The command opens an address that signs you in. The address works once, and for one minute. The demo
