@@ -70,7 +70,7 @@ function placeOf(file: string): string {
   if (rest.length === 0) return GROUND.includes(stage.replace(/\.ts$/, '')) ? 'ground' : 'root';
   if (stage === 'acl') return `acl/${rest[0]}`;
   // What the server and the page have in common: the schemas of the answers.
-  if (file === 'src/console/answers.ts') return 'console/answers';
+  if (file === 'src/console/answers.ts' || file.startsWith('src/console/answers/')) return 'console/answers';
   if (stage === 'console' && rest[0] === 'page') return 'console/page';
   return STAGES.includes(stage) && rest.length > 1 ? `${stage}/${rest[0]}` : stage;
 }
@@ -202,7 +202,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       ...PORTS,
     ],
   },
-  'console/answers': { any: [] },
+  'console/answers': { any: ['console/answers'] },
   // Runs in a browser: whatever it imports is sent there.
   'console/page': { any: [], types: ['console/answers'] },
   demo: { any: ['model', 'ground', 'config', 'app', 'cli', 'embedded'], types: PORTS },

@@ -1,35 +1,24 @@
 import { z } from 'zod';
+import {
+  ClientId,
+  Cursor,
+  count,
+  Filter,
+  ids,
+  instant,
+  Limit,
+  Query,
+  text,
+  World,
+} from './answers/fields.js';
 
 /*
  * What the console asks the daemon, and what the daemon answers: one table makes the routes, their description in
- * docs/openapi.yaml and the types of the page. It imports nothing else, so that the page can import its types. Every text in
- * an answer comes from outside: show it as text.
+ * docs/openapi.yaml and the types of the page. It imports zod alone, so that the page can import its types. A larger area has
+ * a file in `answers`. Every text in an answer comes from outside: show it as text.
  */
 
-const text = z.string();
-const count = z.int().min(0);
-const instant = z.string().meta({ format: 'date-time' });
-const ids = z.array(text);
-
-/** How many rows a page has at most. */
-export const MAX_ROWS = 500;
-const Cursor = text.min(1).max(1_000).exactOptional();
-const Limit = z.coerce.number().int().min(1).max(MAX_ROWS).default(100);
-const Filter = text.min(1).max(512).exactOptional();
-const Query = text.max(200).default('');
-
-/** What an answer about the world knows. */
-const World = z.object({
-  asOf: z.object({
-    at: instant,
-    decision: text
-      .nullable()
-      .describe('The last decision in the log when the answer began: a stream goes on after it.'),
-  }),
-  complete: z.boolean().describe('False: what is missing here may be there.'),
-  unknown: z.array(text).describe('What could not be read, in sentences.'),
-});
-export type World = z.infer<typeof World>;
+export type { World } from './answers/fields.js';
 
 export const Finding = z.object({
   what: text,
@@ -81,8 +70,6 @@ export const Services = World.extend({
   next: text.nullable().describe('The cursor of the next page.'),
 });
 export type Services = z.infer<typeof Services>;
-
-const ClientId = z.object({ provider: text, id: text });
 
 export const Edge = z.object({
   from: text,
