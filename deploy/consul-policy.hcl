@@ -18,8 +18,8 @@ agent_prefix "" {
   policy = "read"
 }
 
-# The lock of the leader; the canary, which proves that watches work; the clients in quarantine, which must outlive the
-# store; with `services.claims: first` also which service came first.
+# The lock of the leader; the clients in quarantine, which must outlive the store; with `services.claims: first` also which
+# service came first.
 key_prefix "scopemesh/payments/" {
   policy = "write"
 }

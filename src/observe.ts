@@ -278,18 +278,13 @@ export const METRICS = {
   ],
   scopemesh_consul_watch_age_seconds: [
     'gauge',
-    'Seconds since the watch last proved that it missed nothing, by table. The table `canary` is a key that scopemesh writes itself.',
+    'Seconds since the watch last proved that it missed nothing, by table.',
     ['table'],
   ],
   scopemesh_consul_watch_restarts_total: [
     'counter',
-    'Watches on Consul that were started again, by table and reason (missed: a comparison found a change that the watch had not seen; canary: the watch did not see a write of scopemesh itself).',
-    ['table', 'reason'],
-  ],
-  scopemesh_consul_canary_seconds: [
-    'histogram',
-    'From a write of the canary key until the watch on it saw the write.',
-    [],
+    'Watches on Consul that were started again, because a comparison found a change that the watch had not seen.',
+    ['table'],
   ],
   scopemesh_unread_seconds: [
     'gauge',

@@ -1,7 +1,6 @@
 import { isAclActive } from '../src/acl/apply/acl-state.js';
 import { observeAcl } from '../src/acl/job/observe-acl.js';
 import { isoInstant } from '../src/clock.js';
-import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { type ReadPause, watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import type { Trigger } from '../src/model/trigger.js';
@@ -72,7 +71,6 @@ export async function runWatch(
     watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal, ACL_REST),
     watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
     watchGraces(deps, claimGraceMs, () => causeOf(deps), signal),
-    runCanary(deps, ages, signal),
   ]);
 }
 

@@ -166,12 +166,6 @@ export interface ClusterId {
   create(id: string, signal: AbortSignal): Promise<string>;
 }
 
-/** A key in KV that only this instance writes, so that its watch has something to see. */
-export interface Canary {
-  /** Repeating is safe. Throws as `Intentions` does. */
-  write(value: string, signal: AbortSignal): Promise<void>;
-}
-
 /** The newest signed note of the decision log, in KV: it outlives the store and the log. Throws as `Intentions` does. */
 export interface LogNote {
   read(signal: AbortSignal): Promise<string | undefined>;
@@ -181,16 +175,9 @@ export interface LogNote {
 
 /**
  * The tables to watch. `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
- * policies, roles, auth methods and binding rules, but not tokens, which change with every login. `canary` is the key of `Canary`.
+ * policies, roles, auth methods and binding rules, but not tokens, which change with every login.
  */
-export type WatchedTable =
-  | 'intentions'
-  | 'protocols'
-  | 'catalog'
-  | 'claims'
-  | 'jwt-providers'
-  | 'acl'
-  | 'canary';
+export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims' | 'jwt-providers' | 'acl';
 
 /** `acl.role_ttl`, `acl.policy_ttl` and `acl.token_ttl` of the agent that answers, in seconds. */
 export interface AclCacheSeconds {
@@ -291,7 +278,6 @@ export interface Consul {
   readonly quarantines: QuarantineRecords;
   readonly lock: LeaderLock;
   readonly clusterId: ClusterId;
-  readonly canary: Canary;
   readonly logNote: LogNote;
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;

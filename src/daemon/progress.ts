@@ -49,8 +49,7 @@ export class Progress {
     if (waiting > 0 && this.#movedAt !== undefined && now - this.#movedAt > STUCK_MS)
       return `${waiting} jobs wait and none begins`;
     for (const [table, ageSeconds] of Object.entries(watchAges)) {
-      // If the canary alone is dead, comparisons do the work of the watches.
-      if (table === 'canary' || sweptAt === undefined) continue;
+      if (sweptAt === undefined) continue;
       // Consul answered a complete comparison long after the watch was last alive, so Consul is not away.
       if (sweptAt - (now - ageSeconds * 1000) > STUCK_MS) return `the watch on ${table} is dead`;
     }

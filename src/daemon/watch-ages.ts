@@ -1,33 +1,13 @@
 import type { Clock } from '../clock.js';
-import type { Consul, WatchedTable, WatchListener } from '../consul/consul.js';
-import { withLinkedSignal } from '../linked-signal.js';
+import type { WatchedTable } from '../consul/consul.js';
 
-/** The watches of this process: when each last proved to be alive, and a way to start all again. */
+/** When each watch of this process last proved to be alive. */
 export class WatchAges {
   readonly #clock: Clock;
   readonly #aliveAt = new Map<WatchedTable, number>();
-  #again = new AbortController();
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** Watches until the signal aborts, and begins again after each `restart`. */
-  async watch(
-    table: WatchedTable,
-    listener: WatchListener,
-    consul: Pick<Consul, 'watch'>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    while (!signal.aborted)
-      await withLinkedSignal([signal, this.#again.signal], (either) => consul.watch(table, listener, either));
-  }
-
-  /** A watch that starts again reads its table at once. */
-  restart(): void {
-    const ended = this.#again;
-    this.#again = new AbortController();
-    ended.abort();
   }
 
   alive(table: WatchedTable): void {

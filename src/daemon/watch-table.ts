@@ -115,7 +115,7 @@ export async function watchTables(
       else ages.alive(table);
     };
     const listener = { changed: () => changed(table), alive, taken: () => begins.wait(signal) };
-    return ages.watch(table, listener, deps.consul, signal);
+    return deps.consul.watch(table, listener, signal);
   });
   await Promise.all([...watching, reading]);
 }

@@ -12,7 +12,7 @@ export function guardConsul(consul: Consul, term: Pick<Term, 'confirm'>): Consul
       await term.confirm();
       return write(...args);
     };
-  const { intentions, claims, quarantines, canary, logNote, acl, jwtProviders } = consul;
+  const { intentions, claims, quarantines, logNote, acl, jwtProviders } = consul;
   return {
     ...consul,
     intentions: {
@@ -22,7 +22,6 @@ export function guardConsul(consul: Consul, term: Pick<Term, 'confirm'>): Consul
     },
     claims: { ...claims, write: guarded(claims.write) },
     quarantines: { ...quarantines, write: guarded(quarantines.write) },
-    canary: { ...canary, write: guarded(canary.write) },
     logNote: { ...logNote, write: guarded(logNote.write) },
     acl: {
       ...acl,

@@ -81,10 +81,9 @@ describe('the work of the daemon', () => {
   it('is stuck if a watch is dead although Consul answers, and not while Consul is away', () => {
     const { progress, advance, now } = scene();
     advance(60 * MINUTE);
-    const ages = { catalog: 5, intentions: 11 * 60, canary: 11 * 60 };
+    const ages = { catalog: 5, intentions: 11 * 60 };
     expect(progress.stuck(0, ages, now())).toBe('the watch on intentions is dead');
     expect(progress.stuck(0, ages, now() - 10 * MINUTE)).toBeUndefined();
-    expect(progress.stuck(0, { canary: 11 * 60 }, now())).toBeUndefined();
   });
 });
 

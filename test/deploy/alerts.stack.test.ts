@@ -23,7 +23,7 @@ const FINE: Series = {
   'scopemesh_consul_unreadable_entries{kind="service-intentions"}': '0x180',
   scopemesh_manifests_broken: '0x180',
   scopemesh_manifests_unsynced: '0x180',
-  'scopemesh_consul_watch_age_seconds{table="canary"}': '5x180',
+  'scopemesh_consul_watch_age_seconds{table="catalog"}': '5x180',
   scopemesh_sweep_age_seconds: '120x180',
   'scopemesh_directory_age_seconds{provider="main"}': '0+60x60 0+60x60 0+60x60',
   scopemesh_store_low: '0x180',
@@ -51,10 +51,10 @@ const BROKEN: Readonly<Record<string, readonly [Series, number, number, Readonly
     ScopemeshEntryUnreadable: [{ scopemesh_manifests_broken: '0x10 1x100' }, 11, 14],
     ScopemeshManifestsUnsynced: [{ scopemesh_manifests_unsynced: '0x10 2x100' }, 20, 28],
     ScopemeshConsulStale: [
-      { 'scopemesh_consul_watch_age_seconds{table="canary"}': '5x10 60+60x100' },
+      { 'scopemesh_consul_watch_age_seconds{table="catalog"}': '5x10 60+60x100' },
       12,
       16,
-      { table: 'canary' },
+      { table: 'catalog' },
     ],
     ScopemeshDirectoryStale: [
       { 'scopemesh_directory_age_seconds{provider="main"}': '0+60x180' },

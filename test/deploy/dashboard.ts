@@ -49,7 +49,6 @@ export const ROWS: Readonly<Record<string, readonly MetricName[]>> = {
     'scopemesh_consul_requests_total',
     'scopemesh_consul_request_seconds',
     'scopemesh_consul_watch_age_seconds',
-    'scopemesh_consul_canary_seconds',
     'scopemesh_consul_watch_restarts_total',
     'scopemesh_consul_conflicts_total',
     'scopemesh_consul_connections',

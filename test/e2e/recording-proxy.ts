@@ -50,7 +50,7 @@ export interface RecordingProxy {
 
 /** Who leads, whether a watch lives, and the note of the log: not what a test of the mesh's writes records or holds back. */
 function isHousekeeping(path: string): boolean {
-  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster|canary|log)\b)/.test(path);
+  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster|log)\b)/.test(path);
 }
 
 /**

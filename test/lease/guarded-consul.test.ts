@@ -10,7 +10,6 @@ const WRITES = [
   'acl.delete',
   'acl.deleteTokens',
   'acl.write',
-  'canary.write',
   'claims.write',
   'intentions.delete',
   'intentions.write',
@@ -103,14 +102,13 @@ it('sends none of them in the turn in which nothing proves the lease', async () 
     ({ target, reply }) => reply(200, target.startsWith('/v1/acl/') ? found : listed),
     { mayWrite: () => false },
   );
-  const { acl, canary, claims, intentions, jwtProviders, logNote, quarantines } = consul;
+  const { acl, claims, intentions, jwtProviders, logNote, quarantines } = consul;
   const orders = { partition: 'default', namespace: 'default', name: 'orders' };
   const provider = { name: 'main', issuer: 'https://a.example', audiences: [], jwksUri: '', meta: {} };
   const calls = {
     'acl.delete': () => acl.delete('acl-policy', 'id', never),
     'acl.deleteTokens': () => acl.deleteTokens(['id'], never),
     'acl.write': () => acl.write('id', { kind: 'acl-policy', object: policy }, never),
-    'canary.write': () => canary.write('a', never),
     'claims.write': () =>
       claims.write(
         [{ do: 'create', record: { provider: 'main', clientId: 'web-app', service: orders } }],

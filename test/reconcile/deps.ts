@@ -139,7 +139,6 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       unreadable: () => [],
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
       claims: { list: refuse, write: refuse },
-      canary: { write: refuse },
       logNote: { read: refuse, write: refuse },
       quarantines: {
         list: async () => [...records.values()],

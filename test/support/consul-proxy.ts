@@ -17,7 +17,7 @@ export type Interference =
 /** A reverse proxy before Consul that keeps a record of writes, and interferes where a test says so. */
 export interface ConsulProxy {
   readonly address: string;
-  /** Writes of config entries and KV, transactions too, that came through, oldest first; without lease, canary and log note. */
+  /** Writes of config entries and KV, transactions too, that came through, oldest first; without lease and log note. */
   readonly writes: ProxiedRequest[];
   /** Without those of the lease. */
   readonly requests: string[];
@@ -46,7 +46,7 @@ export async function startConsulProxy(upstream: string): Promise<ConsulProxy> {
       response.end(interference.body ?? '');
       return;
     }
-    const isRecord = /^\/v1\/kv\/scopemesh\/[^/]+\/(canary|log)\b/.test(asked.target);
+    const isRecord = /^\/v1\/kv\/scopemesh\/[^/]+\/log\b/.test(asked.target);
     if (asked.method !== 'GET' && !isLease && !isRecord && /^\/v1\/(config|kv|txn)\b/.test(asked.target))
       self.writes.push(asked);
     const onward = request(

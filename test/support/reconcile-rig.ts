@@ -98,7 +98,6 @@ export function withIntentions(
     quarantines: consul.quarantines,
     lock: consul.lock,
     clusterId: consul.clusterId,
-    canary: consul.canary,
     logNote: consul.logNote,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,

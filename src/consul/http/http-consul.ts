@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Runtime } from '../../runtime.js';
 import type { AclObjects } from '../acl.js';
-import type { Canary, ClusterId, Consul, LogNote, ProxyDefaults } from '../consul.js';
+import type { ClusterId, Consul, LogNote, ProxyDefaults } from '../consul.js';
 import { incomplete, Reader } from '../reader.js';
 import { readNamed } from './acl-named.js';
 import { readSnapshot } from './acl-snapshot.js';
@@ -80,7 +80,6 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     quarantines: createQuarantineRecords(transport, owner),
     lock: createLeaderLock(client, transport, owner),
     clusterId: createClusterId(transport, owner),
-    canary: createCanary(transport, owner),
     logNote: createLogNote(transport, owner),
     acl: createAclObjects({ ...options, transport, guard, unreadable }),
     jwtProviders: createJwtProviders(transport, guard, logger, unreadable),
@@ -96,15 +95,6 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     async close() {
       client.close();
       await transport.close();
-    },
-  };
-}
-
-/** The KV key `scopemesh/<owner>/canary`. */
-function createCanary(transport: Transport, owner: string): Canary {
-  return {
-    async write(value, signal) {
-      await putKey(transport, ownerKey(owner, 'canary'), value, { operation: 'canary.write', signal });
     },
   };
 }

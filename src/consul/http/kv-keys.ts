@@ -8,10 +8,7 @@ export function recordFolder(owner: string, folder: RecordFolder): string {
 }
 
 /** A single key of the instance. */
-export function ownerKey(
-  owner: string,
-  name: 'leader' | 'cluster' | 'canary' | 'log' | RecordFolder,
-): string {
+export function ownerKey(owner: string, name: 'leader' | 'cluster' | 'log' | RecordFolder): string {
   return `scopemesh/${encodeSegment(owner)}/${name}`;
 }
 

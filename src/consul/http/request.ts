@@ -14,7 +14,6 @@ export type Operation =
   | `tokens.${'list' | 'delete'}`
   | `agent.${'self' | 'members'}`
   | 'datacenters.list'
-  | 'canary.write'
   | 'log-note.read'
   | 'log-note.write'
   | `watch.${'check' | 'look'}`

@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime.js';
 import type { WatchedTable, WatchListener } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
-import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
+import { recordFolder, toKvPath } from './kv-keys.js';
 import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 import { checkWatch, readDigest, type Seen } from './watch-check.js';
@@ -86,8 +86,6 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
       return ['/v1/catalog/services'];
     case 'claims':
       return [toKvPath(recordFolder(owner, 'claims'))];
-    case 'canary':
-      return [toKvPath(ownerKey(owner, 'canary'))];
     case 'jwt-providers':
       return ['/v1/config/jwt-provider'];
     case 'acl':
@@ -111,7 +109,7 @@ async function watchPath(
   // jwt-provider entries exist only in the default namespace of a partition.
   const place = table === 'jwt-providers' ? { partition: transport.tenancy.partition } : transport.tenancy;
   const tenancyQuery = { ...toTenancyQuery(place), ...(table === 'claims' ? { recurse: '' } : {}) };
-  const expected = table === 'claims' || table === 'canary' ? [200, 404] : [200];
+  const expected = table === 'claims' ? [200, 404] : [200];
   let seen: Seen | undefined;
   // Undefined requests an immediate answer: at the start and after any fault.
   let from: number | undefined;
@@ -137,7 +135,7 @@ async function watchPath(
     },
     missed() {
       missed += 1;
-      metrics.count('scopemesh_consul_watch_restarts_total', { table, reason: 'missed' });
+      metrics.count('scopemesh_consul_watch_restarts_total', { table });
       const fields = { table, path, missed };
       if (missed === 1) logger.warn(fields, 'a watch on Consul missed a change and is started again');
       else logger.debug(fields, 'a watch on Consul still misses changes');
@@ -145,8 +143,7 @@ async function watchPath(
       listener.changed();
     },
   };
-  // The canary is proved by its writes. What a comparison reports must not look like the answer of a watch.
-  const checking = async () => (table === 'canary' ? undefined : checkWatch(check, signal));
+  const checking = () => checkWatch(check, signal);
   /**
    * While a long list changes all the time, a query would answer at once, with a list that the listener reads again. So the
    * index alone is asked for first. Undefined: ask for the list, as after any fault, which only a list can prove to be over.

@@ -73,7 +73,7 @@ export function lock(theRig: () => ConsulRig): void {
       return failure.message;
     };
     expect(await denied(weak.lock.acquire(session, 'text', never))).toContain('lacks key:write on');
-    expect(await denied(weak.canary.write('text', never))).toContain('lacks key:write on');
+    expect(await denied(weak.logNote.write('text', never))).toContain('lacks key:write on');
     expect(await denied(weak.clusterId.create('id', never))).toContain('lacks key:write on');
     expect(await denied(weak.lock.read(never))).toContain('lacks key:read on');
     await weak.lock.endSession(session, never);

@@ -74,12 +74,6 @@ export function watch(theRig: () => ConsulRig): void {
     await wakes('catalog', () => register({ ID: `${web}-2`, Service: web }));
   });
 
-  it('of the canary wakes for its write', async () => {
-    const { consul } = theRig();
-    await wakes('canary', () => consul.canary.write('one', never));
-    await wakes('canary', () => consul.canary.write('two', never));
-  });
-
   it('of claims wakes for a record that comes and one that goes', async () => {
     const { claim, consul, fresh } = theRig();
     const mine = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
@@ -110,7 +104,6 @@ export function watch(theRig: () => ConsulRig): void {
     claims: ({ claim, fresh }) =>
       claim({ provider: 'main', clientId: fresh('silent'), service: nameOf('web') }),
     acl: ({ fresh, request }) => request('PUT', '/v1/acl/role', { Name: fresh('silent') }),
-    canary: async () => {},
     'jwt-providers': async () => {},
   };
   it.each(['intentions', 'protocols', 'catalog', 'claims', 'acl'] as const)(

@@ -38,7 +38,7 @@ describe('the requests of the lock', () => {
       { owner: 'a/b', partition: 'p 1', namespace: 'n', datacenter: 'dc1' },
     );
     for (const [, use] of uses) await use(consul, never);
-    await consul.canary.write('sign', never);
+    await consul.logNote.write('sign', never);
     const place = 'partition=p%201&ns=n';
     expect(seen).toEqual([
       `GET /v1/kv/scopemesh/a%252Fb/leader?consistent=1&${place}&dc=dc1`,
@@ -46,7 +46,7 @@ describe('the requests of the lock', () => {
       `PUT /v1/session/renew/${ID}?${place}&dc=dc1`,
       `PUT /v1/session/destroy/${ID}?${place}&dc=dc1`,
       `PUT /v1/kv/scopemesh/a%252Fb/leader?acquire=${ID}&${place}&dc=dc1`,
-      `PUT /v1/kv/scopemesh/a%252Fb/canary?${place}&dc=dc1`,
+      `PUT /v1/kv/scopemesh/a%252Fb/log?${place}&dc=dc1`,
     ]);
     expect(sent.map((body) => (body.startsWith('{') ? JSON.parse(body) : body))).toEqual([
       '',
@@ -125,9 +125,9 @@ describe('the requests of the lock', () => {
 
   it('that get no answer in their time fail with ERR_TIMEOUT', async () => {
     const { consul } = await against(() => undefined, { requestTimeoutMs: 100 });
-    const failure = await failureOf(consul.canary.write('sign', never));
+    const failure = await failureOf(consul.logNote.write('sign', never));
     expect(failure).toMatchObject({ code: 'ERR_TIMEOUT', retriable: true });
-    expect(failure.message).toBe('Consul canary.write: no complete answer within 100 ms');
+    expect(failure.message).toBe('Consul log-note.write: no complete answer within 100 ms');
   });
 });
 
