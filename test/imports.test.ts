@@ -71,6 +71,7 @@ function placeOf(file: string): string {
   if (stage === 'acl') return `acl/${rest[0]}`;
   // What the server and the page have in common: the schemas of the answers.
   if (file === 'src/console/answers.ts' || file.startsWith('src/console/answers/')) return 'console/answers';
+  if (file === 'src/console/segment.ts') return 'console/both';
   if (stage === 'console' && rest[0] === 'page') return 'console/page';
   return STAGES.includes(stage) && rest.length > 1 ? `${stage}/${rest[0]}` : stage;
 }
@@ -199,12 +200,14 @@ const RULES: Readonly<Record<string, Rule>> = {
       'app',
       'daemon',
       'console/answers',
+      'console/both',
       ...PORTS,
     ],
   },
   'console/answers': { any: ['console/answers'] },
+  'console/both': { any: [] },
   // Runs in a browser: whatever it imports is sent there.
-  'console/page': { any: [], types: ['console/answers'] },
+  'console/page': { any: ['console/both'], types: ['console/answers'] },
   demo: { any: ['model', 'ground', 'config', 'app', 'cli', 'embedded'], types: PORTS },
   workers: {
     any: [

@@ -55,7 +55,7 @@ export async function runDaemon(
     const consul = resources.add(await openConsul(config.consul, config.owner, runtime, mayWrite));
     const secrets = createLiveSecrets(config);
     const providers = await Promise.all(
-      secrets.config.providers.map((each) => openProvider(each, config.groups, runtime)),
+      secrets.config.providers.map((each) => openProvider(each, config, runtime)),
     );
     for (const { directory } of providers) resources.add(directory);
     let address: string | undefined;

@@ -4,6 +4,7 @@ import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '
 import {
   type AdapterFactory,
   type DecisionLogSettings,
+  type PeopleSettings,
   type Provider,
   TOPIC_PARTITIONS,
 } from '../src/app/adapter-factory.js';
@@ -26,7 +27,6 @@ import type { ProviderParts } from '../src/identity/provider-parts.js';
 import { createRequestBudget, type RequestBudget, withBulkReads } from '../src/identity/request-budget.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import { definedFields } from '../src/model/defined-fields.js';
-import type { GroupRules } from '../src/model/login.js';
 import { isOwnedDescription } from '../src/plan/ownership.js';
 import type { Store } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
@@ -72,13 +72,15 @@ export async function openConsul(
   });
 }
 
-/** An adapter takes its provider's settings as they are. `groups` are those of the mapping. */
+/** An adapter takes its provider's settings as they are. */
 export async function openProvider(
   settings: ProviderSettings,
-  groups: readonly GroupRules[],
+  { groups, http }: PeopleSettings,
   runtime: Runtime,
 ): Promise<Provider> {
-  const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
+  const wantsPeople =
+    groups.some(({ provider }) => provider === undefined || provider === settings.name) ||
+    http.console.login.some(({ provider }) => provider === settings.name);
   const budget = createRequestBudget({ ...runtime, provider: settings.name });
   const parts = await openParts(settings, wantsPeople, { ...runtime, budget });
   const confirmed = withConfirmedLosses(parts.directory, runtime);

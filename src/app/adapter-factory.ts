@@ -1,4 +1,5 @@
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../../config/config.js';
+import type { ConsoleSettings } from '../../config/console-settings.js';
 import type { Consul } from '../consul/consul.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { NoteSigner, NoteVerifier } from '../decisions/signed-note.js';
@@ -7,7 +8,6 @@ import type { Trail } from '../decisions/trail.js';
 import type { TrailFault } from '../decisions/verify-trail.js';
 import type { WebhookSender } from '../decisions/webhook.js';
 import type { BackoffParts } from '../identity/backoff.js';
-import type { GroupRules } from '../model/login.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 
@@ -21,15 +21,15 @@ export const TOPIC_PARTITIONS = 6;
 /** The part of a configuration that says where the decisions are. */
 export type DecisionLogSettings = Pick<Config, 'owner' | 'decisions' | 'state'>;
 
+/** The part of a configuration that says at which providers people matter. */
+export interface PeopleSettings extends Pick<Config, 'groups'> {
+  readonly http: { readonly console: Pick<ConsoleSettings, 'login'> };
+}
+
 /** Opens the adapters that the configuration chooses. `workers/wire.ts` implements it, and alone names adapters. */
 export interface AdapterFactory {
   openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul>;
-  /** `groups` are those of the mapping. */
-  openProvider(
-    settings: ProviderSettings,
-    groups: readonly GroupRules[],
-    runtime: Runtime,
-  ): Promise<Provider>;
+  openProvider(settings: ProviderSettings, config: PeopleSettings, runtime: Runtime): Promise<Provider>;
   openStore(config: Config, runtime: Runtime): Promise<Store>;
   /** Unless `mayCreateTopic` is true, a missing topic is an error of `check`. */
   openDecisionLog(

@@ -70,7 +70,7 @@ export async function withCurrentState<T>(
     const closers: (() => Promise<void>)[] = [];
     try {
       const providers = await Promise.all(
-        config.providers.map((settings) => adapters.openProvider(settings, config.groups, runtime)),
+        config.providers.map((settings) => adapters.openProvider(settings, config, runtime)),
       );
       for (const { directory } of providers) closers.push(() => directory.close());
       const world = createWorld(config);

@@ -63,7 +63,7 @@ export async function withOneShot<T>(
     const consul = await adapters.openConsul(config.consul, config.owner, runtime);
     closers.unshift(() => consul.close());
     const providers = await Promise.all(
-      config.providers.map((settings) => adapters.openProvider(settings, config.groups, runtime)),
+      config.providers.map((settings) => adapters.openProvider(settings, config, runtime)),
     );
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const leases = await createLeases(config, { consul, store }, runtime, () => undefined);

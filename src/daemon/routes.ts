@@ -90,6 +90,7 @@ export function addRoutes(
   const rest = admin ?? main;
   rest.addHook('onRequest', access.readSession);
   rest.addHook('onSend', async (request, reply) => {
+    if (origin?.startsWith('https:') === true) reply.header('strict-transport-security', 'max-age=31536000');
     if (request.url.startsWith('/api/'))
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   });

@@ -87,14 +87,15 @@ export function clientOrder(
   return { kind, provider, ...definedFields({ internalId, clientId }), at, cause };
 }
 
-/** Without a subject, the sessions of everybody. */
+/** Without a subject, the sessions of everybody. `account`: the `sub` of ID tokens, if it is another name. */
 export function sessionOrder(
   provider: string,
   subject: string | undefined,
   at: string,
   cause: Cause,
+  account?: string,
 ): RevocationOrder {
-  return { kind: 'session-revoked', provider, ...definedFields({ subject }), at, cause };
+  return { kind: 'session-revoked', provider, ...definedFields({ subject, account }), at, cause };
 }
 
 export function withoutEvidence({ evidence: _, ...trigger }: Trigger): Trigger {

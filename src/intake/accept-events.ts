@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { IdentityEvent } from '../identity/source.js';
 import { clientKey, type Key, providerKey } from '../model/key.js';
-import type { RevocationOrder } from '../model/order.js';
+import { issuedUntil, type RevocationOrder } from '../model/order.js';
 import { sessionsOfPerson, sessionsOfProvider } from '../model/session-names.js';
 import type { Trigger } from '../model/trigger.js';
 import type { Logger, Metrics } from '../observe.js';
@@ -59,7 +59,8 @@ export async function acceptEvents(
   // A repeated event ends them again: the first time may have failed.
   for (const { orders } of relevant)
     for (const order of orders)
-      if (order.kind === 'session-revoked' && !isOfClient(order)) await sessions?.endNamed(sessionsOf(order));
+      if (order.kind === 'session-revoked' && !isOfClient(order))
+        for (const name of sessionsOf(order)) await sessions?.endNamed(name, issuedUntil(order));
   const fresh = relevant.filter(({ id }) => accepted.has(id));
   const known = relevant.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
   const count = (result: string, times: number) => {
@@ -82,9 +83,12 @@ function isOfClient({ subject, clientId, internalId }: RevocationOrder): boolean
   return subject === undefined && (clientId ?? internalId) !== undefined;
 }
 
-/** The name of the sessions of the console that the order ends: of its person, or of all at the provider. */
-function sessionsOf({ provider, subject }: RevocationOrder): string {
-  return subject === undefined ? sessionsOfProvider(provider) : sessionsOfPerson(provider, subject);
+/** The names of the sessions of the console that the order ends: of its person, or of all at the provider. */
+function sessionsOf({ provider, subject, account }: RevocationOrder): readonly string[] {
+  const person = [subject, account].filter((name) => name !== undefined);
+  return person.length === 0
+    ? [sessionsOfProvider(provider)]
+    : person.map((name) => sessionsOfPerson(provider, name));
 }
 
 /** Whether anything follows from the event. */

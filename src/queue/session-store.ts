@@ -5,6 +5,8 @@ export interface StoredSession {
   /** Sessions with one of these names end together. The first is the person. */
   readonly names: readonly [person: string, ...others: string[]];
   readonly body: string;
+  /** Milliseconds since the epoch: when its person proved who they are. */
+  readonly beganAt: number;
   /** Milliseconds since the epoch. */
   readonly endsAt: number;
 }
@@ -24,6 +26,6 @@ export interface SessionStore {
   /** Changes nothing if it has ended. */
   extend(id: string, endsAt: number): Promise<void>;
   end(id: string): Promise<void>;
-  /** Ends every session with this name. */
-  endNamed(name: string): Promise<void>;
+  /** Ends every session with this name that began at that instant or before it; without one every session with the name. */
+  endNamed(name: string, beganUntil?: number): Promise<void>;
 }

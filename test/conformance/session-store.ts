@@ -22,6 +22,7 @@ export function describeSessionStore(name: string, start: StartHarness): void {
       id,
       names: ['oidc:main/ana'],
       body: `{"of":"${id}"}`,
+      beganAt: now,
       endsAt: now + SOON,
       ...more,
     });
@@ -65,6 +66,13 @@ export function describeSessionStore(name: string, start: StartHarness): void {
       await store.sessions.endNamed(hostile);
       await store.sessions.endNamed('nobody');
       expect(await living('1', '2', '3', '4')).toEqual(['3']);
+    });
+
+    it('ends of the sessions with a name those that began until an instant', async () => {
+      const began = [now - 1, now, now + 1];
+      for (const [at, beganAt] of began.entries()) await store.sessions.add(session(`${at}`, { beganAt }));
+      await store.sessions.endNamed('oidc:main/ana', now);
+      expect(await living('0', '1', '2')).toEqual(['2']);
     });
 
     it('ends of one person beyond the limit the session that would end first', async () => {

@@ -21,9 +21,7 @@ async function start() {
   const runtime = { logger: silentLogger, metrics: createMetrics(), clock: rig.clock };
   const store = await openStore(config, runtime);
   const consul = await openConsul(config.consul, config.owner, runtime, () => true);
-  const providers = await Promise.all(
-    config.providers.map((each) => openProvider(each, config.groups, runtime)),
-  );
+  const providers = await Promise.all(config.providers.map((each) => openProvider(each, config, runtime)));
   const opened = { config, store, consul, providers, runtime };
   let next = config;
   const secrets = createLiveSecrets(config);

@@ -34,9 +34,7 @@ describe('a standby', () => {
     const runtime = { logger, metrics: createMetrics(), clock: { now: () => clock.now(), sleep } };
     const store = await openStore(config, runtime);
     const consul = await openConsul(config.consul, config.owner, runtime, () => false);
-    const providers = await Promise.all(
-      config.providers.map((each) => openProvider(each, config.groups, runtime)),
-    );
+    const providers = await Promise.all(config.providers.map((each) => openProvider(each, config, runtime)));
     const { requests, writes } = rig.proxy;
     const [asked, before, settled] = [requests.length, writes.length, await store.journal.outbox(100)];
     const worlds: ReconcilerDeps['world'][] = [];

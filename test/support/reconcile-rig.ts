@@ -43,7 +43,7 @@ export async function startWorker(
   const store = await openStore(config, runtime);
   const consul = await openConsul(config.consul, config.owner, runtime);
   const providers = await Promise.all(
-    config.providers.map((settings) => openProvider(settings, config.groups, runtime)),
+    config.providers.map((settings) => openProvider(settings, config, runtime)),
   );
   const core = createCore(config, { consul: wrap(consul), providers, store }, runtime);
   const { agenda, inbox } = core;

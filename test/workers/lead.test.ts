@@ -140,7 +140,7 @@ async function startTerm({ load, clock }: Rig, epoch: number, faults: Faults = {
     },
   };
   const opening = config.providers.map(async (settings) => {
-    const provider = await openProvider(settings, config.groups, runtime);
+    const provider = await openProvider(settings, config, runtime);
     const { directory } = provider;
     return {
       ...provider,

@@ -2,7 +2,7 @@ import { recordHolds } from '../../apply/record-holds.js';
 import { recoverWrites } from '../../apply/recover-writes.js';
 import { INTERRUPTED } from '../../apply/settle.js';
 import { formatKey, type Key } from '../../model/key.js';
-import type { RevocationOrder } from '../../model/order.js';
+import { issuedUntil, type RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
 import { policyOf } from '../../plan/mode.js';
 import type { AclJobDeps } from '../../reconcile/deps.js';
@@ -12,9 +12,6 @@ import { isDraftOf, sessionDraft, sessionHold } from '../apply/session-draft.js'
 import { tolerateDenied } from '../apply/tolerate-denied.js';
 import { tokensToEnd } from '../plan/tokens.js';
 import { sessionSubject, tokensOfSession } from '../state/session-tokens.js';
-
-/** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */
-const CLOCKS_DIFFER_MS = 5_000;
 
 type ProviderKey = Extract<Key, { kind: 'provider' }>;
 
@@ -72,7 +69,7 @@ async function endSession(
       draft: left ?? sessionDraft(order, deps),
       isRecorded: left !== undefined,
       filters: tokensOfSession(order, deps),
-      issuedBefore: issuedBefore(order),
+      issuedBefore: issuedUntil(order),
       isAsPlanned: () => policyOf(deps.world.mapping).removes,
       detailOf: async (count) => {
         const text = await endedTokensText(left === undefined ? count : undefined, deps, signal);
@@ -98,7 +95,7 @@ async function reportForbidden(
   const find = () => ({ ...INTERRUPTED, detail });
   await recoverWrites(key, { pending, lastApplied: new Map() }, { find }, deps);
   let found = 0;
-  const before = issuedBefore(order);
+  const before = issuedUntil(order);
   for (const by of tokensOfSession(order, deps))
     found += tokensToEnd(await deps.consul.acl.tokens(by, signal), owner, { issuedBefore: before }).length;
   if (found === 0) return;
@@ -110,8 +107,4 @@ async function reportForbidden(
 /** Whether this job's orders record the holds of the subject. */
 export function isSessionSubject(subject: string, job: Job, deps: Pick<AclJobDeps, 'world'>): boolean {
   return sessionOrders(job).some((order) => sessionSubject(order, deps) === subject);
-}
-
-function issuedBefore(order: RevocationOrder): number {
-  return Date.parse(order.at) + CLOCKS_DIFFER_MS;
 }

@@ -77,7 +77,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
     const world = createWorld(config);
     const providers = await Promise.all(
       config.providers.map(async (settings) => {
-        const provider = await adapters.openProvider(settings, config.groups, runtime);
+        const provider = await adapters.openProvider(settings, config, runtime);
         return { ...provider, directory: selectDirectory(provider.directory, world.mapping.select) };
       }),
     );

@@ -61,7 +61,7 @@ async function checkAccess(
   runtime: Runtime,
   signal: AbortSignal,
 ): Promise<{ readonly access: readonly AccessCheck[] | null; readonly error: string | null }> {
-  const { directory } = await adapters.openProvider(settings, config.groups, runtime);
+  const { directory } = await adapters.openProvider(settings, config, runtime);
   try {
     const checks = await directory.checkAccess?.(signal);
     return { access: checks === undefined ? null : accessNeeded(checks, config), error: null };

@@ -49,7 +49,7 @@ async function providerFindings(config: Config, cli: Cli): Promise<readonly Find
   const found: Finding[] = [];
   for (const [index, settings] of config.providers.entries()) {
     try {
-      const { directory } = await openProvider(settings, config.groups, runtime);
+      const { directory } = await openProvider(settings, config, runtime);
       await directory.close();
     } catch (error) {
       if (!(error instanceof SyncError) || error.code !== 'ERR_CONFIG') throw error;

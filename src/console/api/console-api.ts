@@ -11,6 +11,7 @@ import { isRecord } from '../../model/is-record.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
 import { type Fault, ROUTES } from '../answers.js';
+import { fromSegment } from '../segment.js';
 import { listClients, readClient } from './client-pages.js';
 import { explainNow } from './explain.js';
 import { type ConsoleParts, NoSuchThing } from './parts.js';
@@ -130,7 +131,7 @@ function addRoute<Q extends z.ZodType>(
       if (seconds !== undefined) reply.header('retry-after', String(seconds));
       return reply.code(status).send(fault);
     };
-    const query = safeParse(shape, { ...recordOf(request.query), ...recordOf(request.params) });
+    const query = safeParse(shape, { ...recordOf(request.query), ...namesIn(request.params) });
     if (!query.success) return refuse({ status: 400, error: faultOf(query.error), code: 'BadQuestion' });
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
@@ -148,6 +149,12 @@ function addRoute<Q extends z.ZodType>(
       return refuse({ ...known, error: messageOf(error), ...retry });
     }
   });
+}
+
+/** What the path names. */
+function namesIn(params: unknown): Readonly<Record<string, unknown>> {
+  const names = Object.entries(recordOf(params));
+  return Object.fromEntries(names.map(([key, part]) => [key, fromSegment(String(part))]));
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -2,6 +2,7 @@ import { isCaller } from '../../model/catalog.js';
 import { runCooperatively } from '../../run-cooperatively.js';
 import type { WorldState } from '../../state/world-state.js';
 import type { Found } from '../answers.js';
+import { toSegment } from '../segment.js';
 import { type ConsoleParts, displayName } from './parts.js';
 
 /** Of each kind. */
@@ -57,7 +58,7 @@ function* matches(
     const rank = rankOf(name);
     if (rank !== Number.POSITIVE_INFINITY && !seen.has(name.toLowerCase())) {
       seen.add(name.toLowerCase());
-      const url = `/services/${encodeURIComponent(name)}`;
+      const url = `/services/${toSegment(name)}`;
       ranked.push({ rank, found: { kind: 'service', name, url } });
     }
     if (isPieceOver()) yield;
@@ -66,7 +67,7 @@ function* matches(
     for (const { clientId, name } of world.clients(provider).values()) {
       const rank = Math.min(rankOf(clientId), name === undefined ? Number.POSITIVE_INFINITY : rankOf(name));
       if (rank !== Number.POSITIVE_INFINITY) {
-        const url = `/clients/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}`;
+        const url = `/clients/${toSegment(provider)}/${toSegment(clientId)}`;
         ranked.push({ rank, found: { kind: 'client', name: `${provider}/${clientId}`, url } });
       }
       if (isPieceOver()) yield;

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Fault, ROUTES } from '../answers.js';
+import { toSegment } from '../segment.js';
 
 /** An answer that is not the one asked for. `code` is the daemon's; the page has its own for a daemon that does not answer. */
 export class ApiFault extends Error {
@@ -102,7 +103,7 @@ export async function read<P extends RoutePath>(
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = query[name] ?? '';
     delete query[name];
-    return encodeURIComponent(value);
+    return toSegment(String(value));
   });
   const response = await request(filled, { query, ...(signal === undefined ? {} : { signal }) });
   // The daemon checks nothing twice: a test compares its answers with the schema.

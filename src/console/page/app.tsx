@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import type { Session } from '../answers.js';
+import { fromSegment } from '../segment.js';
 import { ChangePage, ChangesPage } from './pages/changes.js';
 import { ClientPage, ClientsPage } from './pages/clients.js';
 import { MapPage } from './pages/map.js';
@@ -88,7 +89,7 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
 
 function decoded(part: string): string {
   try {
-    return decodeURIComponent(part);
+    return fromSegment(decodeURIComponent(part));
   } catch {
     return part;
   }

@@ -1,3 +1,5 @@
+import { toSegment } from '../segment.js';
+
 /** What an address says of each name. A name that it does not have has its default. */
 export type Choices = Readonly<Record<string, string>>;
 
@@ -20,5 +22,5 @@ export function writeChoices<T extends Choices>(search: string, choices: Partial
 
 /** The address of a page about one thing. A name may have any character. */
 export function pathOf(page: string, ...names: readonly string[]): string {
-  return [page, ...names.map(encodeURIComponent)].join('/');
+  return [page, ...names.map(toSegment)].join('/');
 }

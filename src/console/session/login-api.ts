@@ -7,11 +7,13 @@ import type { Clock } from '../../clock.js';
 import { COOKIE, notHere, type Refusal, sendRefusal } from '../../daemon/api-access.js';
 import { fieldOf } from '../../model/field-of.js';
 import { isLoopbackHost } from '../../model/is-loopback.js';
+import { issuedUntil } from '../../model/order.js';
 import { sessionsOfLogin, sessionsOfPerson } from '../../model/session-names.js';
 import type { Logger } from '../../observe.js';
 import type { KeyValueStore } from '../../queue/key-value-store.js';
 import type { SessionStore } from '../../queue/session-store.js';
 import { safeParse } from '../../safe-parse.js';
+import { addressOf, Callbacks } from './callbacks.js';
 import type { EntryCodes } from './entry-codes.js';
 import { loginFault, type OidcClient } from './oidc-client.js';
 import { personOfClaims } from './person-of-claims.js';
@@ -19,7 +21,7 @@ import type { Sessions } from './sessions.js';
 
 export interface LoginApiDeps {
   /** By the name of the provider. */
-  readonly clients: ReadonlyMap<string, OidcClient>;
+  readonly clients: ReadonlyMap<string, Pick<OidcClient, 'provider' | 'begin' | 'finish' | 'verifyLogout'>>;
   /** Of `http.console.url`; undefined without it, and then there are no clients. */
   readonly origin: string | undefined;
   readonly roles: ConsoleRoles;
@@ -31,13 +33,13 @@ export interface LoginApiDeps {
 }
 
 const LOGIN_MS = 10 * 60_000;
-const MOST_CALLBACKS = 8;
 const KEY_NAME = 'console/login-key';
 const ATTEMPT = z.object({
   provider: z.string(),
   state: z.string(),
   nonce: z.string(),
   verifier: z.string(),
+  maxAge: z.number(),
   to: z.string(),
 });
 /** On this site alone: no second slash makes another host of it. */
@@ -51,7 +53,7 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
   const cookie = isSecure ? '__Host-scopemesh-login' : 'scopemesh-login';
   const flags = `Path=/; HttpOnly; ${isSecure ? 'Secure; ' : ''}`;
   const forget = `${cookie}=; ${flags}SameSite=Lax; Max-Age=0`;
-  let callbacks = 0;
+  const callbacks = new Callbacks();
 
   server.get('/login', async (_request, reply) => reply.send({ logins: [...clients.keys()] }));
 
@@ -83,25 +85,28 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
     const refusal = hostRefusal(request, origin);
     if (refusal === 'elsewhere') return reply.code(403).send({ error: ANOTHER_HOST });
     if (refusal !== undefined) return sendRefusal(reply, refusal);
-    reply.header('cache-control', 'no-store').header('set-cookie', forget);
+    reply.header('cache-control', 'no-store');
     const attempt = await attemptIn(request, cookie, deps);
     // What does not fit costs no request to the identity provider.
-    if (attempt?.provider !== client.provider || attempt.state !== fieldOf(request.query, 'state'))
-      return reply
-        .code(400)
-        .send({ error: 'this login was not begun in this browser, or is too old; begin it again' });
-    if (callbacks >= MOST_CALLBACKS)
+    const isOurs = attempt?.provider === client.provider && attempt.state === fieldOf(request.query, 'state');
+    const from = addressOf(request);
+    const begun = isOurs ? callbacks.begin(attempt.state, from) : 'used';
+    if (begun === 'busy')
       return reply.code(503).header('retry-after', '1').send({ error: 'too many logins at once; try again' });
-    callbacks++;
+    reply.header('set-cookie', forget);
+    if (!isOurs || begun === 'used') return reply.code(400).send({ error: NOT_BEGUN });
     try {
       const signedIn = await client.finish(request.url.replace(/^[^?]*\??/, ''), attempt);
       const entrant = personOfClaims(client.provider, signedIn, roles, clock.now());
       if (entrant === undefined)
         return reply.code(403).send({ error: 'the identity provider names no person' });
-      logger.info(
-        { by: entrant.principal.id, note: entrant.principal.note, roles: entrant.roles },
-        'a person signed in',
-      );
+      const { principal, roles: given } = entrant;
+      // A session without a role would read nothing, and would take the place of another one.
+      if (given.length === 0) {
+        logger.warn({ by: principal.id, note: principal.note }, 'a person without a role was turned away');
+        return reply.code(403).send({ error: noRole(roles.claim) });
+      }
+      logger.info({ by: principal.id, note: principal.note, roles: given }, 'a person signed in');
       if (!isSecure)
         return reply.redirect(`${origin}${attempt.to.replace(/#.*/, '')}#code=${codes.make(entrant)}`);
       const { token: sessionToken } = await sessions.open(entrant);
@@ -113,7 +118,7 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
       logger.warn({ provider: client.provider, error: why }, 'a login failed');
       return reply.code(401).send({ error: `the login failed: ${why}` });
     } finally {
-      callbacks--;
+      callbacks.end(from);
     }
   });
 }
@@ -130,20 +135,20 @@ export function addBackChannelLogout(
     const form = Buffer.isBuffer(request.body) ? request.body.toString('utf8') : '';
     const refuse = (error: string) =>
       reply.code(400).send({ error: 'invalid_request', error_description: error });
-    let ended: { readonly sub?: string; readonly sid?: string };
+    let ended: Awaited<ReturnType<OidcClient['verifyLogout']>>;
     try {
       ended = await client.verifyLogout(new URLSearchParams(form).get('logout_token') ?? '');
     } catch (error) {
       return refuse(loginFault(error));
     }
-    const { sub, sid } = ended;
+    const { sub, sid, at } = ended;
     // With a sub all sessions of the person: some providers name one sid for several logins.
     const name =
       sub === undefined
         ? sessionsOfLogin(client.provider, sid ?? '')
         : sessionsOfPerson(client.provider, sub);
     try {
-      await store.endNamed(name);
+      await store.endNamed(name, issuedUntil({ at }));
     } catch {
       return reply
         .code(503)
@@ -155,6 +160,9 @@ export function addBackChannelLogout(
   });
 }
 
+const NOT_BEGUN = 'this login was not begun in this browser, was used, or is too old; begin it again';
+const noRole = (claim: string) =>
+  `you have no role here: the identity provider gives you none of the values of ${claim} that http.console.roles names; ask an operator of scopemesh`;
 const NO_LOGIN = 'http.console.login has no provider of this name';
 const ANOTHER_HOST = 'this is not the host of http.console.url';
 

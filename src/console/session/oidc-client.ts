@@ -3,7 +3,7 @@ import * as oauth from 'openid-client';
 import { z } from 'zod';
 import type { Config } from '../../../config/config.js';
 import type { ConsoleLogin } from '../../../config/console-settings.js';
-import type { Clock } from '../../clock.js';
+import { type Clock, isoText } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import { createHttpClient, type HttpClient } from '../../identity/http-client.js';
 import { definedFields } from '../../model/defined-fields.js';
@@ -16,12 +16,22 @@ export interface Attempt {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
+  /** The sign-in at the identity provider may be so many seconds old. */
+  readonly maxAge: number;
 }
 
 /** What the identity provider says about a person. */
 export interface SignedIn {
   readonly claims: Readonly<Record<string, unknown>>;
   readonly idToken: string;
+}
+
+/** Whose sessions end: a person's, or those of one login. */
+export interface Ended {
+  readonly sub?: string;
+  readonly sid?: string;
+  /** ISO 8601: when the identity provider ended them. */
+  readonly at: string;
 }
 
 export interface OidcClientOptions extends ConsoleLogin {
@@ -49,6 +59,12 @@ interface Sent {
 
 /** Between two reads of a discovery document that failed. */
 const RETRY_MS = 5_000;
+/** `max_age` is in seconds, and clocks differ. */
+const CLOCKS_DIFFER_SECONDS = 30;
+const NO_AUTH_TIME =
+  'the ID token does not say when the person signed in; let the identity provider add the claim auth_time to the ID tokens of this client (in Entra ID it is an optional claim)';
+const TOO_OLD =
+  'the identity provider did not ask the person again, although their sign-in is older than max_age; let it honour max_age, or sign out there and sign in again';
 const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';
 /** OpenID Connect Back-Channel Logout 1.0, section 2.4. A session that is unknown is none of ours. */
 const LOGOUT_CLAIMS = z.object({
@@ -82,6 +98,7 @@ export class OidcClient {
     const configuration = await this.#configuration();
     const verifier = oauth.randomPKCECodeVerifier();
     const [state, nonce] = [oauth.randomState(), oauth.randomNonce()];
+    const maxAge = Math.floor((isFresh ? this.#options.freshMs : this.#options.longestMs) / 1000);
     const address = oauth.buildAuthorizationUrl(configuration, {
       redirect_uri: this.#redirectUri,
       scope: this.#options.scopes.join(' '),
@@ -90,13 +107,13 @@ export class OidcClient {
       state,
       nonce,
       // With it the ID token must say when the person signed in.
-      max_age: String(Math.floor((isFresh ? this.#options.freshMs : this.#options.longestMs) / 1000)),
+      max_age: String(maxAge),
     });
-    return { address, attempt: { state, nonce, verifier } };
+    return { address, attempt: { state, nonce, verifier, maxAge } };
   }
 
   /** `query`: of the callback. Throws unless everything fits. */
-  async finish(query: string, { state, nonce, verifier }: Attempt): Promise<SignedIn> {
+  async finish(query: string, { state, nonce, verifier, maxAge }: Attempt): Promise<SignedIn> {
     const configuration = await this.#configuration();
     const answer = await oauth.authorizationCodeGrant(
       configuration,
@@ -105,12 +122,14 @@ export class OidcClient {
         pkceCodeVerifier: verifier,
         expectedState: state,
         expectedNonce: nonce,
-        maxAge: Math.floor(this.#options.longestMs / 1000),
         idTokenExpected: true,
       },
     );
     const claims: Record<string, unknown> = { ...answer.claims() };
-    const { sub } = claims;
+    const { sub, auth_time: signedInAt } = claims;
+    if (typeof signedInAt !== 'number') throw new Error(NO_AUTH_TIME);
+    if (signedInAt + maxAge + CLOCKS_DIFFER_SECONDS < this.#options.clock.now() / 1000)
+      throw new Error(TOO_OLD);
     const { rolesClaim } = this.#options;
     const isAsked = claims[rolesClaim] === undefined && typeof sub === 'string';
     if (isAsked && configuration.serverMetadata().userinfo_endpoint !== undefined)
@@ -128,8 +147,8 @@ export class OidcClient {
     }).href;
   }
 
-  /** Whose sessions a logout token ends. Throws if the identity provider did not sign it for this client. */
-  async verifyLogout(logoutToken: string): Promise<{ readonly sub?: string; readonly sid?: string }> {
+  /** Whose sessions a logout token ends, and until when they began. Throws if the identity provider did not sign it for this client. */
+  async verifyLogout(logoutToken: string): Promise<Ended> {
     const { clientId, clock } = this.#options;
     const { issuer, jwks_uri } = (await this.#configuration()).serverMetadata();
     if (jwks_uri === undefined) throw new Error('the identity provider has no keys');
@@ -144,7 +163,7 @@ export class OidcClient {
     const claims = safeParse(LOGOUT_CLAIMS, payload).data;
     if (claims === undefined || (claims.sub === undefined && claims.sid === undefined))
       throw new Error('it is no logout token');
-    return claims;
+    return { ...claims, at: isoText((payload.iat ?? 0) * 1000) };
   }
 
   /** The discovery document is read once, and after a failure only some time later, so that a flood of logins costs little. */

@@ -15,7 +15,7 @@ export function personOfClaims(
   roles: ConsoleRoles,
   now: number,
 ): Entrant | undefined {
-  const { sub, sid, auth_time: signedInAt } = claims;
+  const { sub, sid, oid, auth_time: signedInAt } = claims;
   if (typeof sub !== 'string' || !SUBJECT.test(sub)) return undefined;
   const given = [claims[roles.claim]].flat().filter((value) => typeof value === 'string');
   const note = namesIn(claims).join(', ');
@@ -28,6 +28,8 @@ export function personOfClaims(
       provider,
       names: [
         sessionsOfProvider(provider),
+        // Entra ID names a person so in its directory; the `sub` is another one for each client.
+        ...(typeof oid === 'string' && SUBJECT.test(oid) ? [sessionsOfPerson(provider, oid)] : []),
         ...(typeof sid === 'string' ? [sessionsOfLogin(provider, sid)] : []),
       ],
       at: typeof signedInAt === 'number' ? Math.min(signedInAt * 1000, now) : 0,

@@ -69,7 +69,7 @@ export class Sessions {
     };
     const body = JSON.stringify({ principal, roles, longestAt, ...definedFields({ login: sealed }) });
     const names = [principal.id, ...(login?.names ?? [])] as const;
-    await this.store.add({ id: idOf(sessionToken), names, body, endsAt });
+    await this.store.add({ id: idOf(sessionToken), names, body, beganAt: login?.at ?? now, endsAt });
     return { token: sessionToken };
   }
 

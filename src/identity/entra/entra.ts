@@ -18,7 +18,7 @@ export interface EntraOptions
   readonly webhookSecrets: readonly Secret[];
   /** The address of the webhook as Graph reaches it. Without it, nothing is subscribed to. */
   readonly webhookUrl?: string;
-  /** Changes of people matter from the start: another process may read the members of groups. */
+  /** Changes of people matter from the start: another process may read the members of groups, and an event ends a session of the console. */
   readonly wantsPeople: boolean;
 }
 

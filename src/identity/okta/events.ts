@@ -179,7 +179,10 @@ function peopleEffect(
   provider: string,
 ): Effect {
   const users = whose === 'actor' ? [event.actor] : event.targets;
-  const people = users.flatMap(({ type, alternateId }) => (type === 'User' ? (alternateId ?? []) : []));
+  const persons = users.flatMap(({ type, id, alternateId: login }) =>
+    type === 'User' && login !== undefined ? [{ id, login }] : [],
+  );
+  const people = persons.map(({ login }) => login);
   const groups = event.targets.flatMap(({ type, displayName }) =>
     type === 'UserGroup' ? (displayName ?? []) : [],
   );
@@ -187,6 +190,9 @@ function peopleEffect(
   const named = people.length > 0 ? { people } : groups.length > 0 ? { groups } : undefined;
   const evidence = takes === 'nothing' || named === undefined ? [] : [{ provider, ...named }];
   const trigger = membersRead(provider, cause, { urgent: takes !== 'nothing', evidence });
-  const orders = people.map((subject) => sessionOrder(provider, subject, event.published, cause));
+  // An ID token has the user's ID where an access token has the login.
+  const orders = persons.map(({ id, login }) =>
+    sessionOrder(provider, login, event.published, cause, id === '' ? undefined : id),
+  );
   return { triggers: changesMembers ? [trigger] : [], orders: takes === 'session' ? orders : [] };
 }

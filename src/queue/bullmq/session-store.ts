@@ -6,6 +6,7 @@ import { Script, toPairs } from './script.js';
 /*
  *   P:sessions        hash        bodies by the ID of the session
  *   P:sessions:ends   sorted set  IDs by when they end, in milliseconds
+ *   P:sessions:began  hash        when each began, in milliseconds, by its ID
  *   P:sessions:names  sorted set  `name ID`, in the order of bytes
  *   P:sessions:of     hash        the names of each session, with spaces between them, by its ID
  */
@@ -13,12 +14,14 @@ import { Script, toPairs } from './script.js';
 /** Names are percent-encoded and so have no space. `!` is the byte after the space. */
 const PARTS = `
 local all, ends, named, of = P .. ':sessions', P .. ':sessions:ends', P .. ':sessions:names', P .. ':sessions:of'
+local began = P .. ':sessions:began'
 local function remove(id)
   for name in string.gmatch(redis.call('HGET', of, id) or '', '%S+') do
     redis.call('ZREM', named, name .. ' ' .. id)
   end
   redis.call('HDEL', all, id)
   redis.call('HDEL', of, id)
+  redis.call('HDEL', began, id)
   redis.call('ZREM', ends, id)
 end
 local function ids(name)
@@ -29,12 +32,13 @@ local function ids(name)
   return found
 end`;
 
-/** ARGV: ID, names, person, body, end, now, the most of one, the most of all. */
+/** ARGV: ID, names, person, body, end, now, the most of one, the most of all, when it began. */
 const ADD = new Script(`${PARTS}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', ARGV[6])) do remove(id) end
 remove(ARGV[1])
 redis.call('HSET', all, ARGV[1], ARGV[4])
 redis.call('HSET', of, ARGV[1], ARGV[2])
+redis.call('HSET', began, ARGV[1], ARGV[9])
 redis.call('ZADD', ends, ARGV[5], ARGV[1])
 for name in string.gmatch(ARGV[2], '%S+') do redis.call('ZADD', named, 0, name .. ' ' .. ARGV[1]) end
 local own = ids(ARGV[3])
@@ -64,19 +68,22 @@ const END = new Script(`${PARTS}
 remove(ARGV[1])
 return 1`);
 
-/** ARGV: name. */
+/** ARGV: name, the last instant. */
 const END_NAMED = new Script(`${PARTS}
-for _, id in ipairs(ids(ARGV[1])) do remove(id) end
+for _, id in ipairs(ids(ARGV[1])) do
+  if tonumber(redis.call('HGET', began, id) or 0) <= tonumber(ARGV[2]) then remove(id) end
+end
 return 1`);
 
 /** `link`: a connection whose commands do not wait behind jobs. A full Redis takes no new session. */
 export function createBullmqSessionStore(link: RedisLink, clock: Pick<Clock, 'now'>): SessionStore {
   return {
-    async add({ id, names, body, endsAt }) {
+    async add({ id, names, body, beganAt, endsAt }) {
       const encoded = names.map(encodeURIComponent);
       const [person = ''] = encoded;
       const limits = [MOST_SESSIONS_OF_ONE, MOST_SESSIONS];
-      await link.runIfRoom(ADD, id, encoded.join(' '), person, body, endsAt, clock.now(), ...limits);
+      const values = [encoded.join(' '), person, body, endsAt, clock.now(), ...limits, beganAt];
+      await link.runIfRoom(ADD, id, ...values);
     },
 
     async get(id) {
@@ -92,8 +99,8 @@ export function createBullmqSessionStore(link: RedisLink, clock: Pick<Clock, 'no
       await link.run(END, id);
     },
 
-    async endNamed(name) {
-      await link.run(END_NAMED, encodeURIComponent(name));
+    async endNamed(name, beganUntil = Number.MAX_SAFE_INTEGER) {
+      await link.run(END_NAMED, encodeURIComponent(name), beganUntil);
     },
   };
 }

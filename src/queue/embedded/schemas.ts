@@ -45,7 +45,8 @@ CREATE TABLE holds (
   key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
 CREATE INDEX holds_by_reason ON holds (${HOLD_REASON});
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE sessions (id TEXT PRIMARY KEY, body TEXT NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY, body TEXT NOT NULL, began_at INTEGER NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX sessions_by_end ON sessions (ends_at);
 CREATE TABLE session_names (name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (name, id)) WITHOUT ROWID;
 CREATE INDEX names_of_session ON session_names (id);

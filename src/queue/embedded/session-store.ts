@@ -15,11 +15,11 @@ export function createEmbeddedSessionStore(file: StateFile, clock: Pick<Clock, '
       .map((row) => row.text('id'));
   const NAMED = 'SELECT id FROM session_names JOIN sessions USING (id) WHERE name = ?';
   return {
-    async add({ id, names, body, endsAt }) {
+    async add({ id, names, body, beganAt, endsAt }) {
       await file.write(() => {
         for (const old of idsOf('SELECT id FROM sessions WHERE ends_at <= ?', clock.now())) remove(old);
         remove(id);
-        file.sql('INSERT INTO sessions VALUES (?, ?, ?)').run(id, body, endsAt);
+        file.sql('INSERT INTO sessions VALUES (?, ?, ?, ?)').run(id, body, beganAt, endsAt);
         for (const name of new Set(names)) file.sql('INSERT INTO session_names VALUES (?, ?)').run(name, id);
         const beyond = `${NAMED} ORDER BY ends_at DESC, id LIMIT -1 OFFSET ?`;
         for (const old of idsOf(beyond, names[0], MOST_SESSIONS_OF_ONE)) remove(old);
@@ -44,9 +44,9 @@ export function createEmbeddedSessionStore(file: StateFile, clock: Pick<Clock, '
       await file.write(() => remove(id));
     },
 
-    async endNamed(name) {
+    async endNamed(name, beganUntil = Number.MAX_SAFE_INTEGER) {
       await file.write(() => {
-        for (const id of idsOf(NAMED, name)) remove(id);
+        for (const id of idsOf(`${NAMED} AND began_at <= ?`, name, beganUntil)) remove(id);
       });
     },
   };

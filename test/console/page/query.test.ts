@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { pathOf, readChoices, writeChoices } from '../../../src/console/page/query.js';
+import { fromSegment } from '../../../src/console/segment.js';
 
 const DEFAULTS = { q: '', sort: 'name', state: 'any' };
 const choices = fc.record({ q: fc.string(), sort: fc.string(), state: fc.string({ unit: 'binary' }) });
@@ -28,5 +29,16 @@ it('an address has only what differs from the defaults, in one order', () => {
 it('the path of a name is one part, whatever the name holds', () => {
   expect(pathOf('/clients', 'main', 'api://orders?x#y/..')).toBe(
     '/clients/main/api%3A%2F%2Forders%3Fx%23y%2F..',
+  );
+});
+
+it('the path of a name leads to that name, also if a path would go elsewhere by it', () => {
+  const name = fc.oneof(fc.string(), fc.stringMatching(/^~{0,2}\.{1,3}$/));
+  fc.assert(
+    fc.property(name, name, (one, other) => {
+      fc.pre(one.isWellFormed() && other.isWellFormed() && other !== '');
+      const { pathname } = new URL(pathOf('/clients', one, other), 'http://localhost');
+      expect(pathname.split('/').slice(2).map(decodeURIComponent).map(fromSegment)).toEqual([one, other]);
+    }),
   );
 });

@@ -310,11 +310,12 @@ describe('an entry of the log', () => {
   });
 
   it('about cleared sessions ends them, without a read of groups', async () => {
-    world.server.org.addUser('ada@example.com');
+    const { id } = world.server.org.addUser('ada@example.com');
     world.server.org.clearSessions('ada@example.com');
     const { triggers, orders } = await one();
     expect(triggers).toEqual([]);
-    expect(orders).toMatchObject([{ kind: 'session-revoked', subject: 'ada@example.com' }]);
+    // Access tokens have the login, ID tokens the ID.
+    expect(orders).toMatchObject([{ kind: 'session-revoked', subject: 'ada@example.com', account: id }]);
   });
 
   it('about a person who left a group is evidence about that person only', async () => {

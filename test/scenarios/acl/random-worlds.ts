@@ -137,7 +137,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
   const store = await openStore(config, runtime);
   const port = await openConsul(config.consul, OWNER, runtime);
   const providers = await Promise.all(
-    config.providers.map((settings) => openProvider(settings, config.groups, runtime)),
+    config.providers.map((settings) => openProvider(settings, config, runtime)),
   );
   const { deps: core, writes } = createCore(config, { consul: port, providers, store }, runtime);
   // Nobody here is fought: each edit is another one.

@@ -1,4 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../../src/clock.js';
+import { Secret } from '../../../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../../../src/observe.js';
+import { openProvider } from '../../../../workers/wire.js';
+import { READER } from '../../../support/entra/entra.js';
 import { guidOf } from '../../../support/entra/tenant.js';
 import { ordersOf, type PollRig, startPollRig, triggersOf } from '../poll-rig.js';
 
@@ -21,6 +26,31 @@ describe('people', () => {
     person('ann', true);
     expect((await poll()).events).toEqual([]);
     expect(entra.requests.filter((request) => /users|groups/.test(request))).toEqual([]);
+  });
+
+  it('are read from the start where persons of the console sign in', async () => {
+    const { entra } = rig;
+    const settings = {
+      name: 'main',
+      kind: 'entra' as const,
+      issuer: entra.issuer,
+      insecure: true,
+      fullReadMs: 3_600_000,
+      claims: { client: 'azp', scopes: 'roles', groups: 'groups' },
+      pollMs: 30_000,
+      graph: entra.origin,
+      clientId: READER.clientId,
+      credential: { kind: 'secret' as const, clientSecret: new Secret(READER.clientSecret) },
+      apis: [guidOf('orders')],
+      webhookSecrets: [],
+    };
+    const login = [{ provider: 'main', clientId: 'c', clientSecret: new Secret('s'), scopes: ['openid'] }];
+    const config = { groups: [], http: { console: { login } } };
+    const runtime = { clock: systemClock, logger: silentLogger, metrics: noMetrics };
+    const provider = await openProvider(settings, config, runtime);
+    await provider.poll?.poll(undefined, signal);
+    expect(entra.requests.filter((request) => /users.delta/.test(request))).toHaveLength(1);
+    await provider.directory.close();
   });
 
   it('who leave a group, or whose account ends, are evidence', async () => {
