@@ -36,6 +36,17 @@ export const CONSOLE = z
         fresh: duration('1m', '1d').prefault('15m'),
       })
       .prefault({}),
+    groupBy: z
+      .array(
+        text().regex(
+          /^(meta\..+|namespace|provider|prefix)$/,
+          'is none of meta.KEY, namespace, provider, prefix',
+        ),
+      )
+      .prefault(['prefix'])
+      .describe(
+        'How the map groups services: meta.KEY, namespace, provider, prefix; the first that a service has.',
+      ),
     name: text().exactOptional().describe('The name that the page shows; by default the owner.'),
   })
   .superRefine(({ url: address, login }, context) => {
@@ -81,16 +92,19 @@ export interface ConsoleSettings {
   readonly longestMs: number;
   /** A login older than this only reads. */
   readonly freshMs: number;
+  /** `meta.KEY`, `namespace`, `provider` or `prefix`: the first for which a service has a value. */
+  readonly groupBy: readonly string[];
   readonly name?: string;
 }
 
 export function toConsole(parsed: z.output<typeof CONSOLE>): ConsoleSettings {
-  const { url: address, session, login, roles, name: shown } = parsed;
+  const { url: address, session, login, roles, groupBy, name: shown } = parsed;
   const origin = address === undefined ? undefined : parseUrl(address)?.origin;
   return {
     ...definedFields({ origin, name: shown }),
     login,
     roles,
+    groupBy,
     idleMs: session.idle,
     longestMs: session.longest,
     freshMs: session.fresh,

@@ -192,6 +192,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'http.console.session.longest': 'A session ends this long after its start.',
   'http.console.session.fresh':
     'Whoever wants to change something must have signed in at the identity provider within this time.',
+  'http.console.groupBy':
+    'How [the map](../how-to/use-the-console.md#the-map) groups services, by the first of these that a service has: `meta.KEY` (a key of the meta of its instances, such as `meta.team`), `namespace` (if it is not the one of the instance), `provider` (of the client that it claims), and `prefix` (its name up to the first `-`).',
   'http.console.name': 'The name of this instance in the console. The default is `owner`.',
   'state.directory':
     'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',

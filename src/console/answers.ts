@@ -11,6 +11,7 @@ import {
   text,
   World,
 } from './answers/fields.js';
+import { MAP_ROUTES } from './answers/map.js';
 
 /*
  * What the console asks the daemon, and what the daemon answers: one table makes the routes, their description in
@@ -19,6 +20,7 @@ import {
  */
 
 export type { World } from './answers/fields.js';
+export { Mesh } from './answers/map.js';
 
 export const Finding = z.object({
   what: text,
@@ -294,6 +296,7 @@ export const ROUTES = {
     }),
     answer: Explain,
   },
+  ...MAP_ROUTES,
   search: {
     path: '/api/search',
     summary: 'Services, clients and decisions by a part of their name',

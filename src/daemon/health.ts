@@ -128,22 +128,24 @@ function paced<T>(read: () => Promise<T>): () => Promise<T> {
  * As `paced`, but a read serves only those who asked before it began. Who sends an event and then asks is not shown a state
  * from before the event.
  */
-function sinceAsked<T>(read: () => Promise<T>): () => Promise<T> {
+export function sinceAsked<T>(read: () => Promise<T>, maxPauseMs = MAX_PAUSE_MS): () => Promise<T> {
   let next: Promise<T> | undefined;
-  const readNext = rested(SHARED_REST, () => {
+  const begin = () => {
     next = undefined;
     return read();
-  });
+  };
+  const readNext = rested(SHARED_REST, begin, maxPauseMs);
   return () => {
     next ??= readNext();
     return next;
   };
 }
 
-/** One read at a time. After it the next one begins `times` as much later as it took, and `MAX_PAUSE_MS` at most. */
+/** One read at a time. After it the next one begins `times` as much later as it took, and `maxPauseMs` at most. */
 function rested<A extends readonly unknown[], T>(
   times: number,
   read: (...args: A) => Promise<T>,
+  maxPauseMs = MAX_PAUSE_MS,
 ): (...args: A) => Promise<T> {
   let freeAt = 0;
   let turn: Promise<unknown> = Promise.resolve();
@@ -155,7 +157,7 @@ function rested<A extends readonly unknown[], T>(
       return await read(...args);
     } finally {
       const endedAt = performance.now();
-      freeAt = endedAt + Math.min(times * (endedAt - startedAt), MAX_PAUSE_MS);
+      freeAt = endedAt + Math.min(times * (endedAt - startedAt), maxPauseMs);
     }
   };
   return (...args) => {

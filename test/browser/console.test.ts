@@ -81,6 +81,44 @@ it('a scope that is taken away closes the edge on the open page, which says why'
   expect(await page.locator('.step.bad').first().textContent()).toContain('Scope');
 });
 
+it('on the map an arrow comes with its scope, and goes with it while nothing else moves', async () => {
+  const { page, demo } = open;
+  await visit('/map?from=service:reports&to=service:payments');
+  const arrow = page.locator('.drawn .arrow:not(.going)').filter({ hasText: 'reports to payments' });
+  await arrow.waitFor({ state: 'attached' });
+  const placesOf = () =>
+    page
+      .locator('.node rect')
+      .evaluateAll((all) => all.map((each) => `${each.getAttribute('x')} ${each.getAttribute('y')}`));
+  const before = await placesOf();
+  const change = async (method: string) => {
+    const answer = await fetch(`${demo.idp}/clients/reports-job/scopes/payments:read`, {
+      method,
+      headers: { authorization: `Bearer ${demo.idpManagementToken}` },
+    });
+    expect(answer.ok).toBe(true);
+  };
+  await change('DELETE');
+  await arrow.waitFor({ state: 'detached' });
+  await page.locator('.panel').getByText('What outlives it').waitFor();
+  expect(await placesOf()).toEqual(before);
+  await change('POST');
+  await arrow.waitFor({ state: 'attached' });
+  expect(await placesOf()).toEqual(before);
+});
+
+it('a look of the legend can be left out, and a node leads to its neighbour by an arrow key', async () => {
+  const { page, demo } = open;
+  await visit('/map');
+  await page.getByRole('button', { name: 'everything' }).click();
+  await page.waitForURL(`${demo.scopemesh}/map?hide=all`);
+  expect(await page.locator('.drawn .arrow.all').count()).toBe(0);
+  await page.locator('.node').filter({ hasText: 'orders' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/focus=service%3A(shipping|ledger)/);
+});
+
 it('finds a service from everywhere by three letters', async () => {
   const { page } = open;
   await visit('/clients');

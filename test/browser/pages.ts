@@ -8,7 +8,10 @@ export const PAGES: Readonly<Record<string, string>> = {
   clients: '/clients',
   'a client': '/clients/main/web-app',
   'a map': '/map?focus=service:orders',
-  'the start of the map': '/map',
+  'the whole map': '/map',
+  'a group of the map, and why an arrow is there':
+    '/map?lens=groups&open=web&from=service:web&to=service:orders',
+  'the list of the map': '/map?lens=list&focus=service:orders',
   changes: '/changes',
   me: '/me',
 };

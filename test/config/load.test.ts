@@ -160,6 +160,7 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], signingKeyFile: ke
       console: {
         login: [],
         roles: { claim: 'groups', viewer: [], approver: [], operator: [] },
+        groupBy: ['prefix'],
         idleMs: 30 * 60_000,
         longestMs: 8 * 3_600_000,
         freshMs: 15 * 60_000,

@@ -1,9 +1,9 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { type ApiAccess, onlyCallers, principalOf } from '../../daemon/api-access.js';
 import type { EventStreams } from '../../daemon/event-streams.js';
-import { keptFor } from '../../daemon/health.js';
+import { keptFor, sinceAsked } from '../../daemon/health.js';
 import type { Questions } from '../../daemon/questions.js';
 import type { DecisionFeed } from '../../decisions/feed.js';
 import { codeOf, configError, messageOf } from '../../errors.js';
@@ -14,7 +14,9 @@ import { type Fault, ROUTES } from '../answers.js';
 import { fromSegment } from '../segment.js';
 import { listClients, readClient } from './client-pages.js';
 import { explainNow } from './explain.js';
-import { type ConsoleParts, NoSuchThing } from './parts.js';
+import { readMesh } from './map.js';
+import { answerOfMap } from './map-part.js';
+import { type Coded, type ConsoleParts, NoSuchThing } from './parts.js';
 import { search } from './search.js';
 import { listServices } from './service-list.js';
 import { readService } from './service-page.js';
@@ -40,6 +42,7 @@ interface Route<Q extends z.ZodType, A extends z.ZodType> {
 
 interface Asker {
   readonly principal: string;
+  readonly headers: FastifyRequest['headers'];
   /** Aborts when the asker has gone. */
   readonly signal: AbortSignal;
 }
@@ -51,6 +54,8 @@ const REFUSALS: Readonly<Record<string, Pick<Refusal, 'status' | 'code'>>> = {
   ERR_CONFIG: { status: 400, code: 'BadQuestion' },
   ERR_BUSY: { status: 429, code: 'Busy' },
 };
+/** A large map takes some tenth of the event loop at most: between two reads of it there is a pause. */
+const MAP_PAUSE_MS = 3_000;
 /** All streams together ask so often. */
 const STATUS_LIFE_MS = 1_500;
 
@@ -88,6 +93,11 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   ofWorld(ROUTES.search, ({ q }, signal) => search(parts, q, signal));
   ofTrail(ROUTES.decisions, 'decisions');
   ofTrail(ROUTES.decision, 'decision');
+  const mesh = sinceAsked(() => readMesh(parts), MAP_PAUSE_MS);
+  addRoute(server, ROUTES.map, deps, async (query, { headers }) => {
+    const refusal = await unreadiness(deps);
+    return refusal === undefined ? answerOfMap(await mesh(), query, headers) : { status: 503, ...refusal };
+  });
   const never = new AbortController().signal;
   const status = keptFor(STATUS_LIFE_MS, async () => {
     try {
@@ -117,12 +127,12 @@ async function unreadiness({
   };
 }
 
-/** `answer`: as JSON, or why there is none. */
+/** `answer`: as JSON, also in another form, or why there is none. */
 function addRoute<Q extends z.ZodType>(
   server: FastifyInstance,
   { path, query: shape }: Route<Q, z.ZodType>,
   { access, logger }: Pick<ConsoleApiDeps, 'access' | 'logger'>,
-  answer: (query: z.output<Q>, asker: Asker) => Promise<string | Refusal>,
+  answer: (query: z.output<Q>, asker: Asker) => Promise<string | Coded | Refusal>,
 ): void {
   const url = path.replaceAll(/\{(\w+)\}/g, ':$1');
   server.get(url, { preHandler: onlyCallers(access) }, async (request, reply) => {
@@ -136,10 +146,13 @@ function addRoute<Q extends z.ZodType>(
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     try {
-      const asker = { principal: principalOf(access, request), signal: gone.signal };
+      const { headers } = request;
+      const asker = { principal: principalOf(access, request), signal: gone.signal, headers };
       const answered = await answer(query.data, asker);
-      if (typeof answered !== 'string') return refuse(answered);
-      return await reply.type('application/json; charset=utf-8').send(answered);
+      if (typeof answered !== 'string' && 'error' in answered) return refuse(answered);
+      reply.type('application/json; charset=utf-8');
+      if (typeof answered === 'string') return await reply.send(answered);
+      return await reply.code(answered.status).headers(answered.headers).send(answered.body);
     } catch (error) {
       if (error instanceof NoSuchThing) return refuse(error.fault);
       const known = REFUSALS[codeOf(error)] ?? { status: 503, code: 'Unreachable' };

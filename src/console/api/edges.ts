@@ -21,6 +21,17 @@ export interface EdgeMaker {
   ofSource(destination: ServiceName, source: IntentionSource): Edge;
   /** The edge between two services, whether an intention has it or not. */
   between(source: ServiceName, destination: ServiceName): Edge;
+  /** The little that a map of all edges shows of one; without a source: of an edge that a hold alone is about. */
+  glanceAt(from: ServiceName, destination: ServiceName, source: IntentionSource | undefined): Glance;
+}
+
+/** Readers of many edges read no more than this. */
+interface Glance {
+  readonly client: ClientId | undefined;
+  readonly grants: readonly Grant[];
+  readonly state: Edge['state'];
+  readonly access: Edge['access'];
+  readonly hold: RecordedHold | undefined;
 }
 
 /** `holds`: every recorded one. */
@@ -44,7 +55,7 @@ export function createEdgeMaker(
       ?.filter(({ destination }) => destination === name.toLowerCase())
       .map(({ scope, api }) => (api === undefined ? { name: scope } : { api, name: scope })) ?? [];
 
-  const make = (from: ServiceName, destination: ServiceName, source: IntentionSource | undefined): Edge => {
+  const glanceAt: EdgeMaker['glanceAt'] = (from, destination, source) => {
     const records = world.records.recordsOf(destination);
     const subject = intentionSubject(destination, from.name);
     const client = clientOf(from, source?.description ?? '');
@@ -54,16 +65,12 @@ export function createEdgeMaker(
     const isForeign = source !== undefined && !isOwned;
     const grants = isForeign ? [] : (record?.grants ?? opening(client, destination));
     const hold = source?.peer === undefined ? held.get(subject) : undefined;
-    const rules = client && grants.flatMap((grant) => rulesOpening(client.provider, grant, destination.name));
     const access = source?.access;
     return {
-      from: displayName(from, config) + (source?.peer === undefined ? '' : ` (${source.peer})`),
-      to: displayName(destination, config),
-      client: client === undefined ? null : { provider: client.provider, id: client.clientId },
-      scopes: [...new Set(grants.map(({ name }) => name))],
-      rules: [...new Set(rules?.flatMap((rule) => names.get(rule) ?? []))],
+      client,
+      grants,
+      hold,
       access: access === undefined ? 'none' : access.kind === 'allow' ? 'all' : access.kind,
-      permissions: access?.kind === 'http' ? access.permissions.map(permissionOf) : [],
       state: isForeign
         ? 'foreign'
         : hold !== undefined
@@ -73,11 +80,26 @@ export function createEdgeMaker(
             : (record?.breakGlass.length ?? 0) > 0
               ? 'break-glass'
               : 'open',
+    };
+  };
+  const make = (from: ServiceName, destination: ServiceName, source: IntentionSource | undefined): Edge => {
+    const { client, grants, hold, access, state } = glanceAt(from, destination, source);
+    const rules = client && grants.flatMap((grant) => rulesOpening(client.provider, grant, destination.name));
+    return {
+      from: displayName(from, config) + (source?.peer === undefined ? '' : ` (${source.peer})`),
+      to: displayName(destination, config),
+      client: client === undefined ? null : { provider: client.provider, id: client.clientId },
+      scopes: [...new Set(grants.map(({ name }) => name))],
+      rules: [...new Set(rules?.flatMap((rule) => names.get(rule) ?? []))],
+      access,
+      permissions: source?.access.kind === 'http' ? source.access.permissions.map(permissionOf) : [],
+      state,
       reason: hold?.reason ?? null,
       decision: hold?.decisionId ?? null,
     };
   };
   return {
+    glanceAt,
     ofSource: (destination, source) => make(source, destination, source),
     between(from, to) {
       const destination = { ...to, name: to.name.toLowerCase() };

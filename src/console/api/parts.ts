@@ -15,6 +15,13 @@ export interface ConsoleParts {
   readonly newest: () => Promise<string | undefined>;
 }
 
+/** An answer in another form than a text. */
+export interface Coded {
+  readonly status: 200 | 304;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+}
+
 /** Begins an answer: first the decision, so that what is read of the world later has its effect already. */
 export async function beginAnswer(parts: ConsoleParts): Promise<World> {
   const unknown: string[] = [];

@@ -13,8 +13,10 @@ export interface Answer<T> {
   readonly reload: () => void;
 }
 
-/** What changed is read again at most this often. */
+/** What changed is read again at most this often, */
 const LEAST_MS = 1_000;
+/** and the more seldom the longer the daemon took for it. */
+const REST = 3;
 
 /**
  * Asks the daemon, and again if the question changes; with `isLive` also after each change that the stream reports.
@@ -35,13 +37,15 @@ export function useAnswer<P extends RoutePath>(
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isAsking = false;
     let isChanged = false;
+    let nextAt = 0;
     const schedule = () => {
-      timer ??= setTimeout(ask, LEAST_MS);
+      timer ??= setTimeout(ask, Math.max(0, nextAt - performance.now()));
     };
     const ask = async () => {
       timer = undefined;
       isAsking = true;
       isChanged = false;
+      const begun = performance.now();
       try {
         const value = await read(path, question, stop.signal);
         setState({ key, value });
@@ -50,6 +54,8 @@ export function useAnswer<P extends RoutePath>(
         const fault = error instanceof ApiFault ? error : new ApiFault(0, 'Page', String(error));
         setState(({ value }) => ({ key, fault, ...(value === undefined ? {} : { value }) }));
       }
+      const ended = performance.now();
+      nextAt = Math.max(begun + LEAST_MS, ended + REST * (ended - begun));
       isAsking = false;
       if (isChanged) schedule();
     };

@@ -1,248 +1,175 @@
-import type { Edge } from '../../answers.js';
-import { cleanText, cutMiddle } from '../clean-text.js';
+import { useMemo, useState } from 'preact/hooks';
+import type { Mesh } from '../../answers.js';
+import { read } from '../api.js';
+import { Around } from '../mesh/around.js';
+import { focusOn, mapWith, useMapChoices } from '../mesh/choices.js';
+import { Everything, Islands } from '../mesh/islands.js';
+import { Legend } from '../mesh/legend.js';
+import { filtered, toNet } from '../mesh/net.js';
+import { Panel } from '../mesh/panel.js';
+import { Links } from '../mesh/tables.js';
+import { announce } from '../parts/announce.js';
 import { AnswerView } from '../parts/answer-view.js';
-import { Edges } from '../parts/edges.js';
-import { useChoices } from '../parts/filters.js';
+import { FilterBox, FilterChoice, Filters } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Name } from '../parts/name.js';
 import { Suggestions } from '../parts/suggestions.js';
 import { WorldNote } from '../parts/world-note.js';
-import { pathOf } from '../query.js';
+import { navigate } from '../router.js';
 import { useAnswer } from '../use-answer.js';
 
-const DEFAULTS = { focus: '' };
+/** With more services the groups come first: names would be too small to read. */
+const MOST_NAMED = 40;
+const HOPS = [
+  ['1', 'one step'],
+  ['2', 'two steps'],
+  ['3', 'three steps'],
+] as const;
 
-/** One service in the middle, who may call it on the left, whom it may call on the right. */
+/** Who may call whom, as pictures; each has a table of the same rows. */
 export function MapPage() {
-  const [{ focus }, choose] = useChoices(DEFAULTS);
-  const name = focus.replace(/^service:/, '');
+  const [chosen, choose] = useMapChoices();
+  const name = chosen.focus.replace(/^service:/, '');
+  const isAround = name !== '' && chosen.lens !== 'list';
+  const hidden = useMemo(() => new Set(chosen.hide.split(',').filter(Boolean)), [chosen.hide]);
+  const answer = useAnswer('/api/map', name === '' ? {} : { focus: name, hops: chosen.hops });
   return (
     <>
       <div class="titled">
         <Heading title={name === '' ? 'Map' : `Map of ${name}`}>
           {name === '' ? 'Map' : <Name text={name} />}
         </Heading>
-        <form
-          key={name}
-          class="jump"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const next = new FormData(event.currentTarget).get('name');
-            if (typeof next === 'string' && next !== '') choose({ focus: `service:${next}` });
-          }}
-        >
-          <input
-            name="name"
-            list="names-focus"
-            aria-label="Service in the middle"
-            placeholder="another service"
-          />
-          <Suggestions id="names-focus" text="" />
-        </form>
+        <Jump key={name} />
       </div>
-      {name === '' ? <Start /> : <Focus key={name} name={name} />}
+      <AnswerView answer={answer}>
+        {(mesh) => (
+          <>
+            <WorldNote world={mesh} />
+            <Lenses mesh={mesh} name={name} />
+            <Filters>
+              {name === '' && (
+                <FilterBox
+                  label="Find"
+                  hint="a part of a name"
+                  value={chosen.find}
+                  onChange={(find) => choose({ find }, true)}
+                />
+              )}
+              {isAround && (
+                <FilterChoice
+                  label="Around it"
+                  value={chosen.hops}
+                  options={HOPS}
+                  onChange={(hops) => choose({ hops })}
+                />
+              )}
+              {chosen.open !== '' && (
+                <a class="button" href={mapWith({ open: '', from: '', to: '' })}>
+                  All groups
+                </a>
+              )}
+              <Legend hidden={hidden} choose={(hide) => choose({ hide }, true)} />
+            </Filters>
+            <Shown mesh={mesh} name={name} hidden={hidden} />
+          </>
+        )}
+      </AnswerView>
     </>
   );
 }
 
-/** Without a service in the middle: those with the most callers. */
-function Start() {
-  const answer = useAnswer('/api/services', { sort: '-callers', limit: 24 });
-  return (
-    <AnswerView answer={answer}>
-      {(services) => (
-        <>
-          <WorldNote world={services} />
-          <p class="soft">Choose the service in the middle. These have the most callers.</p>
-          <ul class="tiles">
-            {services.rows.map(({ name, callers, calls }) => (
-              <li key={name}>
-                <a class="tile" href={mapOf(name)}>
-                  <Name text={name} />{' '}
-                  <span class="soft">
-                    {callers} in, {calls} out
-                  </span>
-                </a>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-    </AnswerView>
-  );
-}
-
-const mapOf = (name: string) => `/map?${new URLSearchParams({ focus: `service:${name}` })}`;
-
-function Focus({ name }: { readonly name: string }) {
-  const answer = useAnswer('/api/services/{name}', { name });
-  return (
-    <AnswerView answer={answer}>
-      {(found) => (
-        <>
-          <WorldNote world={found} />
-          <Picture name={name} callers={found.in} callees={found.out} />
-          <Legend />
-          <div class="beside">
-            <section>
-              <h2>
-                May call it <span class="count">{found.in.length}</span>
-              </h2>
-              <Edges edges={found.in} empty="No service may call it." />
-            </section>
-            <section>
-              <h2>
-                It may call <span class="count">{found.out.length}</span>
-              </h2>
-              <Edges edges={found.out} empty="It may call no service." />
-            </section>
-          </div>
-        </>
-      )}
-    </AnswerView>
-  );
-}
-
-/** More on one side cannot be read. The list below has all of them. */
-const MOST = 40;
-const WIDTH = 1000;
-const NODE = { width: 250, height: 34, gap: 12 };
-const PITCH = NODE.height + NODE.gap;
-const COLUMNS = { left: 1, middle: (WIDTH - NODE.width) / 2, right: WIDTH - NODE.width - 1 };
-
-interface Drawn {
+interface Seen {
+  readonly mesh: Mesh;
+  /** Of the service in the middle; empty: of none. */
   readonly name: string;
-  readonly callers: readonly Edge[];
-  readonly callees: readonly Edge[];
 }
 
-/** The same edges give the same picture: each side is in the order of its names. */
-function Picture({ name, callers, callees }: Drawn) {
-  const left = sideOf(callers, ({ from }) => from);
-  const right = sideOf(callees, ({ to }) => to);
-  const rows = Math.max(left.length, right.length, 1);
-  const height = rows * PITCH + NODE.gap;
-  const middle = height / 2;
-  const y = (side: readonly unknown[], at: number) => middle + (at - (side.length - 1) / 2) * PITCH;
+function lensOf({ mesh, name }: Seen, lens: string): string {
+  if (lens !== '') return lens;
+  if (name !== '') return 'focus';
+  return mesh.total.services <= MOST_NAMED ? 'map' : 'groups';
+}
+
+function Lenses({ mesh, name }: Seen) {
+  const [{ lens }] = useMapChoices();
+  const here = lensOf({ mesh, name }, lens);
+  const lenses = [
+    ...(name === '' ? [] : ['focus']),
+    ...(mesh.total.services <= MOST_NAMED ? ['map'] : []),
+    'groups',
+    'list',
+  ];
   return (
-    <figure>
-      <svg class="picture" viewBox={`0 0 ${WIDTH} ${height}`}>
-        <title>The edges of the lists below, as a picture</title>
-        {left.map(({ edge }, at) => (
-          <Arrow
-            key={`to ${at}`}
-            edge={edge}
-            x1={COLUMNS.left + NODE.width}
-            y1={y(left, at)}
-            x2={COLUMNS.middle}
-            y2={middle}
-          />
-        ))}
-        {right.map(({ edge }, at) => (
-          <Arrow
-            key={`from ${at}`}
-            edge={edge}
-            x1={COLUMNS.middle + NODE.width}
-            y1={middle}
-            x2={COLUMNS.right}
-            y2={y(right, at)}
-          />
-        ))}
-        <Node name={name} x={COLUMNS.middle} y={middle} isMiddle />
-        {left.map((node, at) => (
-          <Node key={node.name} name={node.name} x={COLUMNS.left} y={y(left, at)} />
-        ))}
-        {right.map((node, at) => (
-          <Node key={node.name} name={node.name} x={COLUMNS.right} y={y(right, at)} />
-        ))}
-      </svg>
-    </figure>
-  );
-}
-
-function sideOf(edges: readonly Edge[], nameOf: (edge: Edge) => string) {
-  return edges
-    .map((edge) => ({ edge, name: nameOf(edge) }))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .slice(0, MOST);
-}
-
-interface Placed {
-  readonly name: string;
-  readonly x: number;
-  readonly y: number;
-  readonly isMiddle?: boolean;
-}
-
-function Node({ name, x, y, isMiddle = false }: Placed) {
-  const text = cutMiddle(cleanText(name), 28);
-  return (
-    <a href={isMiddle ? pathOf('/services', name) : mapOf(name)} class={isMiddle ? 'node middle' : 'node'}>
-      <title>{cleanText(name)}</title>
-      <rect x={x} y={y - NODE.height / 2} width={NODE.width} height={NODE.height} rx="9" />
-      <text x={x + NODE.width / 2} y={y}>
-        {text}
-      </text>
-    </a>
-  );
-}
-
-interface Line {
-  readonly edge: Edge;
-  readonly x1: number;
-  readonly y1: number;
-  readonly x2: number;
-  readonly y2: number;
-}
-
-/** Thick for all of a service, thin for some requests; the state by the line and by a letter, never by colour alone. */
-function Arrow({ edge: { state, access }, x1, y1, x2, y2 }: Line) {
-  const bend = (x2 - x1) / 2;
-  const tip = x2 - 7;
-  const letter = LETTERS[state];
-  return (
-    <g class={`arrow ${state} ${access}`}>
-      <path d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${tip} ${y2}`} />
-      <path class="tip" d={`M${x2 - 1} ${y2}l-9 -5v10z`} />
-      {letter !== undefined && (
-        <text x={(x1 + x2) / 2} y={(y1 + y2) / 2}>
-          {letter}
-        </text>
-      )}
-    </g>
-  );
-}
-
-const LETTERS: Readonly<Partial<Record<Edge['state'], string>>> = {
-  held: '‖',
-  foreign: 'F',
-  'break-glass': '!',
-  closed: '×',
-};
-
-const LEGEND: readonly (readonly [style: string, meaning: string])[] = [
-  ['open all', 'everything'],
-  ['open http', 'some requests'],
-  ['held', '‖ held'],
-  ['foreign', 'F of somebody else'],
-  ['break-glass', '! break-glass'],
-  ['closed', '× closed'],
-];
-
-function Legend() {
-  return (
-    <ul class="legend" aria-label="Legend">
-      {LEGEND.map(([style, meaning]) => (
-        <li key={style}>
-          <svg viewBox="0 0 40 12" aria-hidden="true">
-            <g class={`arrow ${style}`}>
-              <path d="M1 6h30" />
-              <path class="tip" d="M39 6l-9 -5v10z" />
-            </g>
-          </svg>
-          {meaning}
-        </li>
+    <nav class="tabs" aria-label="Lenses">
+      {lenses.map((each) => (
+        <a
+          key={each}
+          href={mapWith({
+            lens: each,
+            from: '',
+            to: '',
+            ...(each === 'focus' || each === 'list' ? {} : { focus: '' }),
+          })}
+          {...(each === here ? { 'aria-current': 'page' } : {})}
+        >
+          {each}
+        </a>
       ))}
-    </ul>
+      <span class="soft">
+        {mesh.total.services.toLocaleString()} services, {mesh.total.edges.toLocaleString()} edges
+      </span>
+    </nav>
+  );
+}
+
+function Shown({ mesh, name, hidden }: Seen & { readonly hidden: ReadonlySet<string> }) {
+  const [chosen] = useMapChoices();
+  const whole = useMemo(() => toNet(mesh), [mesh]);
+  const net = useMemo(
+    () => filtered(whole, { find: chosen.find, hide: hidden }),
+    [whole, chosen.find, hidden],
+  );
+  const lens = lensOf({ mesh, name }, chosen.lens);
+  return (
+    <div class={chosen.from === '' ? 'map' : 'map with-panel'}>
+      <div class="lens">
+        {lens === 'focus' && <Around mesh={mesh} name={name} hops={Number(chosen.hops)} hidden={hidden} />}
+        {lens === 'map' && <Everything key={chosen.find} net={net} />}
+        {lens === 'groups' && <Islands key={chosen.find} net={net} open={chosen.open} />}
+        {lens === 'list' && <Links links={net.links} empty="No edge is like this." />}
+      </div>
+      <Panel net={whole} chosen={chosen} />
+    </div>
+  );
+}
+
+/** To a service by a part of its name: the one of this name, or the first that has it. */
+function Jump() {
+  const [text, setText] = useState('');
+  const go = async () => {
+    const { rows } = await read('/api/services', { q: text, limit: 100 });
+    const found = rows.find(({ name }) => name === text) ?? rows[0];
+    if (found === undefined) announce('No service has this in its name');
+    else navigate(focusOn(found.name));
+  };
+  return (
+    <form
+      class="jump"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (text !== '') void go();
+      }}
+    >
+      <input
+        name="name"
+        list="names-focus"
+        aria-label="Service in the middle"
+        placeholder="a service for the middle"
+        autocomplete="off"
+        value={text}
+        onInput={({ currentTarget }) => setText(currentTarget.value)}
+      />
+      <Suggestions id="names-focus" text={text} />
+    </form>
   );
 }

@@ -1,0 +1,113 @@
+import type { Mesh } from '../../answers.js';
+
+export interface Vertex {
+  readonly name: string;
+  readonly group: string;
+  readonly callers: number;
+  readonly calls: number;
+}
+
+export type Sign = Mesh['signs'][number];
+
+/** Who may call whom, or what keeps it from that. */
+export interface Link {
+  readonly key: string;
+  readonly from: Vertex;
+  readonly to: Vertex;
+  readonly sign: Sign;
+  readonly scopes: readonly string[];
+}
+
+export interface Net {
+  readonly services: readonly Vertex[];
+  readonly links: readonly Link[];
+  readonly total: Mesh['total'];
+}
+
+/** Stands for every service, so it is a badge at each of its edges and no node. */
+export const EVERYONE = '*';
+
+/** The columns of an answer as things. */
+export function toNet({ services: columns, groups, signs, grants, edges, total }: Mesh): Net {
+  const services = columns.names.map((name, at) => ({
+    name,
+    group: groups[columns.groups[at] ?? -1] ?? '',
+    callers: columns.callers[at] ?? 0,
+    calls: columns.calls[at] ?? 0,
+  }));
+  const links = edges.from.flatMap((start, at) => {
+    const from = services[start];
+    const to = services[edges.to[at] ?? -1];
+    const sign = signs[edges.signs[at] ?? -1];
+    if (from === undefined || to === undefined || sign === undefined) return [];
+    const scopes = grants[edges.grants[at] ?? -1] ?? [];
+    return [{ key: keyOf(from.name, to.name), from, to, sign, scopes }];
+  });
+  return { services, links, total };
+}
+
+export function keyOf(from: string, to: string): string {
+  return `${from} > ${to}`;
+}
+
+/** The same part of the daemon's rule: nearly everything calls it. */
+export function isHub({ callers }: Vertex, { total }: Net): boolean {
+  return total.services >= 20 && callers > total.services * 0.3;
+}
+
+export interface Filter {
+  /** A part of a name: what has it at one end stays. */
+  readonly find: string;
+  /** Names of looks that are not shown. */
+  readonly hide: ReadonlySet<string>;
+}
+
+export function filtered(net: Net, { find, hide }: Filter): Net {
+  if (find === '' && hide.size === 0) return net;
+  const part = find.toLowerCase();
+  const matches = ({ name }: Vertex) => name.toLowerCase().includes(part);
+  const links = net.links.filter(
+    ({ from, to, sign }) => !hide.has(lookOf(sign)) && (matches(from) || matches(to)),
+  );
+  const ends = new Set(links.flatMap(({ from, to }) => [from, to]));
+  return { ...net, links, services: net.services.filter((each) => ends.has(each) || matches(each)) };
+}
+
+/** How an edge looks: its state, and for an open one whether it is for all requests. A class of the style, too. */
+export function lookOf({ state, access }: Sign): Look {
+  if (access === 'deny') return 'closed';
+  return state === 'open' ? (access === 'all' ? 'all' : 'some') : state;
+}
+
+export type Look = 'all' | 'some' | 'held' | 'foreign' | 'break-glass' | 'closed';
+
+/** Links between the same two things, as one. */
+export interface Bundle {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+  readonly links: readonly Link[];
+}
+
+/** Links by the names of their ends, those of the most links first. */
+export function bundlesOf(links: readonly Link[], nameOf: (end: Vertex) => string): readonly Bundle[] {
+  const found = new Map<string, { from: string; to: string; links: Link[] }>();
+  for (const link of links) {
+    const [from, to] = [nameOf(link.from), nameOf(link.to)];
+    const key = keyOf(from, to);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { from, to, links: [link] });
+    else known.links.push(link);
+  }
+  return [...found]
+    .map(([key, bundle]) => ({ key, ...bundle }))
+    .sort((a, b) => b.links.length - a.links.length || (a.key < b.key ? -1 : 1));
+}
+
+/** The look of a bundle: what asks for attention comes before what is in order. */
+export function worstLook(links: readonly Link[]): Look {
+  const looks = new Set(links.map(({ sign }) => lookOf(sign)));
+  return WORST.find((look) => looks.has(look)) ?? 'closed';
+}
+
+const WORST: readonly Look[] = ['break-glass', 'held', 'all', 'some', 'foreign', 'closed'];

@@ -1,0 +1,153 @@
+import { cleanText } from '../clean-text.js';
+import { AnswerView } from '../parts/answer-view.js';
+import { Icon } from '../parts/icon.js';
+import { Name } from '../parts/name.js';
+import { StateBadge } from '../parts/sign.js';
+import { Time } from '../parts/time.js';
+import { pathOf } from '../query.js';
+import { useAnswer } from '../use-answer.js';
+import { type MapChoices, mapWith } from './choices.js';
+import type { Link, Net, Vertex } from './net.js';
+import { Links } from './tables.js';
+
+/** Beside the picture: why an arrow is there. */
+export function Panel({ net, chosen: { from, to } }: { readonly net: Net; readonly chosen: MapChoices }) {
+  if (from === '' || to === '') return null;
+  const isOf = (end: Vertex, chosen: string) =>
+    chosen === `service:${end.name}` || chosen === `group:${end.group}`;
+  const links = net.links.filter((link) => isOf(link.from, from) && isOf(link.to, to));
+  const isPair = from.startsWith('service:') && to.startsWith('service:');
+  return (
+    <aside class="panel" aria-label="The arrow">
+      <div class="titled">
+        <h2>
+          <Name text={nameOf(from)} /> <Icon name="arrow" /> <Name text={nameOf(to)} />
+        </h2>
+        <a class="button" href={mapWith({ from: '', to: '' })} aria-label="Close">
+          <Icon name="close" />
+        </a>
+      </div>
+      {isPair ? (
+        <Reason from={nameOf(from)} to={nameOf(to)} link={links[0]} />
+      ) : (
+        <Links links={links} empty="There is no edge between them." />
+      )}
+    </aside>
+  );
+}
+
+const nameOf = (chosen: string) => chosen.replace(/^(service|group):/, '');
+
+interface Pair {
+  readonly from: string;
+  readonly to: string;
+  /** Undefined: there is no such edge now. */
+  readonly link: Link | undefined;
+}
+
+function Reason({ from, to, link }: Pair) {
+  const isWildcard = from === '*' || to === '*';
+  const why = useAnswer(isWildcard ? undefined : '/api/explain', { from, to });
+  return (
+    <>
+      <p>
+        {link === undefined ? <span class="badge">no edge</span> : <StateBadge state={link.sign.state} />}{' '}
+        {link?.scopes.map((scope) => (
+          <span class="chip" key={scope}>
+            <Name text={scope} isCode />
+          </span>
+        ))}
+      </p>
+      {!isWildcard && (
+        <AnswerView answer={why}>
+          {({ steps, remedy }) => (
+            <>
+              <ul class="reasons">
+                {steps.map(({ name, ok, text }) => (
+                  <li key={name} class={ok === true ? 'good' : ok === false ? 'bad' : ''}>
+                    <Icon name={ok === true ? 'yes' : ok === false ? 'no' : 'unknown'} />
+                    <span>
+                      <b>{name}</b> {cleanText(text)}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+              {remedy !== null && <p class="remedy">{cleanText(remedy.what)}</p>}
+            </>
+          )}
+        </AnswerView>
+      )}
+      <LastDecision from={from} to={to} />
+      <p class="links">
+        <a href={`/why?${new URLSearchParams({ from, to })}`}>why</a>
+      </p>
+    </>
+  );
+}
+
+/** The newest decision about an edge, and what of the access goes on after it. */
+function LastDecision({ from, to }: { readonly from: string; readonly to: string }) {
+  const { value } = useAnswer('/api/decisions', { service: from, kind: 'intention', limit: 100 });
+  const row = value?.rows.find((each) => each.from === from && each.to === to);
+  const { value: decision } = useAnswer(row === undefined ? undefined : '/api/decisions/{id}', {
+    id: row?.id ?? '',
+  });
+  if (row === undefined)
+    return value === undefined ? null : (
+      <p class="soft">
+        None of the last {value.rows.length} decisions about {cleanText(from)} is about this edge.{' '}
+        <a href={`/changes?${new URLSearchParams({ service: from })}`}>All of them</a>
+      </p>
+    );
+  const left = decision === undefined ? [] : outlives(decision.event);
+  return (
+    <>
+      <p>
+        <a href={pathOf('/changes', row.id)}>
+          {row.reason}, {row.outcome}
+        </a>{' '}
+        <span class="soft">
+          <Time at={row.time} />
+        </span>
+      </p>
+      {left.length > 0 && (
+        <>
+          <h3>What outlives it</h3>
+          <ul class="reasons">
+            {left.map((sentence) => (
+              <li key={sentence}>
+                <Icon name="waiting" /> <span>{cleanText(sentence)}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+/** What a decision says of the access that goes on after the write, in sentences. What is not known is said to be unknown. */
+export function outlives(event: Readonly<Record<string, unknown>>): readonly string[] {
+  const residual = fieldOf(fieldOf(event, 'data'), 'residual');
+  if (typeof residual !== 'object' || residual === null) return [];
+  return Object.entries(residual).map(([name, value]) => {
+    const known = value === 'unknown' ? 'how long is unknown' : value === true ? '' : JSON.stringify(value);
+    const what = OUTLIVES[name] ?? name;
+    return known === '' ? what : `${what}: ${known}`;
+  });
+}
+
+const OUTLIVES: Readonly<Record<string, string>> = {
+  nextRequests: 'Each pooled connection serves its next request by the old permissions',
+  openStreamsSeconds: 'Open streams and TCP connections, for the drain time of their Envoy in seconds',
+  agentCache: 'What client agents of Consul have in their cache, in seconds',
+  accessTokensUntil: 'Access tokens that were issued before',
+  untilSynced: 'Until consul-k8s has brought the manifest to Consul',
+  foreignAllows: 'Intentions of others that still allow',
+};
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && name in value
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
