@@ -1,5 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
+// libsql asks Node's report which C library this is. With the network in it, the report would look up names.
+if (process.report !== undefined) Object.assign(process.report, { excludeNetwork: true });
+
 // A first comparison calls a thousand functions some thousand times each and is over in a second. V8 optimizes them all
 // meanwhile, which takes more processor time than it gains. V8 writes a line to stderr for a flag that it does not have, so
 // each goes only to versions with which it was tried.

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Writable } from 'node:stream';
-import Consul from 'consul';
+import type Consul from 'consul';
 import type { HttpAnswer } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { parseAddress } from './address.js';
@@ -45,7 +45,7 @@ export interface ConsulClient {
       options: { readonly ctx: EventEmitter; readonly timeout: number },
     ) => Promise<unknown>,
   ): Promise<HttpAnswer>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 type ConsulClientOptions = Omit<TransportOptions, 'requestTimeoutMs' | 'mayWrite' | 'logger'>;
@@ -57,14 +57,22 @@ type ConsulClientOptions = Omit<TransportOptions, 'requestTimeoutMs' | 'mayWrite
  */
 export function createConsulClient(options: ConsulClientOptions): ConsulClient {
   const { clock, metrics, datacenter, token } = options;
-  const client = new Consul(toSettings(options));
   const aclToken = token === undefined || token.isEmpty ? undefined : token;
-  beforeEach(client, ({ query, headers }) => {
-    Object.assign(query, toTenancyQuery(options), definedFields({ dc: datacenter }));
-    if (aclToken !== undefined) headers['x-consul-token'] = aclToken.reveal();
-  });
+  // Only who leads needs it, and it takes long to load.
+  let opened: Promise<Consul> | undefined;
+  const open = async () => {
+    const { default: Package } = await import('consul');
+    const client = new Package(toSettings(options));
+    beforeEach(client, ({ query, headers }) => {
+      Object.assign(query, toTenancyQuery(options), definedFields({ dc: datacenter }));
+      if (aclToken !== undefined) headers['x-consul-token'] = aclToken.reveal();
+    });
+    return client;
+  };
   return {
     async call({ operation, signal, timeoutMs, expected = [200] }, ask) {
+      opened ??= open();
+      const client = await opened;
       signal.throwIfAborted();
       const call = new Call(options.maxBytes);
       const stop = () => call.stop();
@@ -100,7 +108,9 @@ export function createConsulClient(options: ConsulClientOptions): ConsulClient {
         metrics.time('scopemesh_consul_request_seconds', (clock.now() - startedAt) / 1000, { operation });
       }
     },
-    close: () => client.destroy(),
+    async close() {
+      (await opened)?.destroy();
+    },
   };
 }
 

@@ -93,7 +93,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     readAclToken: (signal) => readAclToken(transport, signal),
     unreadable: () => unreadable.all,
     async close() {
-      client.close();
+      await client.close();
       await transport.close();
     },
   };

@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
-import AsyncDatabase from 'libsql/promise';
+import type AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeStateDirectory } from '../../make-directory.js';
 import { Queries, type Row } from '../../sqlite.js';
@@ -241,7 +241,9 @@ async function inTransaction(writer: AsyncDatabase, work: () => void | Promise<v
 }
 
 async function openWriter(path: string, synchronous: 'FULL' | 'NORMAL'): Promise<AsyncDatabase> {
-  const writer = new AsyncDatabase(path, { timeout: BUSY_TIMEOUT_MS });
+  // Readers, such as most commands, do without it.
+  const { default: Database } = await import('libsql/promise');
+  const writer = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   await writer.exec(`PRAGMA synchronous = ${synchronous}; ${BATCH}`);
   return writer;
 }

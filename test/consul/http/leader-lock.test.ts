@@ -109,7 +109,7 @@ describe('the requests of the lock', () => {
         sent.push(timeoutMs);
         throw new Error('not sent');
       },
-      close: () => {},
+      close: async () => {},
     };
     const transport: Transport = {
       send: () => Promise.reject(new Error('not sent')),
