@@ -1,7 +1,6 @@
 import type { Secret } from '../../model/secret.js';
 import type { ProviderParts } from '../provider-parts.js';
 import { createOidcDirectory, type OidcDirectoryOptions } from './directory.js';
-import { noteReads } from './last-reads.js';
 import { createOidcPoll } from './poll.js';
 import { createOidcSource } from './webhook.js';
 
@@ -13,11 +12,8 @@ interface OidcOptions extends OidcDirectoryOptions {
 /** A directory document with signed events. */
 export function createOidc(options: OidcOptions): ProviderParts {
   const { provider, clock, webhookSecrets: secrets } = options;
-  const directory = createOidcDirectory(options);
-  const lastReads = noteReads(directory);
   return {
-    directory: lastReads.directory,
-    poll: createOidcPoll({ ...options, directory, lastReads }),
+    ...createOidcPoll({ ...options, directory: createOidcDirectory(options) }),
     ...(secrets.length === 0 ? {} : { source: createOidcSource({ provider, secrets, clock }) }),
   };
 }

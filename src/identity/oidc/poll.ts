@@ -1,17 +1,15 @@
 import type { Clock } from '../../clock.js';
+import { ClientUnreadable } from '../../errors.js';
 import { clientKey } from '../../model/key.js';
 import { digestOf } from '../digest.js';
 import { membersRead } from '../effects.js';
 import { KEEP_FREE, type RequestBudget } from '../request-budget.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
-import { digestsOf, inTextOrder } from './client-digest.js';
+import { digestOfClient, digestsOf, inTextOrder, isUnreadable, unreadableDigest } from './client-digest.js';
 import type { DocumentDirectory, Person } from './document.js';
-import type { LastReads } from './last-reads.js';
 
 interface OidcPollOptions {
   readonly directory: DocumentDirectory;
-  /** Notes every other read of the same directory. */
-  readonly lastReads: Pick<LastReads, 'differFrom'>;
   readonly clock: Clock;
   readonly budget?: RequestBudget;
 }
@@ -20,27 +18,27 @@ interface OidcPollOptions {
 const MAX_EVENTS = 200;
 /** Not in a digest. */
 const MARK = '/';
+/** Of a client that does not exist. */
+const NONE = '';
 
 /**
  * The backstop of a provider without a log of events: reads the document (an unchanged page costs a 304) and compares it
- * with the last poll. The cursor is a digest of all clients and people. After a restart only the digest is known: if it
- * differs, something unknown changed, which is a gap. A client is named too, in each poll, while its last read shows other
- * than the document: either may be wrong, and a later change may be in neither. A record that is missing or has less than
- * before is only inferred, so the events carry no evidence.
+ * with what scopemesh last read of each client, here, in another complete read, or alone. So a document that stays behind a
+ * single read is noticed too: either may be wrong, and a later change may be in neither. A record that is missing or has
+ * less than before is only inferred, so the events carry no evidence.
+ *
+ * The cursor is a digest of all clients and people. After a restart only the digest is known: if it differs, something
+ * unknown changed, which is a gap. The cursor has the number of polls with events too: if such events are not stored, there
+ * is a gap.
  */
-export function createOidcPoll(options: OidcPollOptions): EventPoll {
-  const { directory, lastReads, clock, budget } = options;
+export function createOidcPoll({ directory, clock, budget }: OidcPollOptions) {
   const { provider } = directory;
-  let last:
-    | { readonly cursor: string; readonly digests: ReadonlyMap<string, string>; readonly people: string }
-    | undefined;
-  /**
-   * How often this process named what a complete read showed. It is part of the cursor: if such events are not stored, there is
-   * a gap.
-   */
-  let named = 0;
+  let last: { readonly cursor: string; readonly people: string } | undefined;
+  let count = 0;
+  /** What was last read, as digests. Undefined in a process that does not poll. */
+  let known: Map<string, string> | undefined;
 
-  return {
+  const poll: EventPoll = {
     provider,
     async poll(cursor, signal) {
       const read = () => directory.readAll(signal);
@@ -48,31 +46,46 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       const digests = digestsOf(snapshot);
       const people = digestOfPeople(snapshot.people);
       const digest = digestOfAll(digests, people);
-      const differing = lastReads.differFrom(digests);
-      if (differing.complete.length > 0) named++;
-      const current = { cursor: named === 0 ? digest : `${digest}${MARK}${named}`, digests, people };
       const before = last;
-      last = current;
-      const nothing = { events: [], cursor: current.cursor, gap: false };
+      const lastRead = known ?? digests;
+      const changed = differing(lastRead, digests);
+      const havePeopleChanged = before !== undefined && before.people !== people;
+      if (changed.length > 0 || havePeopleChanged) count++;
+      last = { cursor: count === 0 ? digest : `${digest}${MARK}${count}`, people };
+      known = new Map(digests);
+      const nothing = { events: [], cursor: last.cursor, gap: false };
       if (cursor === undefined) return nothing;
       // Another process counted before a restart.
-      const isSame = before === undefined ? cursor.split(MARK)[0] === digest : cursor === current.cursor;
-      if (!isSame && before?.cursor !== cursor) return { ...nothing, gap: true };
-      const listed = isSame || before === undefined ? [] : changedIds(before.digests, digests);
-      const changed = [...new Set([...listed, ...differing.complete])].sort();
-      if (changed.length > MAX_EVENTS) return { ...nothing, gap: true };
-      const ids = [...new Set([...changed, ...differing.alone])].slice(0, MAX_EVENTS);
+      const isLast = before === undefined ? cursor.split(MARK)[0] === digest : cursor === before.cursor;
+      if (!isLast || changed.length > MAX_EVENTS) return { ...nothing, gap: true };
       // What was known may be lost, and a loss must not wait behind grants.
-      const known = new Set([...(before?.digests.keys() ?? []), ...differing.alone]);
-      return {
-        ...nothing,
-        events: [
-          ...ids.map((clientId) => toEvent(clientId, known.has(clientId))),
-          ...(isSame || people === before?.people ? [] : [toPeopleEvent()]),
-        ],
-      };
+      const events = changed.map((clientId) => toEvent(clientId, lastRead.has(clientId)));
+      return { ...nothing, events: havePeopleChanged ? [...events, toPeopleEvent()] : events };
     },
   };
+
+  const noting: DocumentDirectory = {
+    ...directory,
+    async readAll(signal) {
+      const snapshot = await directory.readAll(signal);
+      if (known !== undefined)
+        known = new Map([...[...known.keys()].map((id) => [id, NONE] as const), ...digestsOf(snapshot)]);
+      return snapshot;
+    },
+    async read(by, value, signal, proof) {
+      try {
+        const client = await directory.read(by, value, signal, proof);
+        known?.set(value, client === undefined ? NONE : digestOfClient(client));
+        return client;
+      } catch (error) {
+        if (error instanceof ClientUnreadable) known?.set(value, unreadableDigest(error));
+        throw error;
+      }
+    },
+  };
+
+  /** `directory`: the same directory, which notes what it reads. */
+  return { directory: noting, poll };
 
   function toPeopleEvent(): IdentityEvent {
     const { id, cause } = causeOf('people');
@@ -93,9 +106,14 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
   }
 }
 
-function changedIds(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+function differing(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   const ids = new Set([...before.keys(), ...after.keys()]);
-  return [...ids].filter((id) => before.get(id) !== after.get(id)).sort();
+  return [...ids].filter((id) => !isSame(before.get(id) ?? NONE, after.get(id) ?? NONE)).sort();
+}
+
+/** The reason why a record cannot be parsed names its place, which differs between a list and a single read. */
+function isSame(a: string, b: string): boolean {
+  return a === b || (isUnreadable(a) && isUnreadable(b));
 }
 
 function digestOfPeople(people: readonly Person[] | undefined): string {
