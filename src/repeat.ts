@@ -8,11 +8,15 @@ export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryA
 
 /** The longest wait after a failure, by default. */
 const MAX_RETRY_MS = 10_000;
+/** However often it is woken, it rests so long in between: a server may limit requests. */
+const LEAST_WAIT_MS = 1_000;
+/** What woke it may be known a little earlier than what it reads, so it runs once more after this time. */
+const ONCE_MORE_MS = 3_000;
 
 /**
  * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` logs its own errors.
  * After an error it runs again within a second, then less and less often, but at least every `intervalMs`. `wake` ends
- * the wait early, except after an error.
+ * the wait early, except after an error, and lets it run twice.
  */
 export async function repeat(
   intervalMs: number,
@@ -23,17 +27,27 @@ export async function repeat(
   wake?: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   let failures = 0;
+  let isWoken = false;
   while (!signal.aborted) {
     const attempt = await work();
     failures = typeof attempt === 'string' ? 0 : failures + 1;
     if (attempt === 'more') continue;
     const waitMs =
       attempt === 'done'
-        ? intervalMs * (0.9 + Math.random() * 0.2)
+        ? Math.min(
+            intervalMs * (0.9 + Math.random() * 0.2),
+            isWoken ? ONCE_MORE_MS : Number.POSITIVE_INFINITY,
+          )
         : retryMs(failures, Math.min(intervalMs, longestRetryMs), attempt.retryAfterMs ?? 0);
+    isWoken = false;
+    const woken = async (either: AbortSignal) => {
+      await clock.sleep(LEAST_WAIT_MS, either);
+      await wake?.(either);
+      isWoken = !either.aborted;
+    };
     try {
       if (wake === undefined || attempt !== 'done') await clock.sleep(waitMs, signal);
-      else await firstOf(signal, (either) => [clock.sleep(waitMs, either), wake(either)]);
+      else await firstOf(signal, (either) => [clock.sleep(waitMs, either), woken(either)]);
     } catch {
       return;
     }

@@ -2,7 +2,6 @@ import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
 import { KeyFetches } from '../src/acl/apply/key-fetches.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
-import { createLogWakeup } from '../src/identity/okta/log-wakeup.js';
 import { mapBounded } from '../src/limiter.js';
 import { createMovableClock } from './support/movable-clock.js';
 
@@ -66,16 +65,6 @@ it.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
         await new Promise(setImmediate);
       }
       await Promise.all(writes);
-    },
-  ],
-  [
-    'a wait for the log of Okta',
-    async (signal) => {
-      const clock = createMovableClock();
-      const wakeup = createLogWakeup(clock);
-      const waited = wakeup.wait(signal);
-      wakeup.wake();
-      await waited;
     },
   ],
 ])('%s leaves nothing in a signal that lives on', async (_, use) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createNotifier } from '../src/notifier.js';
 import { type Attempt, repeat, retryMs } from '../src/repeat.js';
-import { aborted } from './support/aborted.js';
+import { createMovableClock } from './support/movable-clock.js';
 
 /** How long `repeat` waited after each of these attempts. */
 async function waits(
@@ -63,38 +64,49 @@ describe('What is done regularly', () => {
 });
 
 describe('What may be woken', () => {
-  /** Attempts made until the third; `wake` answers at once, `sleep` never. */
-  async function run(
-    attempts: readonly Attempt[],
-  ): Promise<{ readonly slept: number; readonly woken: number }> {
-    const stop = new AbortController();
-    const seen = { slept: 0, woken: 0 };
-    let made = 0;
-    const clock = {
-      now: () => 0,
-      sleep: (_: number, signal?: AbortSignal) => {
-        seen.slept++;
-        return attempts[made - 1] === 'done' ? aborted(signal) : Promise.resolve();
-      },
-    };
+  /** How often it ran, with an interval of an hour. */
+  async function hourly(attempt: Attempt) {
+    const [clock, hints, stop] = [createMovableClock(), createNotifier(), new AbortController()];
+    let runs = 0;
     const work = async () => {
-      made++;
-      if (made === attempts.length) stop.abort();
-      return attempts[made - 1] ?? 'done';
+      runs++;
+      return attempt;
     };
-    const wake = async () => {
-      seen.woken++;
+    void repeat(3_600_000, work, clock, stop.signal, undefined, hints.wait);
+    const runsAfter = async (ms: number) => {
+      await new Promise(setImmediate);
+      clock.advance(ms);
+      await new Promise(setImmediate);
+      return runs;
     };
-    await repeat(3_600_000, work, clock, stop.signal, undefined, wake);
-    expect(made).toBe(attempts.length);
-    return seen;
+    expect(await runsAfter(10_000)).toBe(1);
+    return { hints, runsAfter };
   }
 
-  it('is done before its time', async () => {
-    expect(await run(['done', 'done', 'done'])).toMatchObject({ woken: 3 });
+  it('is done at once and once more three seconds later, and then waits its interval', async () => {
+    const { hints, runsAfter } = await hourly('done');
+    hints.notify();
+    expect(await runsAfter(0)).toBe(2);
+    expect(await runsAfter(2_900)).toBe(2);
+    expect(await runsAfter(100)).toBe(3);
+    expect(await runsAfter(3_000_000)).toBe(3);
+  });
+
+  it('is done at most once a second, and forgets no wake-up of that time', async () => {
+    const { hints, runsAfter } = await hourly('done');
+    hints.notify();
+    expect(await runsAfter(0)).toBe(2);
+    for (let times = 0; times < 100; times++) hints.notify();
+    expect(await runsAfter(900)).toBe(2);
+    expect(await runsAfter(100)).toBe(3);
   });
 
   it('waits after a failure, because a server that refuses must not get requests sooner', async () => {
-    expect(await run([failed, failed, failed])).toEqual({ slept: 3, woken: 0 });
+    const stop = new AbortController();
+    let woken = 0;
+    const clock = { now: () => 0, sleep: async () => stop.abort() };
+    const wake = async () => void woken++;
+    await repeat(3_600_000, async () => failed, clock, stop.signal, undefined, wake);
+    expect(woken).toBe(0);
   });
 });

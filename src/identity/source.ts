@@ -74,7 +74,7 @@ export interface EventPoll {
   poll(cursor: string | undefined, signal: AbortSignal): Promise<PollResult>;
   /**
    * Resolves when the log should be read before its next time, because the webhook announced something that only the log
-   * proves. Rejects with the signal's reason. Absent if the webhook proves its events.
+   * proves, or when the signal aborts. Absent if the webhook proves its events.
    */
   nextWakeup?(signal: AbortSignal): Promise<void>;
 }

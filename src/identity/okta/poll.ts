@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, isoInstant } from '../../clock.js';
 import type { RejectedEvent } from '../../errors.js';
+import type { Notifier } from '../../notifier.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent, PollResult } from '../source.js';
@@ -9,10 +10,9 @@ import type { OktaDirectoryOptions } from './directory.js';
 import { LOGGED_TYPES } from './event-types.js';
 import { toIdentityEvents } from './events.js';
 import { parseLogEvents } from './log-event.js';
-import type { LogWakeup } from './log-wakeup.js';
 
 interface OktaPollOptions extends Pick<OktaDirectoryOptions, 'api' | 'names'> {
-  readonly wakeup?: LogWakeup;
+  readonly hints?: Pick<Notifier, 'wait'>;
   /** Events per page; 1000, the maximum, by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
@@ -43,7 +43,7 @@ const TYPES = createHash('sha256').update(FILTER).digest('base64url');
  * poll would fail at it. A page that is no list of entries fails the poll.
  */
 export function createOktaPoll(options: OktaPollOptions): EventPoll {
-  const { api, names, wakeup, clock } = options;
+  const { api, names, hints, clock } = options;
   const { provider } = api;
   const place = `provider ${provider}, logs`;
   const limit = options.pageSize ?? 1000;
@@ -96,7 +96,7 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
 
   return {
     provider,
-    ...(wakeup === undefined ? {} : { nextWakeup: (signal) => wakeup.wait(signal) }),
+    ...(hints && { nextWakeup: hints.wait }),
     async poll(text, signal) {
       const now = clock.now();
       const cursor = parseStored(CURSOR, text);

@@ -1,17 +1,17 @@
 import { z } from 'zod';
+import type { Notifier } from '../../notifier.js';
 import { safeParse } from '../../safe-parse.js';
 import { invalidEvent, parseEventBody } from '../event-body.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
 import { createWebhook, type SourceOptions, verifyAuthorization } from '../webhook.js';
 import { isOrder, toIdentityEvents } from './events.js';
 import { parseLogEvents } from './log-event.js';
-import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
 
 interface OktaSourceOptions extends SourceOptions {
   readonly names: OktaNames;
   /** Wakes the poll for what only the log proves. */
-  readonly wakeup?: LogWakeup;
+  readonly hints?: Pick<Notifier, 'notify'>;
 }
 
 const CHALLENGE = 'x-okta-verification-challenge';
@@ -28,7 +28,7 @@ const ENVELOPE = z.looseObject({
  * of the log. Okta never repeats a refused batch, so an entry that cannot be parsed is refused alone, and the log is read.
  */
 export function createOktaSource(options: OktaSourceOptions): EventSource {
-  const { provider, secrets, names, wakeup } = options;
+  const { provider, secrets, names, hints } = options;
   return createWebhook({
     provider,
     answersGet: true,
@@ -42,7 +42,7 @@ export function createOktaSource(options: OktaSourceOptions): EventSource {
         envelope.data.data.events,
         `provider ${provider}, event hook`,
       );
-      if (rejected.length > 0 || events.some((event) => isOrder(event, context))) wakeup?.wake();
+      if (rejected.length > 0 || events.some((event) => isOrder(event, context))) hints?.notify();
       return { events: events.flatMap((event) => toIdentityEvents(event, context)), rejected };
     },
   });

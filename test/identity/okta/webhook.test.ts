@@ -109,8 +109,8 @@ describe('an event hook', () => {
     ['invalid targets', { target: 'everybody' }],
     ['an invalid target', { target: [7] }],
   ])('with %s is refused, the other events are accepted, and the log is read', async (_, fields) => {
-    const wake = vi.fn();
-    const hook = createOktaSource({ ...options, wakeup: { wake: wake, wait: async () => {} } });
+    const notify = vi.fn();
+    const hook = createOktaSource({ ...options, hints: { notify } });
     const good = event('application.lifecycle.update');
     const reception = await hook.receive(post([{ ...good, ...fields }, good]));
     expect(reception).toMatchObject({
@@ -118,9 +118,9 @@ describe('an event hook', () => {
       events: [{ id: good.uuid }, { partOf: good.uuid }],
       rejected: [{ code: 'ERR_EVENT_INVALID', message: expect.stringContaining('look it up') }],
     });
-    expect(wake).toHaveBeenCalledTimes(1);
+    expect(notify).toHaveBeenCalledTimes(1);
     await hook.receive(post([good]));
-    expect(wake).toHaveBeenCalledTimes(1);
+    expect(notify).toHaveBeenCalledTimes(1);
   });
 
   it.each<[string, unknown]>([
