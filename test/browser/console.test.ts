@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { Mesh } from '../../src/console/answers.js';
 import { textOf } from '../docs/manual.js';
 import { faultsOfAccess, LOOKS, lookAs, overflowOf, settled } from './look.js';
 import { type OpenConsole, openConsole } from './open-console.js';
@@ -117,6 +118,36 @@ it('a look of the legend can be left out, and a node leads to its neighbour by a
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('Enter');
   await page.waitForURL(/focus=service%3A(shipping|ledger)/);
+});
+
+it('ten cells of the matrix, opened by keyboard, say what the answer of the daemon says', async () => {
+  const { page } = open;
+  const answered = page.waitForResponse(/\/api\/map$/);
+  await visit('/map?lens=matrix');
+  const { services, edges, signs } = Mesh.parse(await (await answered).json());
+  const names = services.names.filter((name) => name !== '*');
+  const ends = edges.from.map((from, at) => ({
+    from,
+    to: edges.to[at] ?? 0,
+    sign: signs[edges.signs[at] ?? 0],
+  }));
+  const pairs = Array.from({ length: 10 }, (_, at) => {
+    const edge = at % 2 === 0 ? ends[(at * 7) % ends.length] : undefined;
+    const [row, column] = [services.names[edge?.from ?? -1], services.names[edge?.to ?? -1]];
+    return [row ?? names[at % names.length] ?? '', column ?? names[(at * 3) % names.length] ?? ''] as const;
+  });
+  await page.getByLabel('Row: caller').focus();
+  for (const [row, column] of pairs) {
+    await page.getByLabel('Row: caller').fill(row);
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(column);
+    await page.keyboard.press('Enter');
+    await page.getByRole('rowheader', { name: row, exact: true }).waitFor();
+    await page.getByRole('columnheader', { name: `→ ${column}`, exact: true }).waitFor();
+    const found = ends.find(({ from, to }) => services.names[from] === row && services.names[to] === column);
+    const cell = await page.getByRole('gridcell').textContent();
+    expect(cell, `${row} > ${column}`).toContain(found?.sign?.state ?? 'no edge');
+  }
 });
 
 it('finds a service from everywhere by three letters', async () => {

@@ -11,6 +11,8 @@ export const PAGES: Readonly<Record<string, string>> = {
   'the whole map': '/map',
   'a group of the map, and why an arrow is there':
     '/map?lens=groups&open=web&from=service:web&to=service:orders',
+  'the scopes of the map': '/map?lens=scopes',
+  'the matrix of the map': '/map?lens=matrix',
   'the list of the map': '/map?lens=list&focus=service:orders',
   changes: '/changes',
   me: '/me',

@@ -98,7 +98,7 @@ function draw(net: Net, middle: Vertex, hops: number) {
       }
       if (found.length > MOST)
         nodes.push({
-          id: `${side} more ${hop}`,
+          id: `${side} ~more ${hop}`,
           text: `and ${(found.length - MOST).toLocaleString()} more`,
           note: 'in the list below',
           href: mapWith({ lens: 'list' }),

@@ -1,7 +1,16 @@
 import { useMemo } from 'preact/hooks';
 import { arrowOf } from './around.js';
 import { asGroup, asService, focusOn, mapWith } from './choices.js';
-import { type Bundle, bundlesOf, EVERYONE, type Link, type Net, type Vertex, worstLook } from './net.js';
+import {
+  type Bundle,
+  bundlesOf,
+  EVERYONE,
+  edgesText,
+  type Link,
+  type Net,
+  type Vertex,
+  worstLook,
+} from './net.js';
 import { Picture, type PictureArrow, type PictureNode } from './picture.js';
 import { Bundles, Links } from './tables.js';
 
@@ -134,7 +143,7 @@ function bundleArrow(bundle: Bundle): PictureArrow {
     look: worstLook(links),
     label: links.length.toLocaleString(),
     weight: links.length > 50 ? 3 : links.length > 5 ? 2 : 1,
-    title: `${textOf(from)} to ${textOf(to)}: ${links.length} edges`,
+    title: `${textOf(from)} to ${textOf(to)}: ${edgesText(links.length)}`,
     href: hrefOf(bundle),
   };
 }

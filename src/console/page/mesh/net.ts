@@ -104,6 +104,10 @@ export function bundlesOf(links: readonly Link[], nameOf: (end: Vertex) => strin
     .sort((a, b) => b.links.length - a.links.length || (a.key < b.key ? -1 : 1));
 }
 
+export function edgesText(number: number): string {
+  return number === 1 ? '1 edge' : `${number.toLocaleString()} edges`;
+}
+
 /** The look of a bundle: what asks for attention comes before what is in order. */
 export function worstLook(links: readonly Link[]): Look {
   const looks = new Set(links.map(({ sign }) => lookOf(sign)));

@@ -39,7 +39,7 @@ interface Drawn {
 }
 
 const NODE = { width: 190, height: 44 };
-const PITCH = { x: 300, y: 58 };
+const PITCH = { x: 300, dense: 232, y: 58 };
 const MARGIN = 16;
 const ZOOMS = [0.5, 0.7, 1, 1.4, 2];
 
@@ -58,7 +58,9 @@ export function Picture({ name, title, nodes, arrows, isDense = false }: Drawn) 
   const shown = useLingering(arrows, `${name} ${hide}`);
   const places = [...layout.places.values()];
   const first = Math.min(...places.map(({ layer }) => layer), Number.POSITIVE_INFINITY);
-  const x = ({ layer }: Place) => MARGIN + (layer - first) * (isDense ? 232 : PITCH.x);
+  const columns = new Set(places.map(({ layer }) => layer)).size;
+  const pitch = isDense && columns > 3 ? PITCH.dense : PITCH.x;
+  const x = ({ layer }: Place) => MARGIN + (layer - first) * pitch;
   const y = ({ row }: Place) => MARGIN + NODE.height / 2 + row * PITCH.y;
   const width = Math.max(...places.map(x), 0) + NODE.width + MARGIN;
   const height = Math.max(...places.map(y), 0) + NODE.height / 2 + MARGIN;

@@ -5,8 +5,10 @@ import { Around } from '../mesh/around.js';
 import { focusOn, mapWith, useMapChoices } from '../mesh/choices.js';
 import { Everything, Islands } from '../mesh/islands.js';
 import { Legend } from '../mesh/legend.js';
+import { Matrix } from '../mesh/matrix.js';
 import { filtered, toNet } from '../mesh/net.js';
 import { Panel } from '../mesh/panel.js';
+import { Scopes } from '../mesh/scopes.js';
 import { Links } from '../mesh/tables.js';
 import { announce } from '../parts/announce.js';
 import { AnswerView } from '../parts/answer-view.js';
@@ -97,6 +99,8 @@ function Lenses({ mesh, name }: Seen) {
     ...(name === '' ? [] : ['focus']),
     ...(mesh.total.services <= MOST_NAMED ? ['map'] : []),
     'groups',
+    'scopes',
+    'matrix',
     'list',
   ];
   return (
@@ -136,6 +140,8 @@ function Shown({ mesh, name, hidden }: Seen & { readonly hidden: ReadonlySet<str
         {lens === 'focus' && <Around mesh={mesh} name={name} hops={Number(chosen.hops)} hidden={hidden} />}
         {lens === 'map' && <Everything key={chosen.find} net={net} />}
         {lens === 'groups' && <Islands key={chosen.find} net={net} open={chosen.open} />}
+        {lens === 'scopes' && <Scopes key={chosen.find} net={net} scope={chosen.scope} />}
+        {lens === 'matrix' && <Matrix key={chosen.find} net={net} />}
         {lens === 'list' && <Links links={net.links} empty="No edge is like this." />}
       </div>
       <Panel net={whole} chosen={chosen} />
