@@ -126,6 +126,26 @@ export async function runningDaemon(cli: Pick<Cli, 'openDaemonSettings' | 'signa
   return daemon;
 }
 
+/**
+ * Asks the daemon for a change in the name of the user. `unknown`: what a 404 means here; without it, what the daemon says of it
+ * is the error.
+ */
+export async function askDaemon<T>(
+  cli: Pick<Cli, 'openDaemonSettings' | 'signal' | 'context'>,
+  path: string,
+  body: object,
+  answer: z.ZodType<T>,
+  unknown?: string,
+): Promise<T> {
+  const daemon = await runningDaemon(cli);
+  const options = unknown === undefined ? ({ throws404: true } as const) : {};
+  const said = await daemon.post(path, { user: cli.context.user, ...body }, options);
+  if (said === undefined) throw refusal(unknown ?? '');
+  const parsed = answer.safeParse(said);
+  if (!parsed.success) throw otherVersion();
+  return parsed.data;
+}
+
 /** The status of a daemon that shows it, as the schema reads it. */
 export function statusOf<T>({ status, refusal: refused }: DaemonClient, schema: z.ZodType<T>): T {
   if (refused !== undefined) throw refusal(`the daemon does not show its status: ${refused}`);

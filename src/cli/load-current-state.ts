@@ -2,6 +2,14 @@ import { z } from 'zod';
 import type { Config } from '../../config/config.js';
 import type { AclState } from '../acl/apply/acl-state.js';
 import { createAclState, createJwksUris, createWorld } from '../app/create-core.js';
+import {
+  breakGlassOf,
+  DENIES_STATUS,
+  denyOf,
+  FREEZE_DOCUMENT,
+  freezeOf,
+  GRANTS_STATUS,
+} from '../app/documents.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
@@ -10,11 +18,8 @@ import { CLIENT_BLOCKS, parseClientText } from '../plan/world.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
-import { fromBreakGlassView, parseBreakGlasses } from './break-glass-view.js';
 import type { Cli } from './cli.js';
 import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
-import { parseDenies } from './deny-view.js';
-import { parseFreeze } from './freeze-view.js';
 import { withProgress } from './terminal/progress.js';
 import { withConsul } from './with-consul.js';
 
@@ -92,7 +97,7 @@ export async function withCurrentState<T>(
       const areOrdersKnown = takeKeptOrders(daemon, world);
       takeFreeze(daemon, world);
       // Without a daemon, the marks in Consul show what people deny.
-      world.denies.set(parseDenies(daemon?.status) ?? []);
+      world.denies.set((DENIES_STATUS.safeParse(daemon?.status).data?.denies ?? []).map(denyOf));
       takeBreakGlass(daemon, world);
       return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
     } finally {
@@ -127,14 +132,15 @@ function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): bo
 /** Without a daemon, the marks in Consul show which edges a grant opened. */
 function takeBreakGlass(daemon: DaemonClient | undefined, world: WorldState): void {
   // What a grant opened is closed a moment after its end, and the store alone knows that. The rest is of scopes.
-  const open = (parseBreakGlasses(daemon?.status) ?? []).filter(
+  const open = (GRANTS_STATUS.safeParse(daemon?.status).data?.breakGlass ?? []).filter(
     ({ state, opensEdge }) => state !== 'ended' || opensEdge !== false,
   );
-  world.breakGlass.set(open.map(fromBreakGlassView));
+  world.breakGlass.set(open.map(breakGlassOf));
 }
 
 /** The freeze that a person started is only in the store of the daemon. */
 function takeFreeze(daemon: DaemonClient | undefined, world: WorldState): void {
-  const freeze = parseFreeze(daemon?.status);
+  const status = FREEZE_DOCUMENT.safeParse(daemon?.status).data;
+  const freeze = status && freezeOf(status);
   if (freeze?.kind === 'started') world.freezes.set([freeze]);
 }

@@ -11,9 +11,7 @@ import { toDenyView } from '../../plan/deny-view.js';
 import { isApprovable } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
-import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
-import { denyLine } from '../deny-view.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
@@ -22,6 +20,7 @@ import { findKnownHolds } from '../recorded-holds.js';
 import { clientCode, code, table } from '../terminal/markdown.js';
 import { pendingText, printPlan, summaryText } from '../terminal/plan-text.js';
 import { printReach } from '../terminal/reach-text.js';
+import { breakGlassLine, denyLine } from '../terminal/ruling-text.js';
 import { printable } from '../terminal/screen.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
 import {

@@ -9,10 +9,10 @@ import {
 } from '../../app/explain-sentences.js';
 import { firstToMend } from '../../app/first-to-mend.js';
 import { type Explanation, isAllowed, type Verdict } from '../../plan/explain.js';
-import { breakGlassLine } from '../break-glass-view.js';
 import { decisionText } from './decision-text.js';
 import { behindText } from './reach-text.js';
 import { residualTexts } from './residual-text.js';
+import { breakGlassLine } from './ruling-text.js';
 import { printable, type Screen } from './screen.js';
 
 /** The identity provider does not show that a client is in quarantine. */
