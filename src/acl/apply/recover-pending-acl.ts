@@ -4,13 +4,21 @@ import { INTERRUPTED } from '../../apply/settle.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { policyOf } from '../../plan/mode.js';
+import { isOfAnotherOwner } from '../../plan/object-names.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { digestObject } from '../plan/acl-change.js';
 import { isAclSubject, parseAffectedTokens } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
-import { isOfOtherOwner, settleDraftsOfOtherOwners } from './drafts-of-other-owners.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 import { objectsBySubject, observedIn } from './observed-acl.js';
+
+/** Nothing of the present owner reads or ends what an earlier owner had. */
+const OF_OTHER_OWNER = {
+  outcome: 'unknown',
+  reason: 'Interrupted',
+  detail:
+    'scopemesh was interrupted during this write. The owner has another name since, so nothing plans it again: what Consul has stays as it is',
+} as const;
 
 /** The drafts of ACL writes that a crash or a lost answer left open. */
 export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
@@ -23,8 +31,8 @@ export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDe
  * its time is over (`AclState.noteOnItsWay`).
  *
  * Tokens that a draft should end are ended now. In a mode that ends none, the reaper ends those that live too long, and the
- * next run in mode `enforce` the others, because no plan asks for them. `actual` has no objects of an earlier owner, so those
- * are read. Returns what the key has applied last.
+ * next run in mode `enforce` the others, because no plan asks for them. `actual` has no objects of an earlier owner, so
+ * nothing is known of those. Returns what the key has applied last.
  */
 export async function recoverPendingAcl(
   key: string,
@@ -34,13 +42,13 @@ export async function recoverPendingAcl(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const removes = () => policyOf(deps.world.mapping).removes;
-  const pendingOfAll = pendingAcl(record);
-  const foreign = pendingOfAll.filter((draft) => isOfOtherOwner(draft, deps));
-  if (foreign.length > 0) await settleDraftsOfOtherOwners(key, { ...record, pending: foreign }, deps, signal);
-  const all = pendingOfAll.filter((draft) => !foreign.includes(draft));
-  const meant = removes() ? all.filter(({ resource }) => resource.kind === 'acl-token') : [];
-  const left = removes() ? [] : all.filter(isOfNoPlan);
-  const { mode } = deps.world.mapping;
+  const { mode, owner } = deps.world.mapping;
+  const isForeign = ({ resource: { name } }: DraftDecision) =>
+    name !== undefined && isOfAnotherOwner(owner, name);
+  const all = pendingAcl(record);
+  const own = all.filter((draft) => !isForeign(draft));
+  const meant = removes() ? own.filter(({ resource }) => resource.kind === 'acl-token') : [];
+  const left = removes() ? [] : own.filter(isOfNoPlan);
   for (const { subject, id } of left)
     deps.logger.warn(
       { subject, decision: id, mode },
@@ -51,6 +59,7 @@ export async function recoverPendingAcl(
   const pending = all.filter((draft) => !meant.includes(draft) && !left.includes(draft));
   const target: RecoveredTarget = {
     find: (draft) => {
+      if (isForeign(draft)) return OF_OTHER_OWNER;
       if (draft.resource.kind !== 'acl-token') return observed(draft);
       const detail = `scopemesh was interrupted before these tokens ended. In mode ${mode} they stay valid`;
       return { ...INTERRUPTED, detail };

@@ -1,15 +1,14 @@
 import { recordHolds } from '../../apply/record-holds.js';
 import type { SyncError } from '../../errors.js';
+import type { AclSnapshot } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
-import { leftObjectsKey } from '../../model/key.js';
+import { isLeftObjectsKey, leftObjectsKey } from '../../model/key.js';
 import { guard } from '../../plan/guards/guards.js';
 import { asPlanned } from '../../reconcile/as-planned.js';
 import type { AclSweepDeps } from '../../reconcile/deps.js';
 import { guardFacts } from '../../reconcile/guard-facts.js';
 import { runSettled } from '../../reconcile/run-settled.js';
 import { type AclApplication, applyAcl } from '../apply/apply-acl.js';
-import { endDraftsOfOtherOwners } from '../apply/drafts-of-other-owners.js';
-import { endHoldsOfOtherOwners } from '../apply/end-holds-of-other-owners.js';
 import { forgetGone, writersOfAcl } from '../apply/forget-removed.js';
 import { recoverPendingAcl } from '../apply/recover-pending-acl.js';
 import { isOfOneObject } from '../apply/refusals.js';
@@ -45,8 +44,10 @@ export async function removeLeft(
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const record = await journal.read(key);
   const { holds, pendingKeys } = await journal.overview();
-  await endHoldsOfOtherOwners(holds, cause, deps);
-  await attempt(() => endDraftsOfOtherOwners(pendingKeys, deps, signal));
+  const withState = new Set([...holds.map((hold) => hold.key), ...pendingKeys]);
+  for (const each of withState)
+    if (isLeftObjectsKey(each) && each !== key)
+      await attempt(() => endOfOtherOwner(each, snapshot, cause, deps, signal));
   const recovered = await attempt(() => recoverPendingAcl(key, record, snapshot, deps, signal));
   const left: Left = { key, cause, lastApplied: recovered ?? record.lastApplied, attempt, writers };
   const first = await removeOrphans(left, holds, (subject) => !isPolicy(subject), deps, signal);
@@ -56,6 +57,19 @@ export async function removeLeft(
   const refusals = failures.filter(isOfOneObject);
   if (refusals.length < failures.length) throw failures.find((error) => !isOfOneObject(error));
   return { holds: first.holds + last.holds, isStale: first.isStale || last.isStale, refusals };
+}
+
+/** Ends the drafts and holds of a key of an earlier owner: its objects are foreign now, and nothing else looks at the key. */
+async function endOfOtherOwner(
+  key: string,
+  snapshot: AclSnapshot,
+  cause: Cause,
+  deps: AclSweepDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  await recoverPendingAcl(key, await deps.journal.read(key), snapshot, deps, signal);
+  deps.window.rejections.put(key, new Map());
+  await recordHolds(key, await deps.journal.read(key), [], cause, deps);
 }
 
 async function removeUnlinked(
