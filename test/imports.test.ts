@@ -242,6 +242,8 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   'consul/crd': ['src/state/mutex.ts'],
   // Publishing moves decisions from the journal to the log.
   decisions: ['src/queue/journal.ts', 'src/queue/key-value-store.ts'],
+  // The page shows an expression as the commands do.
+  'console/page': ['src/model/plain-path.ts'],
   // The trail reads the content of decisions by the schema that the topic has.
   trail: ['src/decisions/edge-access.ts'],
 };

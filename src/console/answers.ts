@@ -12,6 +12,7 @@ import {
   World,
 } from './answers/fields.js';
 import { MAP_ROUTES } from './answers/map.js';
+import { Proof } from './answers/past.js';
 
 /*
  * What the console asks the daemon, and what the daemon answers: one table makes the routes, their description in
@@ -21,6 +22,7 @@ import { MAP_ROUTES } from './answers/map.js';
 
 export type { World } from './answers/fields.js';
 export { Mesh } from './answers/map.js';
+export { Proof } from './answers/past.js';
 
 export const Finding = z.object({
   what: text,
@@ -325,6 +327,12 @@ export const ROUTES = {
     summary: 'One decision',
     query: z.strictObject({ id: text.min(1).max(128) }),
     answer: DecisionPage,
+  },
+  proof: {
+    path: '/api/decisions/{id}/proof',
+    summary: 'A proof that one decision is in the signed log',
+    query: z.strictObject({ id: text.min(1).max(128) }),
+    answer: Proof,
   },
   stream: {
     path: '/api/stream',

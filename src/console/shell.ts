@@ -14,6 +14,8 @@ const PAGES = [
   '/clients/*',
   '/changes',
   '/changes/*',
+  '/audit',
+  '/audit/*',
   '/map',
   '/why',
   '/me',

@@ -3,8 +3,9 @@ import { blastAt, blastNow, type MeshNow } from '../app/blast-view.js';
 import { isoText } from '../clock.js';
 import { toDecisionPage, toDecisions } from '../console/api/decision-row.js';
 import { toCloudEvent } from '../decisions/envelope.js';
+import { proveInclusion } from '../decisions/proofs.js';
 import type { Trail } from '../decisions/trail.js';
-import { configError, SyncError } from '../errors.js';
+import { codeOf, configError, messageOf, SyncError } from '../errors.js';
 import { accessDiff } from '../trail/access-diff.js';
 import { nowIn } from '../trail/answer.js';
 import { callAt } from '../trail/call-at.js';
@@ -111,6 +112,15 @@ const CONSOLE_QUESTIONS = {
   decision: kind(z.strictObject({ id: name }), async (trail, { id }) => {
     const found = await trail.decision(id);
     return found === undefined ? null : toDecisionPage(found);
+  }),
+  proof: kind(z.strictObject({ id: name }), async (trail, { id }) => {
+    if ((await trail.decision(id)) === undefined) return null;
+    try {
+      return await proveInclusion(trail.eventsAround(id), id);
+    } catch (error) {
+      // It is not signed yet, or the log lacks what the proof needs.
+      throw codeOf(error) === 'ERR_EVENT_INVALID' ? configError(messageOf(error)) : error;
+    }
   }),
 };
 

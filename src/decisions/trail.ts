@@ -54,6 +54,8 @@ export interface Trail {
   next(subject: string, at: TrailEnd): Promise<Decision | undefined>;
   /** Undefined if the trail does not have it. */
   decision(id: string): Promise<Decision | undefined>;
+  /** The events as they are stored, oldest first, from the last checkpoint before a decision on; none if it is not there. */
+  eventsAround(id: string): AsyncIterable<string>;
   /** Decisions, newest first: of one subject, of one name, or all. */
   history(
     of: TrailParty | { readonly subject: string } | 'all',

@@ -1,14 +1,24 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { Mesh } from '../../src/console/answers.js';
 import { textOf } from '../docs/manual.js';
+import { until } from '../support/until.js';
 import { faultsOfAccess, LOOKS, lookAs, overflowOf, settled } from './look.js';
 import { type OpenConsole, openConsole } from './open-console.js';
 import { PAGES } from './pages.js';
 
+const EVENT = z.object({
+  id: z.string(),
+  subject: z.string(),
+  data: z.looseObject({ action: z.string().optional() }),
+});
+
 let open: OpenConsole;
+let beforeRevocation = '';
 beforeAll(async () => {
   open = await openConsole();
 });
@@ -66,6 +76,7 @@ it('a scope that is taken away closes the edge on the open page, which says why'
   await visit('/services/inventory');
   const caller = page.locator('.edge').filter({ hasText: 'shipping' });
   await caller.filter({ hasText: 'open' }).waitFor();
+  beforeRevocation = new Date().toISOString();
   const answer = await fetch(`${demo.idp}/clients/shipping/scopes/inventory:read`, {
     method: 'DELETE',
     headers: { authorization: `Bearer ${demo.idpManagementToken}` },
@@ -170,6 +181,74 @@ it('a filter is in the address, and the back button takes it away', async () => 
   await visit('/services?sort=-callers');
   expect(await page.locator('tbody tr').first().textContent()).toBe(first);
   await page.goBack();
+});
+
+it('shows the past to whoever has the link, and what went since', async () => {
+  const { page, demo, browser } = open;
+  const at = new URLSearchParams({ at: beforeRevocation });
+  const past = `/services/inventory?${at}`;
+  await visit(past);
+  const caller = page.locator('tbody tr').filter({ hasText: 'shipping' });
+  await caller.first().waitFor();
+  /** But for the age, which goes on. */
+  const seenBy = async (reader: typeof page) =>
+    (await reader.locator('main').textContent())?.replaceAll(/just now|\d+ (s|min) ago/g, 'ago');
+  const shown = await seenBy(page);
+  const other = await (await browser.newContext()).newPage();
+  await other.goto(await open.anotherAddress());
+  await settled(other);
+  await other.goto(`${demo.scopemesh}${past}`);
+  await other.locator('tbody tr').filter({ hasText: 'shipping' }).first().waitFor();
+  expect(await seenBy(other)).toBe(shown);
+  await other.context().close();
+
+  await visit('/audit?name=inventory');
+  expect(await page.locator('main').textContent()).not.toContain('shipping');
+  await visit(`/audit/diff?${new URLSearchParams({ from: beforeRevocation })}`);
+  const row = page.locator('tbody tr').filter({ hasText: 'shipping' });
+  expect(await row.textContent()).toContain('went');
+});
+
+it('saves as CSV the decisions that the command lists with the same filter', async () => {
+  const { page } = open;
+  await visit('/changes?action=grant&kind=intention');
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Save as CSV' }).click(),
+  ]);
+  const [, ...lines] = readFileSync(await download.path(), 'utf8')
+    .trimEnd()
+    .split('\r\n');
+  const listed = (await open.command('decisions', 'list', '--json')).trimEnd().split('\n');
+  const ids = listed
+    .map((line) => EVENT.parse(JSON.parse(line)))
+    .filter(({ data, subject }) => {
+      return data.action === 'grant' && subject.startsWith('intention/');
+    });
+  expect(ids.length).toBeGreaterThan(3);
+  expect(lines.map((line) => line.split(',')[1])).toEqual(ids.map(({ id }) => id));
+});
+
+it('verifies a decision with a pasted key while nothing answers, and refuses a changed one', async () => {
+  const { page, demo } = open;
+  // The first checkpoint comes with the first decisions.
+  const [first = ''] = (await open.command('decisions', 'list', '--json')).split('\n');
+  const { id } = EVENT.parse(JSON.parse(first));
+  await visit(`/changes/${id}`);
+  await page.getByRole('link', { name: 'Verify it in this browser' }).click();
+  const proof = page.getByLabel('Proof:');
+  await until('the proof is there', async () => (await proof.inputValue()) !== '');
+  const text = await proof.inputValue();
+  expect(JSON.parse(text)).toEqual(JSON.parse(await open.command('decisions', 'prove', id)));
+  const [key = ''] = readdirSync(dirname(demo.config), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('trail-key.pub'),
+  );
+  await page.context().setOffline(true);
+  await page.getByLabel('Public key:').fill(readFileSync(join(dirname(demo.config), key), 'utf8'));
+  await page.getByText('Checked in your browser').waitFor();
+  await proof.fill(text.replace(id, id.toLowerCase()));
+  await page.getByText('it was changed').waitFor();
+  await page.context().setOffline(false);
 });
 
 it('asks the daemon only what openapi.yaml describes, and nobody else anything', () => {

@@ -29,6 +29,8 @@ export interface OpenConsole {
   readonly requests: Set<string>;
   /** That signs in once more, as `scopemesh console` prints it. */
   anotherAddress(): Promise<string>;
+  /** What a command of the built program prints about the demo. */
+  command(...args: readonly string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,8 @@ export async function openConsole(): Promise<OpenConsole> {
     if (url.origin !== demo.scopemesh) faults.push(`a request leaves the origin: ${url}`);
     else if (url.pathname.startsWith('/api/')) requests.add(`${request.method()} ${url.pathname}`);
   });
+  const command = async (...args: readonly string[]) =>
+    (await promisify(execFile)(process.execPath, [BUILT, '-c', demo.config, ...args])).stdout;
   return {
     demo,
     browser,
@@ -67,10 +71,9 @@ export async function openConsole(): Promise<OpenConsole> {
     faults,
     requests,
     async anotherAddress() {
-      const args = [BUILT, '-c', demo.config, 'console', '--json'];
-      const { stdout } = await promisify(execFile)(process.execPath, args);
-      return z.object({ url: z.string() }).parse(JSON.parse(stdout)).url;
+      return z.object({ url: z.string() }).parse(JSON.parse(await command('console', '--json'))).url;
     },
+    command,
     async close() {
       await browser.close();
       child.kill('SIGINT');

@@ -15,5 +15,9 @@ export const PAGES: Readonly<Record<string, string>> = {
   'the matrix of the map': '/map?lens=matrix',
   'the list of the map': '/map?lens=list&focus=service:orders',
   changes: '/changes',
+  'access now, by the log': '/audit?name=orders',
+  'a service in the past': '/services/orders?at=2026-01-31T12:00:00.000Z',
+  'a difference': '/audit/diff?from=2026-01-31T12:00:00.000Z',
+  'the proof of a decision': '/audit/proof',
   me: '/me',
 };

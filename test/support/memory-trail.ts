@@ -17,6 +17,9 @@ export function memoryTrail(decisions: readonly Decision[]): Trail {
     },
     next: async (subject, at) => of(subject).findLast(({ time }) => time > at),
     decision: async (id) => decisions.find((each) => each.id === id),
+    async *eventsAround() {
+      yield* [];
+    },
     async *history(about, { from = '', to = '~' }) {
       if (about !== 'all' && !('subject' in about)) throw new Error('not to be called');
       const found = about === 'all' ? newestFirst : of(about.subject);

@@ -162,6 +162,7 @@ export function withIndex(trail: Trail, index: IndexReach): Trail {
     newestFirst: (subject, at) => trail.newestFirst(subject, at),
     next: (subject, at) => trail.next(subject, at),
     decision: (id) => trail.decision(id),
+    eventsAround: (id) => trail.eventsAround(id),
     history: (of, between) => trail.history(of, between),
     close: () => trail.close(),
   };

@@ -99,6 +99,7 @@ it('the edges and the events after their decision are the edges of a later snaps
         newestFirst: (subject, at) => trail.newestFirst(subject, at),
         next: (subject, at) => trail.next(subject, at),
         decision: (id) => trail.decision(id),
+        eventsAround: (id) => trail.eventsAround(id),
         history: (of, between) => trail.history(of, between),
         close: () => trail.close(),
         async *subjects(of) {

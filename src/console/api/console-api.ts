@@ -73,7 +73,10 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
         ? JSON.stringify(await answer(query, signal, principal))
         : { status: 503, ...refusal };
     });
-  const ofTrail = <Q extends z.ZodType>(route: Route<Q, z.ZodType>, kind: 'decisions' | 'decision') =>
+  const ofTrail = <Q extends z.ZodType>(
+    route: Route<Q, z.ZodType>,
+    kind: 'decisions' | 'decision' | 'proof',
+  ) =>
     addRoute(server, route, deps, async (query, { principal, signal }) => {
       const { protectedServices } = live().deps.world.mapping;
       const question = { kind, query, now: clock.now(), protectedServices };
@@ -98,6 +101,7 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
     const refusal = await unreadiness(deps);
     return refusal === undefined ? answerOfMap(await mesh(), query, headers) : { status: 503, ...refusal };
   });
+  ofTrail(ROUTES.proof, 'proof');
   const never = new AbortController().signal;
   const status = keptFor(STATUS_LIFE_MS, async () => {
     try {

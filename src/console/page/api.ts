@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { TRAIL_ROUTES } from '../answers/past.js';
 import type { Fault, ROUTES } from '../answers.js';
 import { toSegment } from '../segment.js';
 
@@ -84,7 +85,7 @@ async function faultOf(response: Response): Promise<ApiFault> {
   );
 }
 
-type Route = (typeof ROUTES)[keyof typeof ROUTES];
+type Route = (typeof ROUTES)[keyof typeof ROUTES] | (typeof TRAIL_ROUTES)[keyof typeof TRAIL_ROUTES];
 export type RoutePath = Route['path'];
 type RouteOf<P extends RoutePath> = Extract<Route, { readonly path: P }>;
 /** What a route may be asked, by the daemon's own schema. An empty text asks for nothing. */

@@ -1,11 +1,13 @@
 import { useEffect } from 'preact/hooks';
 import type { Session } from '../answers.js';
 import { fromSegment } from '../segment.js';
+import { AuditDiffPage, AuditPage, PastPage, pastOf } from './pages/audit.js';
 import { ChangePage, ChangesPage } from './pages/changes.js';
 import { ClientPage, ClientsPage } from './pages/clients.js';
 import { MapPage } from './pages/map.js';
 import { MePage } from './pages/me.js';
 import { NowPage } from './pages/now.js';
+import { ProofPage } from './pages/proof.js';
 import { ServicePage, ServicesPage } from './pages/services.js';
 import { SignInPage } from './pages/sign-in.js';
 import { WhyPage } from './pages/why.js';
@@ -51,6 +53,13 @@ function Frame({ session }: { readonly session: Session }) {
 /** The page of an address: `/services/NAME`, `/clients/PROVIDER/ID`. */
 function Page({ path, session }: { readonly path: string; readonly session: Session }) {
   const [, place = '', first, second, ...more] = path.split('/').map(decoded);
+  if (place !== 'audit' && address.value.searchParams.has('at'))
+    return (
+      <PastPage
+        title={[first, second].filter(Boolean).join('/') || place || 'Now'}
+        past={pastOf(place, first, second)}
+      />
+    );
   if (more.length === 0)
     switch (place) {
       case '':
@@ -72,6 +81,11 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
       case 'clients':
         if (first === undefined) return <ClientsPage />;
         if (second !== undefined) return <ClientPage provider={first} id={second} />;
+        break;
+      case 'audit':
+        if (first === undefined) return <AuditPage />;
+        if (first === 'diff' && second === undefined) return <AuditDiffPage />;
+        if (first === 'proof' && second === undefined) return <ProofPage />;
         break;
       case 'changes':
         if (first === undefined) return <ChangesPage />;

@@ -16,4 +16,5 @@ export const PLACES: readonly Place[] = [
   { name: 'Clients', path: '/clients', icon: 'clients', key: 'l' },
   { name: 'Map', path: '/map', icon: 'map', key: 'm' },
   { name: 'Changes', path: '/changes', icon: 'changes', key: 'c' },
+  { name: 'Audit', path: '/audit', icon: 'audit', key: 'a' },
 ];

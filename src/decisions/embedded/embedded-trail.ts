@@ -122,6 +122,26 @@ class EmbeddedTrail implements Trail {
     return row && this.#parse(row);
   }
 
+  async *eventsAround(id: string): AsyncIterable<string> {
+    const [found] = this.#all("SELECT seq, '' AS event FROM decisions WHERE id = ?", id);
+    if (found === undefined) return;
+    const [checkpoint] = this.#all(
+      "SELECT seq, '' AS event FROM decisions WHERE subject LIKE 'checkpoint/%' AND seq < ? ORDER BY seq DESC LIMIT 1",
+      found.seq,
+    );
+    for (let after = (checkpoint?.seq ?? 1) - 1; ; ) {
+      const rows = this.#all(
+        `SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
+        after,
+      );
+      for (const { event } of rows) yield event;
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      after = last.seq;
+      await setImmediate();
+    }
+  }
+
   async *history(
     of: TrailParty | { readonly subject: string } | 'all',
     { from, to }: HistoryOptions,

@@ -1,13 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { DecisionPage as Answered, DecisionRow } from '../../answers.js';
+import type { DecisionPage as Answered, Decisions as Decided, DecisionRow } from '../../answers.js';
+import { read } from '../api.js';
 import { cleanText } from '../clean-text.js';
 import { durationText } from '../clock.js';
+import { csvOf } from '../csv.js';
 import { changes } from '../live.js';
 import { announce } from '../parts/announce.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Copy } from '../parts/copy.js';
 import { Decisions, What } from '../parts/decisions.js';
-import { FilterBox, FilterChoice, Filters, useChoices } from '../parts/filters.js';
+import { FilterBox, FilterChoice, FilterInstant, Filters, useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Pages } from '../parts/list.js';
 import { Name } from '../parts/name.js';
@@ -16,7 +18,17 @@ import { Time } from '../parts/time.js';
 import { pathOf } from '../query.js';
 import { useAnswer } from '../use-answer.js';
 
-const DEFAULTS = { service: '', client: '', outcome: '', action: '', reason: '', cursor: '' };
+const DEFAULTS = {
+  service: '',
+  client: '',
+  outcome: '',
+  action: '',
+  reason: '',
+  kind: '',
+  since: '',
+  until: '',
+  cursor: '',
+};
 const OUTCOMES = [
   ['', 'any'],
   ['applied', 'applied'],
@@ -32,6 +44,17 @@ const ACTIONS = [
   ['revoke', 'closes'],
   ['change', 'changes'],
   ['none', 'none'],
+] as const;
+const KINDS = [
+  ['', 'any'],
+  ['intention', 'call'],
+  ['claim', 'claim'],
+  ['client', 'client'],
+  ['acl-policy', 'ACL policy'],
+  ['acl-role', 'ACL role'],
+  ['acl-auth-method', 'auth method'],
+  ['acl-binding-rule', 'binding rule'],
+  ['acl-token', 'ACL token'],
 ] as const;
 
 /** What scopemesh decided, newest first, and live. */
@@ -54,6 +77,10 @@ export function ChangesPage() {
         <FilterChoice label="Outcome" value={chosen.outcome} options={OUTCOMES} onChange={set('outcome')} />
         <FilterChoice label="Access" value={chosen.action} options={ACTIONS} onChange={set('action')} />
         <FilterBox label="Reason" hint="ScopeRevoked" value={chosen.reason} onChange={set('reason')} />
+        <FilterChoice label="About" value={chosen.kind} options={KINDS} onChange={set('kind')} />
+        <FilterInstant label="Since" value={chosen.since} onChange={set('since')} />
+        <FilterInstant label="Until" value={chosen.until} onChange={set('until')} />
+        <Export filter={chosen} />
       </Filters>
       <div
         ref={list}
@@ -81,6 +108,40 @@ export function ChangesPage() {
         </AnswerView>
       </div>
     </>
+  );
+}
+
+/** Writes every decision that fits the filter into a file, oldest first, as `decisions list` does. */
+function Export({ filter: { cursor: _, ...filter } }: { readonly filter: typeof DEFAULTS }) {
+  const [state, setState] = useState('');
+  const save = async () => {
+    try {
+      const rows: DecisionRow[] = [];
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        setState(`${rows.length} read`);
+        const page: Decided = await read('/api/decisions', { ...filter, cursor, limit: 500 });
+        rows.push(...page.rows);
+        cursor = page.next;
+      }
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(new Blob([csvOf(rows.toReversed())], { type: 'text/csv' }));
+      link.download = 'decisions.csv';
+      link.click();
+      URL.revokeObjectURL(link.href);
+      setState(`${rows.length} saved`);
+    } catch (error) {
+      setState(error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <div class="filter">
+      <span class="soft" role="status">
+        {state === '' ? 'All that fit' : state}
+      </span>
+      <button type="button" class="button" onClick={save}>
+        Save as CSV
+      </button>
+    </div>
   );
 }
 
@@ -139,6 +200,12 @@ export function ChangePage({ id }: { readonly id: string }) {
               <summary>The event as the log has it</summary>
               <pre>{cleanLines(decision.event)}</pre>
             </details>
+            <p>
+              <a href={`/audit/proof?${new URLSearchParams({ id: decision.id })}`}>
+                Verify it in this browser
+              </a>
+              , or on the command line:
+            </p>
             <Copy text={`scopemesh decisions prove ${decision.id}`} />
           </>
         )}
@@ -217,7 +284,7 @@ export function Difference({ before, after }: { readonly before: unknown; readon
 }
 
 /** As JSON over several lines. */
-function cleanLines(value: unknown): string {
+export function cleanLines(value: unknown): string {
   if ((value ?? null) === null) return 'nothing';
   return JSON.stringify(value, null, 2).split('\n').map(cleanText).join('\n');
 }

@@ -166,7 +166,10 @@ export function ClientPage({ provider, id }: { readonly provider: string; readon
               </section>
             )}
             <p>
-              <a href={`/changes?${new URLSearchParams({ client: id })}`}>What changed for this client</a>
+              <a href={`/changes?${new URLSearchParams({ client: id })}`}>What changed for this client</a>,{' '}
+              <a href={`/audit?${new URLSearchParams({ about: 'holdings', name: `${provider}/${id}` })}`}>
+                what it could call at an instant
+              </a>
             </p>
           </>
         )}

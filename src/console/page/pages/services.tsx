@@ -131,6 +131,7 @@ export function ServicePage({ name }: { readonly name: string }) {
             </section>
             <p>
               <a href={`/changes?${new URLSearchParams({ service: name })}`}>What changed for this service</a>
+              , <a href={`/audit?${new URLSearchParams({ name })}`}>who could call it at an instant</a>
             </p>
           </>
         )}

@@ -34,6 +34,25 @@ export function FilterBox({ label, value, hint, onChange }: Box) {
   );
 }
 
+/** An instant. The field has the reader's zone, the address UTC: a link shows the same to everybody. */
+export function FilterInstant({ label, value, onChange }: Box) {
+  const at = new Date(value);
+  const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+  return (
+    <label class="filter">
+      <span class="soft">{label}</span>
+      <input
+        type="datetime-local"
+        step="1"
+        value={Number.isNaN(at.getTime()) ? '' : local.toISOString().slice(0, 19)}
+        onChange={({ currentTarget: { value: chosen } }) =>
+          onChange(chosen === '' ? '' : new Date(chosen).toISOString())
+        }
+      />
+    </label>
+  );
+}
+
 interface Choice extends Box {
   /** The first one is the default. */
   readonly options: readonly (readonly [value: string, name: string])[];
