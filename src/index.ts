@@ -40,5 +40,5 @@ export type { Change, Hold, Plan } from './plan/plan.js';
 export { planDestination } from './plan/plan-destination.js';
 export type { Journal } from './queue/journal.js';
 export type { KeyValueStore } from './queue/key-value-store.js';
-export type { JobHandler, JobResult, Queue } from './queue/queue.js';
+export type { JobResult, Queue } from './queue/queue.js';
 export { createReconciler } from './reconcile/reconciler.js';

@@ -119,7 +119,11 @@ export const METRICS = {
     [],
   ],
   scopemesh_work_stuck: ['gauge', '1 while jobs or a watch do not go on although they should.', []],
-  scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
+  scopemesh_parked_keys: [
+    'gauge',
+    'Keys that failed eight times in a row; they are still tried, once a minute.',
+    [],
+  ],
   scopemesh_store_restored_decisions_total: [
     'counter',
     'Decisions that Redis had acknowledged and forgotten, as after a failover, and that were recorded again.',

@@ -4,7 +4,6 @@ import { recordLeaderChange } from '../src/daemon/leader-change.js';
 import type { LiveCore } from '../src/daemon/live-core.js';
 import { MappingAgreement } from '../src/daemon/mapping-agreement.js';
 import { createStartGate } from '../src/daemon/start-gate.js';
-import { queueState } from '../src/daemon/status.js';
 import { StopOrder } from '../src/daemon/stop-order.js';
 import { createTermCore, type TermCoreParts } from '../src/daemon/term-core.js';
 import type { Term } from '../src/lease/term.js';
@@ -44,7 +43,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
 
   const prepared = createNotifier();
   // The term may end before jobs can run.
-  const first = createStartGate(store.queue, agenda, prepared.wait(order.inputs), clock, order.inputs);
+  const first = createStartGate(store.queue, prepared.wait(order.inputs), clock, order.inputs);
   const { roster } = deps.store;
   const agreement = new MappingAgreement({ deps: core.deps, roster, own: deps.mapping, name: replicaName() });
   // Where replicas share no store, no other file was in force.
@@ -65,12 +64,12 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   const inputs = [
     first.soon.then(() => runWatch(core.deps, config.services.claimGraceMs, core.ages, order.inputs)),
     first.drained.then(() =>
-      runResync(core.deps, agenda, store.queue, config.resyncMs, onSwept, sweepAsked, order.inputs),
+      runResync(core.deps, agenda, config.resyncMs, onSwept, sweepAsked, order.inputs),
     ),
     ...(isShared ? [runMapping(agreement, known.notify, runtime, order.inputs)] : []),
     runRulings(core.deps, order.inputs),
     recordLeaderChange(term, core.deps, order.inputs),
-    runReaper(core.deps, () => queueState(store.queue, agenda), swept, order.inputs),
+    runReaper(core.deps, () => store.queue.state(), swept, order.inputs),
   ];
   if (only.includes('watch')) {
     const watching = { ...ports, ...store, queue: inbox, inbox };

@@ -1,8 +1,7 @@
 import { retryThroughOutages } from '../src/daemon/outages.js';
 import type { Progress } from '../src/daemon/progress.js';
 import { Stopped } from '../src/errors.js';
-import { formatKey } from '../src/model/key.js';
-import type { Job, Trigger } from '../src/model/trigger.js';
+import type { Job } from '../src/model/trigger.js';
 import { createNotifier } from '../src/notifier.js';
 import { needsRead } from '../src/plan/client-job.js';
 import { selectsClient } from '../src/plan/selection.js';
@@ -34,22 +33,30 @@ export async function runReconcile(
   progress: Progress,
   signal: AbortSignal,
   lost: AbortSignal,
-  { known, onPrepared, hold }: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
+  beginning: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
+  const jobs = runJobs(deps, agenda, progress, { signal, lost, either }, beginning);
+  await Promise.all([jobs, queue.work(agenda, either, jobs)]);
+}
+
+async function runJobs(
+  deps: ReconcilerDeps,
+  agenda: Agenda,
+  progress: Progress,
+  { signal, lost, either }: Readonly<Record<'signal' | 'lost' | 'either', AbortSignal>>,
+  { known, onPrepared, hold }: Beginning,
+): Promise<void> {
   const narrowing = createNotifier();
   const begins = narrowing.wait(either);
   const preparing = prepare(deps, either, narrowing.notify);
   await Promise.race([preparing, begins]);
   await known;
-  // By key, what jobs could not do yet. They look again after a while, and at once when Consul was read.
-  const unread = new Map<string, readonly Trigger[]>();
   const prepared = preparing.then((isPrepared) => {
     if (!isPrepared || either.aborted) return;
     onPrepared();
+    // What jobs could not do yet they do now.
     agenda.hurry();
-    void agenda.add([...unread.values()].flat());
-    unread.clear();
   });
   if (!deps.world.narrowsOnly) await prepared;
   if (either.aborted) return;
@@ -65,16 +72,10 @@ export async function runReconcile(
   const first: AgendaHandler = async (job, stop, follow) => {
     if (!deps.world.narrowsOnly) return held(job, stop, follow);
     const result = mayNarrow(job, deps) ? await handler(job, stop, follow) : UNREAD;
-    if (result.kind !== 'retry') return result;
-    if (!deps.world.narrowsOnly) return { kind: 'retry', afterMs: 0 };
-    unread.set(formatKey(job.key), job.triggers);
-    return result;
+    // Consul was read meanwhile.
+    return result.kind === 'retry' && !deps.world.narrowsOnly ? { kind: 'retry', afterMs: 0 } : result;
   };
-  await Promise.all([
-    prepared,
-    agenda.work(progress.observe(first), either, lost),
-    agenda.workDurable(queue, either),
-  ]);
+  await Promise.all([prepared, agenda.work(progress.observe(first), either, lost)]);
 }
 
 /** Whether this job closes what is recorded, if it does anything before Consul was read completely. */

@@ -2,7 +2,6 @@ import { noteTokens } from '../src/acl/job/token-counts.js';
 import { IncompleteRead, isOverload, messageOf } from '../src/errors.js';
 import type { Notifier } from '../src/notifier.js';
 import type { Agenda } from '../src/queue/agenda.js';
-import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { sweep } from '../src/reconcile/sweep.js';
 import { Outage, repeat } from '../src/repeat.js';
@@ -13,7 +12,6 @@ const CONSUL = { kind: 'consul' } as const;
 export async function runResync(
   deps: ReconcilerDeps,
   agenda: Pick<Agenda, 'hurry'>,
-  queue: Pick<Queue, 'state' | 'unpark'>,
   intervalMs: number,
   swept: (at: number) => void,
   asked: Notifier,
@@ -24,8 +22,7 @@ export async function runResync(
     intervalMs,
     async () => {
       try {
-        // A parked key keeps its triggers and is retried now.
-        for (const { key } of (await queue.state()).parked) await queue.unpark(key, 'run');
+        // Parked keys are tried too.
         agenda.hurry();
         const summary = await sweep(deps, signal);
         swept(deps.clock.now());

@@ -43,15 +43,13 @@ export const WRITES = { least: 8, first: 96, most: 256 };
 const READS = 64;
 /** Additional places for urgent keys, and for urgent writes of ACL objects, only. */
 const URGENT = 16;
-/** Jobs of the durable queue at once: each waits for what follows from it, and costs no more than memory. */
-const DURABLE = 512;
 
 export interface Core {
   /** Runs the jobs that follow from triggers. */
   readonly agenda: Agenda;
   /** Writes to Consul at once. */
   readonly writes: WriteLimit;
-  /** The durable queue. This process learns of what is added here at once. */
+  /** Stores triggers. The agenda takes them at once. */
   readonly inbox: Pick<Queue, 'add'> & Pick<Inbox, 'accept'>;
   readonly deps: ReconcilerDeps;
   /** Rung at every settlement; the relay waits for it. */
@@ -100,7 +98,7 @@ export function createCore(
   const sweepAsked = createNotifier();
   const world = createWorld(config);
   const writes = new WriteLimit({ ...WRITES, first: firstWrites }, runtime.clock);
-  const limits = { writes, reads: READS, urgent: URGENT, durable: DURABLE };
+  const limits = { writes, reads: READS, urgent: URGENT };
   const isKnown = ({ provider, client }: Party) =>
     !world.hasDirectory(provider) || world.client({ provider, clientId: client }) !== undefined;
   const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF }, isKnown);
@@ -108,15 +106,8 @@ export function createCore(
     agenda,
     writes,
     inbox: {
-      async add(triggers) {
-        await parts.store.queue.add(triggers);
-        agenda.becameDurable(triggers);
-      },
-      async accept(provider, events, memory) {
-        const accepted = await parts.store.inbox.accept(provider, events, memory);
-        agenda.becameDurable(events.flatMap(({ id, triggers }) => (accepted.has(id) ? triggers : [])));
-        return accepted;
-      },
+      add: (triggers) => parts.store.queue.add(triggers),
+      accept: (...events) => parts.store.inbox.accept(...events),
     },
     settled,
     sweepAsked,

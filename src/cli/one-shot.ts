@@ -69,7 +69,7 @@ export async function withOneShot<T>(
     const leases = await createLeases(config, { consul, store }, runtime, () => undefined);
     const { term, end } = await leadOnce(leases(config.mode), runtime, cli.signal);
     closers.unshift(end);
-    const led = store.lead(term.leader.epoch, () => {});
+    const led = store.lead(term.leader.epoch);
     const parts = { consul: guardConsul(consul, term), providers, store: led };
     // At once as many as there may be: no revocation comes meanwhile that would wait behind them.
     const core = createCore(config, parts, runtime, WRITES.most);

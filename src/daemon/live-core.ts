@@ -6,7 +6,7 @@ import { WatchAges } from './watch-ages.js';
 
 /** The core of the present term; on a replica that does not lead, one that runs nothing. */
 export interface LiveCore extends Core {
-  /** The durable queue that the jobs come from. */
+  /** The triggers of the store, which the jobs come from. */
   readonly queue: Queue;
   readonly ages: WatchAges;
   readonly progress: Progress;

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { type ParkedKeys, unparkRefusal } from '../queue/parked-keys.js';
+import { type Queue, unparkRefusal } from '../queue/queue.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 interface ParkedApiDeps extends ChangeDeps {
-  readonly parked: ParkedKeys;
+  readonly parked: Pick<Queue, 'unpark'>;
 }
 
 /** A client ID of 255 characters, each percent-encoded in twelve. */

@@ -25,7 +25,6 @@ import { createRulings } from '../operator/rulings.js';
 import { packageFile } from '../package-file.js';
 import { policyOf } from '../plan/mode.js';
 import type { Fence } from '../queue/fence.js';
-import { createParkedKeys } from '../queue/parked-keys.js';
 import { inabilityOf } from '../state/failed-reads.js';
 import { addApi } from './api.js';
 import {
@@ -140,12 +139,14 @@ export function addRoutes(
   addParkedApi(rest, {
     ...change,
     parked: {
-      unpark: (key, how) => {
-        const { queue, agenda, deps } = live();
-        return createParkedKeys(queue, agenda, (done) => deps.revocations.done(done)).unpark(key, how);
+      async unpark(key, how) {
+        const { queue, deps } = live();
+        const unparked = await queue.unpark(key, how);
+        if (how === 'drop' && unparked === 'done') deps.revocations.done(key);
+        return unparked;
       },
     },
-    // While nobody leads, the durable queue itself is changed.
+    // While nobody leads, the store itself is changed.
     standby: async () => ((await store.fence.read())?.isAlive === true ? standby() : undefined),
   });
   const build = readBuild();

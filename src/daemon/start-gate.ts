@@ -1,9 +1,7 @@
 import type { Clock } from '../clock.js';
 import { firstOf } from '../linked-signal.js';
-import type { Agenda } from '../queue/agenda.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { Queue } from '../queue/queue.js';
-import { queueState } from './status.js';
 
 const LOOK_MS = 20;
 /** A slow identity provider, or a long queue, delays what begins later no longer. */
@@ -24,7 +22,6 @@ export interface StartGate {
 /** Lets the events that the queue has at the beginning of a term be written first. `prepared`: jobs can run. */
 export function createStartGate(
   queue: Pick<Queue, 'state'>,
-  agenda: Agenda,
   prepared: Promise<void>,
   clock: Clock,
   signal: AbortSignal,
@@ -32,7 +29,7 @@ export function createStartGate(
   let held = 0;
   const untilNone = async (stop: AbortSignal) => {
     while (!stop.aborted) {
-      const { waiting, active } = await queueState(queue, agenda);
+      const { waiting, active } = await queue.state();
       if (waiting + active <= held) return;
       await clock.sleep(LOOK_MS, stop);
     }

@@ -18,9 +18,8 @@ import { type BreakGlassView, opensEdge, toBreakGlassView } from '../plan/break-
 import { type DenyView, toDenyView } from '../plan/deny-view.js';
 import { rejecterOf } from '../plan/guards/approval.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
-import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
-import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
+import type { ParkedKey } from '../queue/queue.js';
 import type { Store } from '../queue/store-parts.js';
 import type { UnreadSide } from '../state/failed-reads.js';
 import { REVOCATION_STATES } from '../state/open-revocations.js';
@@ -94,17 +93,6 @@ function toView({ storeId: _, address, ...leader }: Leader) {
   return { ...leader, address: address ?? null };
 }
 
-/** The durable jobs, and the jobs in memory that follow from them. */
-export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): Promise<QueueState> {
-  const [durable, memory] = [await queue.state(), agenda.state()];
-  return {
-    waiting: durable.waiting + memory.waiting,
-    delayed: durable.delayed + memory.delayed,
-    active: durable.active + memory.active,
-    parked: [...durable.parked, ...memory.parked],
-  };
-}
-
 /** An answer stays small, however much waits. */
 const MAX_LISTED = 1_000;
 
@@ -123,11 +111,11 @@ export interface StatusParts {
 /** Gathers the status and sets the gauges that depend on it. */
 export async function readStatus(parts: StatusParts, holdsAfter?: string): Promise<Status> {
   const { config, store, metrics } = parts;
-  const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
+  const { deps, ages, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
   const [queue, lease, roster, journal, freeze, breakGlass, denies, webhooks, providers] = await Promise.all([
-    queueState(durable, agenda),
+    durable.state(),
     store.fence.read(),
     store.roster.list(),
     store.journal.overview({

@@ -4,7 +4,6 @@ import { createCore } from '../app/create-core.js';
 import type { Consul } from '../consul/consul.js';
 import { guardConsul } from '../lease/guarded-consul.js';
 import type { Term } from '../lease/term.js';
-import type { Trigger } from '../model/trigger.js';
 import type { LedStore, Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 import { createLiveCore, type LiveCore } from './live-core.js';
@@ -28,8 +27,7 @@ export function createTermCore(
   { config, store, consul, providers, runtime }: TermCoreParts,
   term: Term,
 ): TermCore {
-  const becameDurable = (triggers: readonly Trigger[]) => core.agenda.becameDurable(triggers);
-  const led = store.lead(term.leader.epoch, becameDurable);
+  const led = store.lead(term.leader.epoch);
   const guarded = { consul: guardConsul(consul, term), providers, store: led };
   const core = createLiveCore(createCore(config, guarded, runtime), {
     queue: led.queue,

@@ -1,57 +1,45 @@
 import type { Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
-import type { JobResult, ParkedKey, Unparked } from './queue.js';
+import type { KeyFailure, Unsettled } from './inbox.js';
+import type { ParkedKey } from './queue.js';
 
-/** A run that a job waits for is tried again after this time. */
-export class DelayedRun extends Error {
-  /** The key of the run, as `formatKey` text. */
-  readonly by: string;
-  readonly afterMs: number;
+/** A trigger of the store, by what the store knows it by. */
+export type Stored = Pick<Unsettled, 'id' | 'seq'>;
 
-  constructor(by: string, afterMs: number) {
-    super('the work that follows from this job is tried again later');
-    this.by = by;
-    this.afterMs = afterMs;
-  }
-}
-
-export type Ended = { readonly result: JobResult } | { readonly followUps: Promise<unknown> };
-
-/** Settled when a run, and everything that follows from it, is done. */
+/** Settled when a run, and everything that follows from it, is done. Rejects if a person dropped a part of that. */
 export interface Waiter {
   resolve(followUps: Promise<unknown>): void;
   reject(error: unknown): void;
 }
 
-/** A durable job. It keeps its triggers in the queue, so that the agenda forgets them when the run fails. */
-export interface Owner extends Waiter {
-  readonly signal: AbortSignal;
-  readonly triggers: readonly Trigger[];
-  readonly attempts: number;
-  answer(result: JobResult): void;
-}
+/** What a run takes. */
+export type TakenRun = Pick<AgendaEntry, 'triggers' | 'stored' | 'waiters' | 'isUrgent'>;
 
 /** The work on one key. */
 export class AgendaEntry {
   readonly text: string;
   readonly key: Key;
   triggers: readonly Trigger[] = [];
-  owners: Owner[] = [];
+  /** Those of the triggers that the store has until everything that follows from them is done. */
+  stored: Stored[] = [];
   waiters: Waiter[] = [];
   isUrgent = false;
   /** Whether a run is asked for, as against a mere note. */
   isRequested = false;
   isRunning = false;
+  /** Failed runs in a row. */
   attempts = 0;
   error = '';
-  failingSince = 0;
+  /** Whether the store knows of these failures. */
+  isFailureStored = false;
+  /** In milliseconds since the epoch; undefined unless it failed too often. */
+  parkedSince: number | undefined = undefined;
   /** When the last run began; 0 before the first. */
   startedAt = 0;
   /** Ends the run that is under way. */
   stop: AbortController | undefined = undefined;
-  /** Ends the wait for the next try, which else comes at `wakeAt`. */
+  /** Ends the wait for the next try. */
   wake: AbortController | undefined = undefined;
-  wakeAt = 0;
 
   /** `text`: of the key, by `formatKey`. */
   constructor(key: Key, text: string) {
@@ -59,36 +47,51 @@ export class AgendaEntry {
     this.text = text;
   }
 
+  get isEmpty(): boolean {
+    const isIdle = !this.isRunning && !this.isRequested;
+    return isIdle && this.triggers.length + this.stored.length + this.waiters.length === 0;
+  }
+
   /** Begins a run, which takes what the entry has. */
-  takeRun(startedAt: number): Pick<AgendaEntry, 'triggers' | 'owners' | 'waiters' | 'isUrgent'> {
-    const { triggers, owners, waiters, isUrgent } = this;
+  takeRun(startedAt: number): TakenRun {
+    const { triggers, stored, waiters, isUrgent } = this;
+    this.takeNothing();
+    this.isRunning = true;
+    this.startedAt = startedAt;
+    return { triggers, stored, waiters, isUrgent };
+  }
+
+  /** Forgets what it has, and that a run is asked for. */
+  takeNothing(): void {
     this.triggers = [];
-    this.owners = [];
+    this.stored = [];
     this.waiters = [];
     this.isUrgent = false;
     this.isRequested = false;
-    this.isRunning = true;
-    this.startedAt = startedAt;
-    return { triggers, owners, waiters, isUrgent };
   }
 
-  /** `drop` forgets what the agenda alone has of the key. Durable jobs of the key stay, and run. */
-  unpark(how: 'run' | 'drop'): Unparked {
-    if (how === 'drop') {
-      if (this.isRunning) return 'running';
-      if (this.triggers.some(({ order }) => order !== undefined)) return 'has-order';
-      this.triggers = [];
-      this.attempts = 0;
-      this.error = '';
-      this.isRequested = this.owners.length > 0;
-    }
-    this.wake?.abort();
-    return 'done';
+  /** `parkedSince`: unless the key is tried again soon. */
+  fail(attempts: number, error: string, parkedSince: number | undefined): void {
+    this.attempts = attempts;
+    this.error = error;
+    this.parkedSince = parkedSince;
+  }
+
+  /** Its failures count no more. */
+  forgive(): void {
+    this.fail(0, '', undefined);
+  }
+
+  /** What the store is to know of the failures. `upTo`: the place of the newest trigger that the last run knew. */
+  toFailure(upTo: number): KeyFailure {
+    const { attempts, error, parkedSince: at } = this;
+    const parked = at === undefined ? {} : { parkedSince: new Date(at).toISOString() };
+    return { attempts, error, upTo, ...parked };
   }
 
   toParked(): ParkedKey {
-    const { text, attempts, error, failingSince } = this;
-    return { key: text, attempts, error, since: new Date(failingSince).toISOString() };
+    const { text, attempts, error, parkedSince = 0 } = this;
+    return { key: text, attempts, error, since: new Date(parkedSince).toISOString() };
   }
 }
 

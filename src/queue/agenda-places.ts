@@ -11,8 +11,6 @@ export interface AgendaLimits {
    * provider has as many whatever the others do.
    */
   readonly urgent: number;
-  /** Jobs of the durable queue at once. */
-  readonly durable: number;
 }
 
 /**

@@ -3,45 +3,44 @@ import { SyncError } from '../errors.js';
 import { untilAborted, withLinkedSignal } from '../linked-signal.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
-import { DelayedRun, type Ended, AgendaEntry as Entry, isAwaited } from './agenda-entry.js';
+import { AgendaEntry as Entry, isAwaited, type TakenRun } from './agenda-entry.js';
 import { type AgendaLimits, Places } from './agenda-places.js';
-import { DurableJobs } from './durable-jobs.js';
+import { backoffDelayMs } from './backoff.js';
 import type { AgendaHandler, FollowUps } from './follow-ups.js';
+import type { KeyFailure, KeyUpdate, Unsettled } from './inbox.js';
 import { byKey, mergeTriggers } from './merge-triggers.js';
-import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
+import type { QueueState, Scheduler, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
-import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob, runOwned } from './run-job.js';
-import { TurnLimit } from './turn-limit.js';
+import { interrupt, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 import type { IsKnown } from './turns.js';
 
-/** A retry this soon belongs to the same run for its waiters; the others come back later. */
-const SOON_MS = 100;
 const NEVER = new AbortController().signal;
+/** Runs that begin in one turn of the event loop: some milliseconds. Thousands of keys may need no answer from anywhere. */
+const MAX_IN_ONE_TURN = 8;
 
 /**
  * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
  * that caused it, in the same turn. A run takes all triggers of its key, and a key has at most one run at a time. Urgent
- * keys go first and have places of their own; providers and clients take turns. A failed run is tried again with growing delays. A crash forgets the
- * agenda: the durable queue has every trigger from outside that is not settled, and a start compares everything.
+ * keys go first and have places of their own; providers and clients take turns. A failed run is tried again with growing
+ * delays; a key that failed too often is parked, and tried once a minute. A trigger of the store is settled when its run,
+ * and everything that follows from it, is done. A crash forgets the agenda: the store has every trigger from outside that
+ * is not settled, and a start compares everything.
  */
-export class Agenda {
+export class Agenda implements Scheduler {
   readonly #deps: RunDeps;
-  readonly #limits: AgendaLimits;
   readonly #places: Places;
   readonly #entries = new Map<string, Entry>();
-  readonly #durable = new DurableJobs();
   readonly #ready: ReadyEntries;
-  readonly #turn = new TurnLimit(() => this.#next());
   #handler: AgendaHandler | undefined;
+  #save: (update: KeyUpdate) => void = () => {};
   #lost = NEVER;
+  #begunInTurn = 0;
   /** Keys that are run after a while. */
   readonly #later = new Set<string>();
   readonly #closing = new AbortController();
-  #isStopped = false;
   #idle: (() => void) | undefined;
 
   constructor(limits: AgendaLimits, deps: RunDeps, isKnown: IsKnown = () => true) {
-    this.#limits = limits;
     this.#places = new Places(limits);
     this.#ready = new ReadyEntries(isKnown);
     this.#deps = deps;
@@ -50,7 +49,7 @@ export class Agenda {
   }
 
   async add(triggers: readonly Trigger[]): Promise<void> {
-    for (const done of this.#put(triggers)) done.catch(() => {});
+    this.#put(triggers);
   }
 
   note(triggers: readonly Trigger[]): void {
@@ -71,82 +70,36 @@ export class Agenda {
     const text = formatKey(trigger.key);
     if (this.#later.has(text)) return;
     this.#later.add(text);
-    const add = () => void (this.#later.delete(text) && this.add([trigger]));
+    const add = () => void (this.#later.delete(text) && this.#put([trigger]));
     this.#deps.clock.sleep(afterMs, this.#closing.signal).then(add, () => {});
   }
 
-  /** Runs the jobs of the durable queue, until the signal aborts; then waits for what runs. */
-  workDurable(queue: Pick<Queue, 'work'>, signal: AbortSignal): Promise<void> {
-    return queue.work((job, stop) => this.run(job, stop), { concurrency: this.#limits.durable }, signal);
+  saveBy(save: (update: KeyUpdate) => void): void {
+    this.#save = save;
   }
 
-  /**
-   * Runs a durable job and waits for everything that follows from it. Resolves with `retry` where that is to be tried
-   * again, and as soon as the key has new triggers: the job begins again with them.
-   */
-  async run(job: Job, signal: AbortSignal): Promise<JobResult> {
-    const text = formatKey(job.key);
-    const durable = this.#durable.begin(text, job);
-    this.#interrupt(job.triggers);
-    try {
-      const blocker = this.#durable.takeBlocker(text, durable);
-      // Nothing changes for this job as long as the key that it waits for fails.
-      if (blocker !== undefined) this.#requireIdle(blocker);
-      const ended = await this.#own(this.#entry(job.key), job, signal);
-      if ('result' in ended) return ended.result;
-      if (isInterrupted(signal)) return { kind: 'retry', afterMs: 0 };
-      return await Promise.race([durable.outdated, ended.followUps.then(() => ({ kind: 'done' }) as const)]);
-    } catch (error) {
-      if (!(error instanceof DelayedRun)) throw error;
-      this.#durable.block(text, durable, error);
-      return { kind: 'retry', afterMs: error.afterMs };
-    } finally {
-      this.#durable.end(text);
+  take(found: readonly Unsettled[], failures: ReadonlyMap<string, KeyFailure> = new Map()): void {
+    const places = new Map<string, Unsettled[]>();
+    for (const each of found) {
+      const text = formatKey(each.trigger.key);
+      const known = places.get(text);
+      if (known === undefined) places.set(text, [each]);
+      else known.push(each);
     }
-  }
-
-  /** Throws while a run of the key is asked for. It does not wait: what follows from that run may wait for this job. */
-  #requireIdle(text: string): void {
-    const entry = this.#entries.get(text);
-    if (entry?.isRunning || entry?.isRequested)
-      throw this.#delayed(entry, entry.wakeAt - this.#deps.clock.now());
-  }
-
-  #own(entry: Entry, { triggers, attempts }: Job, signal: AbortSignal): Promise<Ended> {
-    return new Promise((resolve, reject) => {
-      entry.owners.push({
-        signal,
-        triggers,
-        attempts,
-        answer: (result) => resolve({ result }),
-        resolve: (followUps) => resolve({ followUps }),
-        reject,
-      });
-      if (this.#isStopped) this.#putOff(entry);
-      else if (triggers.some(({ urgent }) => urgent === true)) this.#wantUrgently(entry);
-      else this.#want(entry);
-    });
-  }
-
-  /**
-   * Triggers that became durable just now: a run of their key that is under way need not end before the next one knows
-   * them, and a job that only waits begins again. A job that has them already goes on. Urgent ones do not wait for the
-   * durable queue: where it has many jobs under way, or the key's own job waits for a place, they are added here too.
-   */
-  becameDurable(triggers: readonly Trigger[]): void {
-    const fresh = triggers.filter((each) => !this.#durable.knows(formatKey(each.key), each));
-    this.#interrupt(fresh);
-    const isBusy = this.#durable.size >= this.#limits.durable / 2;
-    const urgent: Trigger[] = [];
-    for (const trigger of fresh) {
-      const text = formatKey(trigger.key);
-      const entry = this.#entries.get(text);
-      const isWaiting = this.#durable.has(text) ? entry !== undefined && entry.owners.length > 0 : isBusy;
-      if (entry?.isRunning) entry.triggers = mergeTriggers(entry.triggers, [trigger]);
-      else if (trigger.urgent === true && isWaiting) urgent.push(trigger);
-      this.#durable.outdate(text);
+    for (const [text, all] of places) {
+      const [first] = all;
+      if (first === undefined) continue;
+      const entry = this.#entry(first.trigger.key);
+      const failure = failures.get(text);
+      if (failure !== undefined && !entry.isFailureStored) this.#recall(entry, failure);
+      const upTo = failure?.upTo ?? -1;
+      if (entry.parkedSince !== undefined && all.some(({ seq }) => seq > upTo)) {
+        entry.forgive();
+        entry.wake?.abort();
+      }
+      entry.stored = [...entry.stored, ...all.map(({ id, seq }) => ({ id, seq }))];
     }
-    void this.add(urgent);
+    this.#put(found.map(({ trigger }) => trigger));
   }
 
   /** Runs what is added, until the signal aborts; then waits for what runs. `lost` ends what runs. */
@@ -164,15 +117,11 @@ export class Agenda {
     this.#next();
     await untilAborted(signal);
     this.#handler = undefined;
-    this.#isStopped = true;
-    // The owner keeps the triggers of a run that has not begun; the next start compares everything.
-    for (const entry of this.#entries.values()) this.#putOff(entry);
     if (this.#places.inUse > 0)
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
     this.#closing.abort(new SyncError('ERR_INTERNAL', 'the agenda is closed', { retriable: true }));
-    for (const entry of this.#entries.values()) this.#putOff(entry);
   }
 
   /** Consul cannot keep up with the writes. */
@@ -185,31 +134,44 @@ export class Agenda {
     for (const { wake } of this.#entries.values()) wake?.abort();
   }
 
-  /** As `Queue.unpark`, for the keys that `state` lists as parked. A durable job that waits for a dropped key goes on. */
-  async unpark(text: string, how: 'run' | 'drop'): Promise<Unparked> {
+  /** The triggers of the store that wait for a dropped key are run again, and bring it back. */
+  unpark(text: string, how: 'run' | 'drop'): Unparked {
     const entry = this.#entries.get(text);
-    if (entry === undefined || entry.attempts < this.#deps.backoff.attempts) return 'not-parked';
-    const unparked = entry.unpark(how);
+    if (entry?.parkedSince === undefined) return 'not-parked';
+    const { stored, waiters } = entry;
+    if (how === 'drop') {
+      if (entry.isRunning || entry.wake === undefined) return 'running';
+      if (entry.triggers.some(({ order }) => order !== undefined)) return 'has-order';
+      entry.takeNothing();
+    }
+    entry.forgive();
+    entry.isFailureStored = false;
+    this.#save({ key: text, settled: how === 'drop' ? stored.map(({ id }) => id) : [], failure: 'none' });
+    entry.wake?.abort();
+    if (how === 'drop') for (const waiter of waiters) waiter.reject(new Error('a person dropped the key'));
     this.#forget(entry);
-    return unparked;
+    return 'done';
   }
 
-  /** `parked`: keys that failed often; they are still tried again, about once a minute. */
+  /** `parked`: keys that failed often; they are still tried, once a minute. */
   state(): QueueState {
     const all = [...this.#entries.values()];
     const count = (is: (entry: Entry) => boolean) => all.filter(is).length;
+    const parked = all.filter(({ parkedSince }) => parkedSince !== undefined);
     return {
       waiting: this.#ready.size,
-      delayed: count(({ isRequested, wake }) => isRequested && wake !== undefined),
+      delayed: count(({ wake, parkedSince }) => wake !== undefined && parkedSince === undefined),
       active: count(({ isRunning }) => isRunning),
-      parked: all
-        .filter(({ attempts }) => attempts >= this.#deps.backoff.attempts)
-        .map((each) => each.toParked()),
+      parked: parked.map((each) => each.toParked()).sort((a, b) => (a.key < b.key ? -1 : 1)),
     };
   }
 
-  #put(triggers: readonly Trigger[]): readonly Promise<unknown>[] {
-    this.#interrupt(triggers);
+  get waiting(): number {
+    return this.#ready.size;
+  }
+
+  #put(triggers: readonly Trigger[]): readonly Entry[] {
+    interrupt(triggers, (text) => this.#entries.get(text)?.stop);
     return [...byKey(triggers)].map(({ key, triggers: added }) => {
       const entry = this.#entry(key);
       const known = entry.triggers.length;
@@ -221,28 +183,22 @@ export class Agenda {
           ({ urgent, cause }) =>
             urgent && (entry.wake === undefined || Date.parse(cause.receivedAt) >= entry.startedAt),
         );
-      if (isUrgent) this.#wantUrgently(entry);
-      else this.#want(entry);
-      return this.#endOf(entry);
+      if (isUrgent) {
+        entry.isUrgent = true;
+        // An urgent trigger waits out no delay.
+        entry.wake?.abort();
+      }
+      this.#want(entry);
+      return entry;
     });
   }
 
-  /** Resolves with what follows from the entry's next run. */
-  #endOf(entry: Entry): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      // A job that waited for a key that is delayed for long would hold a place of the queue as long.
-      const leftMs = entry.wake?.signal.aborted === false ? entry.wakeAt - this.#deps.clock.now() : 0;
-      if (leftMs > SOON_MS) reject(this.#delayed(entry, leftMs));
-      else entry.waiters.push({ resolve, reject });
-    });
-  }
-
-  #delayed({ text }: Entry, afterMs: number): DelayedRun {
-    return new DelayedRun(text, Math.max(afterMs, SOON_MS));
-  }
-
-  #interrupt(triggers: readonly Trigger[]): void {
-    interrupt(triggers, (text) => this.#entries.get(text)?.stop);
+  /** The triggers came before this term, which has not tried them yet. */
+  #recall(entry: Entry, { attempts, error, parkedSince }: KeyFailure): void {
+    const since = parkedSince === undefined ? undefined : Date.parse(parkedSince);
+    entry.fail(attempts, error, since);
+    entry.isFailureStored = true;
+    if (since !== undefined) this.#delay(entry, backoffDelayMs(this.#deps.backoff, attempts));
   }
 
   #entry(key: Key): Entry {
@@ -259,13 +215,6 @@ export class Agenda {
     this.#enqueue(entry);
   }
 
-  /** An urgent trigger waits out no delay. */
-  #wantUrgently(entry: Entry): void {
-    entry.isUrgent = true;
-    entry.wake?.abort();
-    this.#want(entry);
-  }
-
   #enqueue(entry: Entry): void {
     if (entry.isRunning || !entry.isRequested || entry.wake !== undefined) return;
     this.#ready.put(entry);
@@ -274,32 +223,29 @@ export class Agenda {
   }
 
   #next(): void {
-    while (this.#handler !== undefined && !this.#turn.isReached) {
+    while (this.#handler !== undefined && this.#begunInTurn < MAX_IN_ONE_TURN) {
       const next = this.#ready.take(this.#places);
       if (next === undefined) return;
-      this.#turn.begin();
+      if (this.#begunInTurn++ === 0)
+        setImmediate(() => {
+          this.#begunInTurn = 0;
+          this.#next();
+        });
       void this.#start(next.entry, next.leave, this.#handler);
     }
   }
 
   async #start(entry: Entry, leave: () => void, handler: AgendaHandler): Promise<void> {
     const taken = entry.takeRun(this.#deps.clock.now());
-    const { owners, waiters, isUrgent } = taken;
-    let noted = taken.triggers;
+    let { triggers: noted } = taken;
     // Orders are for clients. A signal for each other run costs as much as its requests.
     entry.stop = entry.key.kind === 'client' ? new AbortController() : undefined;
     const stop = entry.stop?.signal ?? this.#lost;
-    const triggers = owners.reduce<readonly Trigger[]>(
-      (all, owner) => mergeTriggers(all, owner.triggers),
-      noted,
-    );
-    const attempts = Math.max(entry.attempts, ...owners.map((owner) => owner.attempts));
     const followUps: Promise<unknown>[] = [];
     const follow: FollowUps = {
       add: async (next) => {
-        const started = this.#put(next);
-        for (const each of started) each.catch(() => {});
-        if (next.some(isAwaited)) followUps.push(...started);
+        const added = this.#put(next);
+        if (next.some(isAwaited)) followUps.push(...added.map(endOf));
       },
       note: (next) => this.note(next),
       addLater: (next, afterMs) => this.addLater(next, afterMs),
@@ -312,63 +258,70 @@ export class Agenda {
       },
       sees: (key, since) => this.sees(key, since),
     };
-    const job: Job = { key: entry.key, triggers, attempts };
-    let failure: unknown;
-    const run = (each: Job, until: AbortSignal) =>
-      handler(each, until, follow).catch((error: unknown) => {
-        failure = error;
-        throw error;
-      });
-    const outcome: JobOutcome =
-      owners.length > 0 ? await runOwned(run, job, stop, owners) : await runJob(this.#deps, run, job, stop);
+    const job: Job = { key: entry.key, triggers: taken.triggers, attempts: entry.attempts };
+    const outcome = await runJob(this.#deps, (each, until) => handler(each, until, follow), job, stop);
     entry.isRunning = false;
     entry.stop = undefined;
     leave();
-    if (outcome.kind === 'done') {
-      entry.attempts = 0;
-      const all = Promise.all(followUps);
-      all.catch(() => {});
-      for (const each of [...owners, ...waiters]) each.resolve(all);
-    } else this.#again(entry, { owners, waiters, noted, isUrgent }, outcome, failure);
+    if (outcome.kind === 'done') this.#done(entry, taken, followUps);
+    else this.#again(entry, { ...taken, triggers: noted }, outcome);
     this.#enqueue(entry);
     this.#forget(entry);
     this.#next();
     if (this.#places.inUse === 0) this.#idle?.();
   }
 
-  /** After a run that is not done: answers the owners, and keeps the triggers that only the agenda has for the next try. */
-  #again(
-    entry: Entry,
-    taken: Pick<Entry, 'owners' | 'waiters' | 'isUrgent'> & { readonly noted: readonly Trigger[] },
-    outcome: Exclude<JobOutcome, { kind: 'done' }>,
-    failure: unknown,
-  ): void {
-    const { owners, waiters, noted } = taken;
-    if (outcome.kind === 'retry') for (const owner of owners) owner.answer(outcome);
-    else for (const owner of owners) owner.reject(failure);
-    if (noted.length === 0 && waiters.length === 0) return;
+  #done(entry: Entry, { stored, triggers, waiters }: TakenRun, followUps: readonly Promise<unknown>[]): void {
+    const { key, text } = entry;
+    entry.forgive();
+    if (entry.isFailureStored) this.#save({ key: text, settled: [], failure: 'none' });
+    entry.isFailureStored = false;
+    const all = Promise.all(followUps);
+    all.then(
+      () => {
+        if (stored.length > 0) this.#save({ key: text, settled: stored.map(({ id }) => id) });
+      },
+      () => {
+        // A person dropped what follows from it. What the store has is run again.
+        if (stored.length === 0) return;
+        const now = this.#entry(key);
+        now.stored = [...stored, ...now.stored];
+        this.#put(triggers);
+      },
+    );
+    for (const waiter of waiters) waiter.resolve(all);
+  }
+
+  /** After a run that is not done: its triggers, and those that wait for it, stay for the next try. */
+  #again(entry: Entry, taken: TakenRun, outcome: Exclude<JobOutcome, { kind: 'done' }>): void {
+    const hasNew = entry.stored.length > 0;
     // The triggers of this run come first, so that the oldest cause stays the first.
-    entry.triggers = mergeTriggers(noted, entry.triggers);
+    entry.triggers = mergeTriggers(taken.triggers, entry.triggers);
+    entry.stored = [...taken.stored, ...entry.stored];
+    entry.waiters = [...taken.waiters, ...entry.waiters];
+    let { afterMs } = outcome;
     if (outcome.kind === 'failed') {
-      entry.attempts = owners.length > 0 ? entry.attempts : outcome.attempts;
-      if (entry.attempts === 1) entry.failingSince = this.#deps.clock.now();
-      entry.error = outcome.error;
-    }
-    if (outcome.kind === 'retry' && outcome.afterMs <= SOON_MS) entry.waiters.unshift(...waiters);
-    else {
-      const error = this.#delayed(entry, outcome.afterMs);
-      for (const waiter of waiters) waiter.reject(error);
+      const { attempts, error, exhausted } = outcome;
+      const since = exhausted ? (entry.parkedSince ?? this.#deps.clock.now()) : undefined;
+      entry.fail(attempts, error, since);
+      if (exhausted && hasNew) {
+        // What came during the run was not tried: the count begins again.
+        entry.forgive();
+        afterMs = backoffDelayMs(this.#deps.backoff, 1);
+      }
+      const upTo = taken.stored.at(-1)?.seq;
+      if (upTo !== undefined) this.#save({ key: entry.text, settled: [], failure: entry.toFailure(upTo) });
+      entry.isFailureStored ||= upTo !== undefined;
     }
     const isHurried = entry.isUrgent;
     entry.isUrgent ||= taken.isUrgent;
     entry.isRequested = true;
-    if (!isHurried) this.#delay(entry, outcome.afterMs);
+    if (!isHurried) this.#delay(entry, afterMs);
   }
 
   #delay(entry: Entry, afterMs: number): void {
     const wake = new AbortController();
     entry.wake = wake;
-    entry.wakeAt = this.#deps.clock.now() + afterMs;
     const end = () => {
       if (entry.wake !== wake) return;
       entry.wake = undefined;
@@ -380,14 +333,16 @@ export class Agenda {
   }
 
   #forget(entry: Entry): void {
-    const isEmpty = entry.triggers.length + entry.owners.length + entry.waiters.length === 0;
-    if (isEmpty && !entry.isRunning && !entry.isRequested) this.#entries.delete(entry.text);
+    if (entry.isEmpty) this.#entries.delete(entry.text);
   }
+}
 
-  #putOff(entry: Entry): void {
-    for (const owner of entry.owners) owner.answer({ kind: 'retry', afterMs: 0 });
-    for (const waiter of entry.waiters) waiter.reject(new DelayedRun(entry.text, 0));
-    entry.owners = [];
-    entry.waiters = [];
-  }
+/** Resolves when the entry's next run, and all that follows from it, is done. */
+function endOf(entry: Entry): Promise<unknown> {
+  const end = new Promise((resolve, reject) => {
+    entry.waiters.push({ resolve, reject });
+  });
+  // The run that would wait for it may fail.
+  end.catch(() => {});
+  return end;
 }

@@ -1,58 +1,55 @@
-import { isoInstant } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { SyncError } from '../errors.js';
 import { firstOf, withLinkedSignal } from '../linked-signal.js';
 import type { Trigger } from '../model/trigger.js';
 import { createNotifier } from '../notifier.js';
 import { Outage } from '../repeat.js';
-import { type KeyFailure, type KeyUpdate, PAGE, type TriggerStore, type Unsettled } from './inbox.js';
-import type { JobHandler, Queue, QueueState, Unparked } from './queue.js';
-import { type End, type FailedKey, type QueuedKey, QueuedKeys, toParked } from './queued-keys.js';
-import { interrupt, type JobOutcome, queueClosed, type RunDeps, runJob } from './run-job.js';
+import { type KeyFailure, type KeyUpdate, PAGE, type TriggerStore } from './inbox.js';
+import type { ParkedKey, Queue, QueueState, Scheduler, Unparked } from './queue.js';
 
 /** What another process accepted is found after this time at the latest. */
 const LOOK_MS = 5_000;
 const PAUSE_AFTER_STORE_FAILURE_MS = 1_000;
-/** Some tens of megabytes. While so many keys wait, what came after them stays in the store, and is read later. */
+/** Some hundred megabytes. While so many keys wait, what came after them stays in the store, and is read later. */
 const MOST_WAITING = 100_000;
+/** Some milliseconds of the store. */
+const SAVED_AT_ONCE = 500;
 
-export interface InboxQueueDeps extends RunDeps {
+export interface InboxQueueDeps {
+  readonly clock: Clock;
   /** What the process that runs jobs hears of others. Calls back until the returned function is called. */
   readonly listen: (wake: () => void) => () => void;
   /** Says that this process, which runs no jobs, stored triggers. */
   readonly tell: () => void;
-  /** What came since the jobs began to run. */
-  readonly onArrival?: ((triggers: readonly Trigger[]) => void) | undefined;
   readonly check: () => Promise<void>;
   /** Logs a failure of the store: as its outage, or else as what it means. */
   readonly noteFailure: (error: unknown, meaning: string) => void;
   readonly mostWaiting?: number;
 }
 
-interface Taken {
-  readonly entry: QueuedKey;
-  readonly abort: AbortController;
-  readonly triggers: readonly Unsettled[];
-}
-
-/**
- * The queue of a process, in memory, over the triggers that its store has: order, merging by key, backoff and parking. The
- * process that runs jobs knows each key that has unsettled triggers. Another process asks the store for each question.
- */
+/** Between a store and the agenda of the leader: reads what is not settled, and writes what becomes of it. */
 export class InboxQueue implements Queue {
   readonly #store: TriggerStore;
   readonly #deps: InboxQueueDeps;
-  readonly #notifier = createNotifier();
-  readonly #keys = new QueuedKeys();
-  readonly #closing = new AbortController();
-  readonly #loops = new Set<Promise<void>>();
   readonly #mostWaiting: number;
+  readonly #news = createNotifier();
+  readonly #closing = new AbortController();
   readonly #outage = new Outage();
+  #agenda: Scheduler | undefined;
+  #working: Promise<void> | undefined;
   /** The place up to which triggers were read; undefined before all are read from the first one. */
   #at: number | undefined;
   /** The store may have triggers that were not read. */
   #isBehind = true;
-  #hasReadAll = false;
   #reading: Promise<void> | undefined;
+  /** What an earlier term knew of failures, until all is read for the first time. */
+  #failures: ReadonlyMap<string, KeyFailure> | undefined;
+  /** The IDs that the agenda has. */
+  readonly #taken = new Set<string>();
+  /** By key: what the store does not have yet. */
+  readonly #unsaved = new Map<string, KeyUpdate>();
+  readonly #unsavedNews = createNotifier();
+  #saving = 0;
 
   constructor(store: TriggerStore, deps: InboxQueueDeps) {
     this.#store = store;
@@ -69,8 +66,8 @@ export class InboxQueue implements Queue {
 
   /** The store has new triggers of this process. */
   arrived(): void {
-    if (this.#isAtWork) this.#look();
-    else this.#deps.tell();
+    if (this.#agenda === undefined) this.#deps.tell();
+    else this.#look();
   }
 
   /** The store may have forgotten what it had: all of it is read again. */
@@ -79,51 +76,58 @@ export class InboxQueue implements Queue {
     this.#look();
   }
 
-  async work(
-    handler: JobHandler,
-    { concurrency }: { readonly concurrency: number },
-    signal: AbortSignal,
-  ): Promise<void> {
+  work(agenda: Scheduler, signal: AbortSignal, jobs: Promise<unknown>): Promise<void> {
+    this.#working = this.#work(agenda, signal, jobs);
+    return this.#working;
+  }
+
+  async #work(agenda: Scheduler, signal: AbortSignal, jobs: Promise<unknown>): Promise<void> {
     if (this.#closing.signal.aborted) throw queueClosed();
-    const stop = AbortSignal.any([signal, this.#closing.signal]);
-    if (stop.aborted) return;
-    if (!this.#isAtWork) {
-      // Another process may have run jobs since this one did.
-      this.rewind();
-      this.#keys.clear();
-    }
+    // Another process may have run jobs since this one did.
+    this.rewind();
+    this.#failures = undefined;
+    this.#taken.clear();
+    this.#agenda = agenda;
+    agenda.saveBy((update) => this.#noteUpdate(update));
+    const over = new AbortController();
     const unlisten = this.#deps.listen(() => this.#look());
-    const loop = this.#loop(handler, concurrency, stop).finally(unlisten);
-    this.#loops.add(loop);
     try {
-      await loop;
+      jobs.catch(() => {}).finally(() => over.abort());
+      await Promise.all([
+        withLinkedSignal([signal, this.#closing.signal], (either) => this.#read(agenda, either)),
+        withLinkedSignal([over.signal, this.#closing.signal], (either) => this.#save(either)),
+      ]);
+      // What cannot be stored now comes again.
+      await this.#saveSome(Number.POSITIVE_INFINITY).catch(() => {});
     } finally {
-      this.#loops.delete(loop);
+      unlisten();
+      agenda.saveBy(() => {});
+      this.#unsaved.clear();
+      this.#agenda = undefined;
     }
   }
 
   async state(): Promise<QueueState> {
-    if (this.#isAtWork) {
-      await this.#readNew();
-      return this.#keys.state();
+    const agenda = this.#agenda;
+    if (agenda !== undefined) {
+      await this.#readNew(agenda);
+      const { active, ...state } = agenda.state();
+      return { ...state, active: active + this.#unsaved.size + this.#saving };
     }
-    const [keys, failed] = await Promise.all([this.#store.keys(), this.#failed()]);
-    const parked = toParked(failed);
+    const [keys, parked] = await Promise.all([this.#store.keys(), this.#parked()]);
     return { waiting: Math.max(0, keys.length - parked.length), delayed: 0, active: 0, parked };
   }
 
   async unpark(key: string, how: 'run' | 'drop'): Promise<Unparked> {
-    if (!(await this.#isParked(key))) return 'not-parked';
+    const agenda = this.#agenda;
+    if (agenda !== undefined) {
+      await this.#readNew(agenda);
+      return agenda.unpark(key, how);
+    }
+    if (!(await this.#parked()).some((each) => each.key === key)) return 'not-parked';
     const triggers = how === 'drop' ? ((await this.#store.of([key])).get(key) ?? []) : [];
     if (triggers.some(({ trigger }) => trigger.order !== undefined)) return 'has-order';
-    const entry = this.#keys.get(key);
-    // A new trigger may have come meanwhile.
-    if (this.#isAtWork && entry?.parkedSince === undefined) return 'not-parked';
     await this.#store.update({ key, settled: triggers.map(({ id }) => id), failure: 'none' });
-    if (entry?.parkedSince !== undefined)
-      if (how === 'drop') this.#keys.drop(entry);
-      else this.#keys.unpark(entry);
-    this.#notifier.notify();
     return 'done';
   }
 
@@ -131,104 +135,71 @@ export class InboxQueue implements Queue {
     return this.#deps.check();
   }
 
-  /** Stops the loops, aborts the running handlers' signals and waits for them. */
   async close(): Promise<void> {
     this.#closing.abort(queueClosed());
-    this.#keys.abortAll(queueClosed());
-    await Promise.allSettled([...this.#loops]);
-  }
-
-  get #isAtWork(): boolean {
-    return this.#loops.size > 0;
+    await this.#working?.catch(() => {});
   }
 
   #look(): void {
     this.#isBehind = true;
-    this.#notifier.notify();
+    this.#news.notify();
   }
 
-  async #isParked(key: string): Promise<boolean> {
-    if (!this.#isAtWork) return (await this.#failed()).get(key)?.parkedSince !== undefined;
-    await this.#readNew();
-    return this.#keys.get(key)?.parkedSince !== undefined;
+  /** Keys that were parked in the last term. A trigger that came after the last run ended the parking. */
+  async #parked(): Promise<readonly ParkedKey[]> {
+    const failures = [...(await this.#store.failures())].filter(([, each]) => each.parkedSince !== undefined);
+    const triggers = await this.#store.of(failures.map(([key]) => key));
+    return failures
+      .flatMap(([key, { attempts, error, upTo, parkedSince: since = '' }]) =>
+        triggers.get(key)?.at(-1)?.seq === upTo ? [{ key, attempts, error, since }] : [],
+      )
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** What the store knows of failures. A trigger that came after the last run ended the parking. */
-  async #failed(): Promise<ReadonlyMap<string, FailedKey>> {
-    const failures = await this.#store.failures();
-    const parked = [...failures].flatMap(([key, { parkedSince }]) =>
-      parkedSince === undefined ? [] : [key],
-    );
-    const triggers = await this.#store.of(parked);
-    const failed = new Map<string, FailedKey>();
-    for (const [key, failure] of failures) {
-      const last = triggers.get(key)?.at(-1);
-      const { parkedSince, ...ofRuns } = failure;
-      if (parkedSince === undefined) failed.set(key, { ...failure, newest: -1 });
-      else if (last?.id === failure.upTo) failed.set(key, { ...failure, newest: last.seq });
-      else failed.set(key, { ...ofRuns, attempts: 0, newest: -1 });
+  async #read(agenda: Scheduler, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const now = this.#deps.clock.now();
+      try {
+        await this.#readNew(agenda);
+        this.#outage.ends(now);
+        await firstOf(signal, (either) => [this.#news.wait(either), this.#lookLater(either)]);
+      } catch (error) {
+        await this.#failed(error, 'the queue cannot be read', signal);
+      }
     }
-    return failed;
   }
 
-  async #readNew(): Promise<void> {
-    while (this.#reading !== undefined || (this.#isBehind && this.#keys.waiting < this.#mostWaiting)) {
-      this.#reading ??= this.#readPage().finally(() => {
+  async #readNew(agenda: Scheduler): Promise<void> {
+    while (this.#reading !== undefined || (this.#isBehind && agenda.waiting < this.#mostWaiting)) {
+      this.#reading ??= this.#readPage(agenda).finally(() => {
         this.#reading = undefined;
       });
       await this.#reading;
     }
   }
 
-  async #readPage(): Promise<void> {
+  async #readPage(agenda: Scheduler): Promise<void> {
     this.#isBehind = false;
     try {
-      if (this.#at === undefined) {
-        this.#hasReadAll = false;
-        this.#keys.begin(await this.#failed());
-        this.#at = -1;
-      }
+      this.#failures ??= await this.#store.failures();
+      this.#at ??= -1;
       const from: number = this.#at;
       const { found, last } = await this.#store.after(from, PAGE);
       // The store may have forgotten what came before this place.
       const isAllThere = this.#at === from && last >= from;
-      if (isAllThere) this.#arrive(found);
+      if (isAllThere) {
+        const unknown = found.filter(({ id }) => !this.#taken.has(id));
+        for (const { id } of unknown) this.#taken.add(id);
+        agenda.take(unknown, this.#failures);
+      }
       this.#at = isAllThere ? (found.at(-1)?.seq ?? from) : undefined;
       this.#isBehind ||= !isAllThere || found.length === PAGE;
-      this.#hasReadAll ||= !this.#isBehind;
+      // From now on the agenda knows better.
+      if (!this.#isBehind) this.#failures = new Map();
     } catch (error) {
       this.#isBehind = true;
       throw error;
     }
-  }
-
-  #arrive(found: readonly Unsettled[]): void {
-    const added = this.#keys.add(found);
-    if (!this.#hasReadAll) return;
-    interrupt(added, (key) => this.#keys.get(key)?.run);
-    this.#deps.onArrival?.(added);
-  }
-
-  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
-    const runs = new Set<Promise<void>>();
-    while (!signal.aborted) {
-      const now = this.#deps.clock.now();
-      try {
-        await this.#readNew();
-        for (const taken of await this.#take(concurrency - runs.size, signal)) {
-          const run = this.#run(taken, handler, signal).finally(() => {
-            runs.delete(run);
-            this.#notifier.notify();
-          });
-          runs.add(run);
-        }
-        this.#outage.ends(now);
-        await firstOf(signal, (either) => [this.#notifier.wait(either), this.#lookLater(either)]);
-      } catch (error) {
-        await this.#failedStore(error, 'the queue cannot be read', signal);
-      }
-    }
-    await Promise.all(runs);
   }
 
   async #lookLater(signal: AbortSignal): Promise<void> {
@@ -240,92 +211,56 @@ export class InboxQueue implements Queue {
     );
   }
 
-  /** The next keys, with all their triggers. If it rejects, they wait as before. */
-  async #take(most: number, signal: AbortSignal): Promise<readonly Taken[]> {
-    if (signal.aborted) return [];
-    const taken = this.#keys.take(most).map((entry) => {
-      // From now on an order ends the run: the triggers that are read may lack it.
-      const abort = new AbortController();
-      entry.run = abort;
-      return { entry, abort };
-    });
-    if (taken.length === 0) return [];
-    try {
-      const found = await this.#store.of(taken.map(({ entry }) => entry.text));
-      return taken.flatMap(({ entry, abort }) => {
-        const triggers = found.get(entry.text) ?? [];
-        const last = triggers.at(-1);
-        if (last === undefined) {
-          this.#keys.end(entry, { kind: 'done' });
-          return [];
-        }
-        entry.newest = Math.max(entry.newest, last.seq);
-        return { entry, abort, triggers };
-      });
-    } catch (error) {
-      for (const { entry } of taken) this.#keys.end(entry, { kind: 'again' });
-      throw error;
+  #noteUpdate(update: KeyUpdate): void {
+    this.#unsaved.set(update.key, together(this.#unsaved.get(update.key), update));
+    this.#unsavedNews.notify();
+  }
+
+  async #save(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        while (this.#unsaved.size > 0) await this.#saveSome(SAVED_AT_ONCE);
+        // There may be room for what was left in the store.
+        if (this.#isBehind) this.#news.notify();
+        await this.#unsavedNews.wait(signal);
+      } catch (error) {
+        await this.#failed(error, 'what became of jobs could not be stored; it is tried again', signal);
+      }
     }
   }
 
-  async #run({ entry, abort, triggers }: Taken, handler: JobHandler, stop: AbortSignal): Promise<void> {
-    const [first] = triggers;
-    if (first === undefined) return;
-    const { key } = first.trigger;
-    const job = { key, triggers: triggers.map(({ trigger }) => trigger), attempts: entry.attempts };
-    const outcome = await runJob(this.#deps, handler, job, abort.signal);
-    // A key that asks to run again at once must not keep the event loop from anything else.
-    if (outcome.kind === 'retry') await new Promise((resolve) => setImmediate(resolve));
-    const update = this.#toUpdate(entry, triggers, outcome);
-    try {
-      if (update !== undefined) await this.#store.update(update);
-    } catch (error) {
-      await this.#failedStore(error, 'the outcome of a job could not be stored; the job runs again', stop);
-      this.#keys.end(entry, { kind: 'again' });
-      return;
-    }
-    this.#keys.end(entry, this.#endOf(entry, update, outcome));
+  async #saveSome(most: number): Promise<void> {
+    const updates = [...this.#unsaved.values()].slice(0, most);
+    for (const { key } of updates) this.#unsaved.delete(key);
+    this.#saving = updates.length;
+    const answers = await Promise.allSettled(updates.map((update) => this.#store.update(update)));
+    this.#saving = 0;
+    const failed = updates.filter((_, at) => answers[at]?.status === 'rejected');
+    for (const update of failed)
+      this.#unsaved.set(update.key, together(update, this.#unsaved.get(update.key)));
+    for (const { settled } of updates) for (const id of settled) this.#taken.delete(id);
+    for (const { settled } of failed) for (const id of settled) this.#taken.add(id);
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
   }
 
-  /** Nothing is stored of a job that waits. */
-  #toUpdate(entry: QueuedKey, triggers: readonly Unsettled[], outcome: JobOutcome): KeyUpdate | undefined {
-    const key = entry.text;
-    if (outcome.kind === 'retry') return undefined;
-    if (outcome.kind === 'done') return { key, settled: triggers.map(({ id }) => id), failure: 'none' };
-    const { exhausted, error } = outcome;
-    // Triggers that came during the last run were not tried: the count begins again.
-    const attempts = exhausted && entry.isFresh ? 0 : outcome.attempts;
-    const parked = exhausted && !entry.isFresh ? { parkedSince: isoInstant(this.#deps.clock) } : {};
-    return { key, settled: [], failure: { attempts, error, upTo: triggers.at(-1)?.id ?? '', ...parked } };
-  }
-
-  #endOf(entry: QueuedKey, update: KeyUpdate | undefined, outcome: JobOutcome): End {
-    if (outcome.kind === 'done') return outcome;
-    const failure: KeyFailure | undefined = update?.failure === 'none' ? undefined : update?.failure;
-    // A trigger that came while this was stored unparks the key at once.
-    if (failure?.parkedSince !== undefined)
-      return entry.isFresh ? { kind: 'again', attempts: 0 } : { kind: 'parked', failure };
-    const attempts = failure === undefined ? {} : { attempts: failure.attempts };
-    if (entry.isFreshUrgent || outcome.afterMs <= 0) return { kind: 'again', ...attempts };
-    return { kind: 'delayed', wake: this.#wakeLater(entry, outcome.afterMs), ...attempts };
-  }
-
-  #wakeLater(entry: QueuedKey, afterMs: number): AbortController {
-    const wake = new AbortController();
-    const ended = () => {
-      this.#keys.wake(entry, wake);
-      this.#notifier.notify();
-    };
-    withLinkedSignal([wake.signal, this.#closing.signal], (stop) =>
-      this.#deps.clock.sleep(Math.max(1, afterMs), stop),
-    ).then(ended, ended);
-    return wake;
-  }
-
-  async #failedStore(error: unknown, meaning: string, signal: AbortSignal): Promise<void> {
+  async #failed(error: unknown, meaning: string, signal: AbortSignal): Promise<void> {
     if (this.#outage.begins(this.#deps.clock.now())) this.#deps.noteFailure(error, meaning);
     await this.#deps.clock.sleep(PAUSE_AFTER_STORE_FAILURE_MS, signal).catch(() => {});
   }
+}
+
+/** The later one says what is known of failures, if it says anything. */
+function together(earlier: KeyUpdate | undefined, later: KeyUpdate | undefined): KeyUpdate {
+  const failure = later?.failure ?? earlier?.failure;
+  return {
+    key: later?.key ?? earlier?.key ?? '',
+    settled: [...(earlier?.settled ?? []), ...(later?.settled ?? [])],
+    ...(failure === undefined ? {} : { failure }),
+  };
+}
+
+function queueClosed(): SyncError {
+  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
 }
 
 export function unsafe(message: string): SyncError {

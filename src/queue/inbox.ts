@@ -54,8 +54,8 @@ export interface KeyFailure {
   readonly error: string;
   /** ISO 8601, of a key that is parked. */
   readonly parkedSince?: string;
-  /** The ID of the newest trigger that the last run knew. A key that has a newer one is not parked. */
-  readonly upTo: string;
+  /** The place of the newest trigger that the last run knew. A key that has a newer one is not parked. */
+  readonly upTo: number;
 }
 
 /** What a run makes of its key. */
@@ -63,12 +63,12 @@ export interface KeyUpdate {
   readonly key: string;
   /** The IDs of the triggers that are done. */
   readonly settled: readonly string[];
-  /** What is known of its failures from now on. `none` forgets them. */
-  readonly failure: KeyFailure | 'none';
+  /** What is known of its failures from now on, if that changes. `none` forgets them. */
+  readonly failure?: KeyFailure | 'none';
 }
 
 /**
- * The triggers that are durable. It knows neither order nor backoff: the queue of the leader has them in memory. Throws
+ * The triggers that are durable. It knows neither order nor backoff: the agenda of the leader has them in memory. Throws
  * SyncError ERR_QUEUE_UNREACHABLE.
  */
 export interface TriggerStore {

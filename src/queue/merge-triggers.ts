@@ -48,8 +48,3 @@ function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, cli
     client ?? null,
   ]);
 }
-
-/** Equal for a trigger and for what the store gives back of it: whether a job has a trigger that became durable. */
-export function triggerText(trigger: Trigger): string {
-  return `${trigger.cause.receivedAt} ${trigger.cause.eventId ?? ''} ${textOf(trigger)}`;
-}

@@ -1,9 +1,8 @@
-import type { Job, Trigger } from '../model/trigger.js';
+import type { Trigger } from '../model/trigger.js';
+import type { KeyFailure, KeyUpdate, Unsettled } from './inbox.js';
 
 /** `retry` runs the key again after a while and does not count as a failure (a compare-and-set conflict, a wait). */
 export type JobResult = { readonly kind: 'done' } | { readonly kind: 'retry'; readonly afterMs: number };
-
-export type JobHandler = (job: Job, signal: AbortSignal) => Promise<JobResult>;
 
 export interface ParkedKey {
   readonly key: string;
@@ -20,6 +19,7 @@ export interface ParkedKey {
  */
 export type Unparked = 'done' | 'not-parked' | 'has-order' | 'running';
 
+/** `delayed`: without the parked ones. */
 export interface QueueState {
   readonly waiting: number;
   readonly delayed: number;
@@ -27,27 +27,53 @@ export interface QueueState {
   readonly parked: readonly ParkedKey[];
 }
 
+/** What runs jobs, as the queue uses it. The agenda is one. */
+export interface Scheduler {
+  /**
+   * Adds triggers of the store, each once. `failures`: what an earlier term knew of their keys, by key. A key stays parked
+   * unless a trigger is newer than its last run.
+   */
+  take(found: readonly Unsettled[], failures?: ReadonlyMap<string, KeyFailure>): void;
+  /** `save` keeps in the store what becomes of its triggers. */
+  saveBy(save: (update: KeyUpdate) => void): void;
+  /** How many keys wait for a place. */
+  readonly waiting: number;
+  state(): QueueState;
+  /** As `Queue.unpark`. */
+  unpark(key: string, how: 'run' | 'drop'): Unparked;
+}
+
 /**
- * The durable queue of keys.
- * - Triggers of one key are merged into one job, and none is lost: a job has every trigger since the key's last
- *   successful run. A trigger that arrives during a run causes exactly one more run.
- * - At most one job of a key runs at a time. The job of a client is aborted and begins again when an order comes for it.
- * - Urgent keys go first, also when an urgent trigger joins a key that waits or is in a backoff. Of equals the oldest
- *   goes first, whatever its kind, so that the loss of many clients is counted as a whole before the first destination
- *   closes. A key that returns goes behind the waiting ones.
- * - A failing key is retried with growing, jittered delays. After a limit it is parked until a new trigger or `unpark`.
- *
- * Throws SyncError ERR_QUEUE_UNREACHABLE (retriable).
+ * The triggers of the store, as a process uses them: every process adds some, and the leader's agenda takes them all. Throws
+ * SyncError ERR_QUEUE_UNREACHABLE (retriable).
  */
 export interface Queue {
   /** Resolves once the triggers are durable (fsync, or Redis with its append-only file). Repeating is harmless. */
   add(triggers: readonly Trigger[]): Promise<void>;
-  /** Runs jobs until the signal aborts, then waits for running ones. Triggers of a run that failed or was killed come again. */
-  work(handler: JobHandler, options: { readonly concurrency: number }, signal: AbortSignal): Promise<void>;
+  /**
+   * Gives the agenda every trigger that is not settled, until the signal aborts. Keeps in the store what becomes of them,
+   * until `jobs` ends. Triggers of a run that failed or was killed come again.
+   */
+  work(agenda: Scheduler, signal: AbortSignal, jobs: Promise<unknown>): Promise<void>;
+  /** Of the agenda; in a process that runs no jobs, what the store knows. */
   state(): Promise<QueueState>;
   /** `run`: runs the key again now; `drop`: forgets its triggers. Repeating is harmless. */
   unpark(key: string, how: 'run' | 'drop'): Promise<Unparked>;
   /** Throws ERR_QUEUE_UNSAFE for a store that can lose acknowledged work. */
   check(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Why a key was not unparked; undefined if it was. */
+export function unparkRefusal(unparked: Unparked): string | undefined {
+  switch (unparked) {
+    case 'done':
+      return undefined;
+    case 'not-parked':
+      return 'this key is not parked';
+    case 'running':
+      return 'this key runs at the moment; list the parked keys again and drop it if it is still there';
+    case 'has-order':
+      return 'this key has a revocation order, which no comparison finds again; correct the cause and retry the key';
+  }
 }

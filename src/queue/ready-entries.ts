@@ -84,9 +84,8 @@ export class ReadyEntries {
   }
 }
 
-function laneOf({ key, triggers, owners, isUrgent }: AgendaEntry): Lane {
-  const has = (is: (trigger: Trigger) => boolean) =>
-    triggers.some(is) || owners.some((owner) => owner.triggers.some(is));
+function laneOf({ key, triggers, isUrgent }: AgendaEntry): Lane {
+  const has = (is: (trigger: Trigger) => boolean) => triggers.some(is);
   if (key.kind !== 'destination') {
     if (has(({ order }) => order !== undefined)) return 'ordered';
   } else if (isUrgent && has(({ loses, evidence = [] }) => loses === true || evidence.length > 0))

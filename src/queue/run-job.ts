@@ -1,10 +1,11 @@
 import { messageOf, SyncError } from '../errors.js';
-import { withLinkedSignal } from '../linked-signal.js';
 import { formatKey } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import type { Runtime } from '../runtime.js';
 import { type Backoff, backoffDelayMs } from './backoff.js';
-import type { JobHandler, JobResult } from './queue.js';
+import type { JobResult } from './queue.js';
+
+type JobHandler = (job: Job, signal: AbortSignal) => Promise<JobResult>;
 
 export type JobOutcome =
   | JobResult
@@ -13,17 +14,13 @@ export type JobOutcome =
       readonly error: string;
       /** Failed runs in a row, this one included. */
       readonly attempts: number;
-      /** The key has failed too often; it is parked unless new triggers came meanwhile. */
+      /** The key has failed too often; it is parked unless new triggers of the store came meanwhile. */
       readonly exhausted: boolean;
       readonly afterMs: number;
     };
 
 export interface RunDeps extends Runtime {
   readonly backoff: Backoff;
-}
-
-export function queueClosed(): SyncError {
-  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
 }
 
 /** Ends a run that begins again at once. */
@@ -81,8 +78,8 @@ export async function runJob(
     const exhausted = attempts >= backoff.attempts;
     // The identity provider or Consul may say how long to wait.
     const asked = error instanceof SyncError ? (error.retryAfterMs ?? 0) : 0;
-    const capMs = isStoreAway(error) ? Math.min(STORE_AWAY_MS, backoff.capMs) : backoff.capMs;
-    const afterMs = Math.max(asked, backoffDelayMs({ ...backoff, capMs }, attempts));
+    const ownMs = backoffDelayMs(backoff, attempts);
+    const afterMs = Math.max(asked, isStoreAway(error) ? Math.min(STORE_AWAY_MS, ownMs) : ownMs);
     metrics.count('scopemesh_jobs_total', { key: keyKind, result: exhausted ? 'parked' : 'failed' });
     logger.warn({ key: job.key, attempts, afterMs, exhausted, error: messageOf(error) }, 'job failed');
     return {
@@ -94,21 +91,5 @@ export async function runJob(
     };
   } finally {
     metrics.time('scopemesh_job_seconds', (clock.now() - startedAt) / 1000, { key: keyKind });
-  }
-}
-
-/** The same for a durable job, whose failure is its queue's to count and to log. The signals of its owners end it too. */
-export async function runOwned(
-  handler: JobHandler,
-  job: Job,
-  stop: AbortSignal,
-  owners: readonly { readonly signal: AbortSignal }[],
-): Promise<JobOutcome> {
-  try {
-    const signals = [stop, ...owners.map(({ signal }) => signal)];
-    return await withLinkedSignal(signals, (until) => handler(job, until));
-  } catch {
-    if (isInterrupted(stop)) return { kind: 'retry', afterMs: 0 };
-    return { kind: 'failed', error: '', attempts: job.attempts, exhausted: false, afterMs: 0 };
   }
 }

@@ -1,4 +1,3 @@
-import type { Trigger } from '../model/trigger.js';
 import type { Fence } from './fence.js';
 import type { Inbox } from './inbox.js';
 import type { Journal } from './journal.js';
@@ -21,7 +20,7 @@ export interface StoreParts {
 
 /** The store of one term. What it writes, but for triggers, throws ERR_LEASE_LOST once the store has another epoch. */
 export interface LedStore extends StoreParts {
-  /** Stops the queue and waits for running jobs. The store itself stays open. */
+  /** Stops the queue and stores what became of its jobs. The store itself stays open. */
   close(): Promise<void>;
 }
 
@@ -30,8 +29,8 @@ export interface Store extends StoreParts {
   readonly fence: Fence;
   readonly roster: Roster;
   readonly sessions: SessionStore;
-  /** The store as the leader of this epoch uses it. `becameDurable`: triggers that another replica made durable. */
-  lead(epoch: number, becameDurable: (triggers: readonly Trigger[]) => void): LedStore;
+  /** The store as the leader of this epoch uses it. */
+  lead(epoch: number): LedStore;
   /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */
   readonly damaged?: Promise<never>;
   close(): Promise<void>;

@@ -122,11 +122,10 @@ export class Turns {
 }
 
 /** The clients that caused the triggers of a destination; every other key is a party of its own. */
-function partiesOf({ key, text, triggers, owners }: AgendaEntry): readonly Party[] {
+function partiesOf({ key, text, triggers }: AgendaEntry): readonly Party[] {
   if (key.kind === 'client') return [{ provider: key.provider, client: key.value }];
   if (key.kind !== 'destination') return [{ provider: key.name, client: text }];
-  const all = [...triggers, ...owners.flatMap((owner) => owner.triggers)];
-  const parties = all.map(({ client }) =>
+  const parties = triggers.map(({ client }) =>
     client === undefined ? NOBODY : { provider: client.provider, client: client.clientId },
   );
   return parties.length === 0 ? [NOBODY] : parties;

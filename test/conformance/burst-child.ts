@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { formatKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { draft, settled } from './journal.js';
-import { type Store, trigger } from './store-harness.js';
+import { DONE, type Store, trigger, work } from './store-harness.js';
 
 // Run as a process of its own, which adds, runs and settles as fast as it can and says on stdout what was
 // acknowledged, until someone kills it. Arguments: `embedded DIRECTORY`, or `bullmq URL PREFIX`; then a first number.
@@ -37,20 +37,16 @@ async function open(): Promise<Store> {
 
 const store = await open();
 say('open', String(process.pid));
-const working = store.queue.work(
-  async (job) => {
-    const id = `${process.pid}-${job.triggers.at(-1)?.cause.eventId}`;
-    const subject = formatKey(job.key);
-    await store.journal.record(subject, [draft(id, subject)]);
-    say('recorded', id);
-    await store.journal.settle(subject, [settled(id, subject)]);
-    say('settled', id);
-    for (const each of job.triggers) say('ran', each.cause.eventId ?? '');
-    return { kind: 'done' };
-  },
-  { concurrency: 4 },
-  new AbortController().signal,
-);
+const working = work(store.queue, async (job) => {
+  const id = `${process.pid}-${job.triggers.at(-1)?.cause.eventId}`;
+  const subject = formatKey(job.key);
+  await store.journal.record(subject, [draft(id, subject)]);
+  say('recorded', id);
+  await store.journal.settle(subject, [settled(id, subject)]);
+  say('settled', id);
+  for (const each of job.triggers) say('ran', each.cause.eventId ?? '');
+  return DONE;
+});
 
 let next = first;
 const adding = Array.from({ length: 8 }, async () => {
@@ -60,4 +56,5 @@ const adding = Array.from({ length: 8 }, async () => {
     say('acknowledged', id);
   }
 });
-await Promise.all([working, ...adding]);
+await Promise.all(adding);
+await working.stop();

@@ -28,8 +28,7 @@ export function describeFence(name: string, start: StartHarness): void {
     });
     afterEach(() => harness.dispose());
 
-    const begin = async (): Promise<LedStore> =>
-      store.lead((await store.fence.raise(LEADER, ANY)) ?? 0, () => {});
+    const begin = async (): Promise<LedStore> => store.lead((await store.fence.raise(LEADER, ANY)) ?? 0);
     const codeOf = async (call: Promise<unknown>) => (await failureOf(call)).code;
 
     it('has no leader at first, and then the one that raised the epoch last', async () => {

@@ -6,7 +6,6 @@ import { until } from '../support/until.js';
 import {
   DONE,
   eventIds,
-  FAST,
   gate,
   idle,
   key,
@@ -26,7 +25,7 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
     let store: Store;
     beforeEach(async () => {
       harness = await start();
-      store = await harness.open(FAST);
+      store = await harness.open();
     });
     afterEach(() => harness.dispose());
 
@@ -158,7 +157,7 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
       await working.stop();
       await store.queue.add([trigger('a', '3')]);
       await store.close();
-      store = await harness.open(FAST);
+      store = await harness.open();
       expect(await store.queue.state()).toMatchObject({
         waiting: 2,
         delayed: 0,
@@ -167,8 +166,7 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
       });
     });
 
-    const begin = async () =>
-      store.lead((await store.fence.raise(LEADER, { above: 0, over: 'any' })) ?? 0, () => {});
+    const begin = async () => store.lead((await store.fence.raise(LEADER, { above: 0, over: 'any' })) ?? 0);
 
     it('keeps a key parked over a takeover, unless a trigger came since its last run', async () => {
       const first = await begin();

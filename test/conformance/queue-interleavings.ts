@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { formatKey } from '../../src/model/key.js';
 import type { JobResult } from '../../src/queue/queue.js';
-import { DONE, FAST, idle, type StartHarness, trigger, work } from './store-harness.js';
+import { DONE, idle, type StartHarness, trigger, work } from './store-harness.js';
 
 /** Adds, restarts and crashes in any order, while handlers end in any way: every trigger is handled in the end. */
 export async function playInterleavings(start: StartHarness, runs: number): Promise<void> {
@@ -43,25 +43,30 @@ async function playRandomly(
     const faults: string[] = [];
 
     const begin = async () => {
-      const store = await harness.open({ ...FAST, attempts: 1000 });
+      const store = await harness.open();
       const running = new Set<string>();
       const life = { ended: false };
-      const working = work(store.queue, async (job): Promise<JobResult> => {
-        const text = formatKey(job.key);
-        if (running.has(text)) faults.push(`${text} ran twice at once`);
-        running.add(text);
-        const ids = job.triggers.map((each) => Number(each.cause.eventId));
-        if (ids.some((id, index) => index > 0 && id <= (ids[index - 1] ?? 0)))
-          faults.push(`out of order: ${ids}`);
-        const next = script.shift() ?? { kind: 'done', turns: 0 };
-        for (let turn = 0; turn < next.turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-        running.delete(text);
-        if (life.ended) await new Promise(() => {});
-        if (next.kind === 'failed') throw new Error('as the script says');
-        if (next.kind === 'retry') return { kind: 'retry', afterMs: 1 };
-        for (const each of job.triggers) succeeded.add(String(each.cause.eventId));
-        return DONE;
-      });
+      const working = work(
+        store.queue,
+        async (job): Promise<JobResult> => {
+          const text = formatKey(job.key);
+          if (running.has(text)) faults.push(`${text} ran twice at once`);
+          running.add(text);
+          const ids = job.triggers.map((each) => Number(each.cause.eventId));
+          if (ids.some((id, index) => index > 0 && id <= (ids[index - 1] ?? 0)))
+            faults.push(`out of order: ${ids}`);
+          const next = script.shift() ?? { kind: 'done', turns: 0 };
+          for (let turn = 0; turn < next.turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+          running.delete(text);
+          if (life.ended) await new Promise(() => {});
+          if (next.kind === 'failed') throw new Error('as the script says');
+          if (next.kind === 'retry') return { kind: 'retry', afterMs: 1 };
+          for (const each of job.triggers) succeeded.add(String(each.cause.eventId));
+          return DONE;
+        },
+        4,
+        1000,
+      );
       return { store, working, life };
     };
 

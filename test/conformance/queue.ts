@@ -8,7 +8,6 @@ import { playInterleavings } from './queue-interleavings.js';
 import {
   DONE,
   eventIds,
-  FAST,
   gate,
   idle,
   key,
@@ -26,7 +25,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
     let store: Store;
     beforeEach(async () => {
       harness = await start();
-      store = await harness.open(FAST);
+      store = await harness.open();
     });
     afterEach(() => harness.dispose());
 
@@ -97,8 +96,12 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       first.open();
       await idle(store.queue);
       await working.stop();
-      expect(new Set(order.slice(1, 3))).toEqual(new Set([key('new'), key('d')]));
-      expect(order.slice(3)).toEqual([key('a'), key('b'), key('c')]);
+      // What is not urgent has one place, in which `a` may run beside them.
+      const last = Math.max(order.indexOf(key('new')), order.indexOf(key('d')));
+      expect(last).toBeLessThan(order.indexOf(key('b')));
+      expect(order.filter((each) => ['a', 'b', 'c'].map(key).includes(each))).toEqual(
+        ['a', 'b', 'c'].map(key),
+      );
     });
 
     it('lets no urgent keys that come back again and again keep another from running', async () => {
@@ -253,7 +256,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       await until('the run', () => jobs.length === 1);
       await store.queue.add([trigger('a', '2')]);
       await harness.crash(store);
-      store = await harness.open(FAST);
+      store = await harness.open();
       const working = work(store.queue, async (job) => {
         jobs.push(job);
         return DONE;

@@ -10,7 +10,7 @@ export function describeSessionStore(name: string, start: StartHarness): void {
     let harness: StoreHarness;
     let store: Store;
     const open = () =>
-      harness.open(undefined, { now: () => now, sleep: () => Promise.reject(new Error('nothing waits')) });
+      harness.open({ now: () => now, sleep: () => Promise.reject(new Error('nothing waits')) });
     beforeEach(async () => {
       now = Date.parse('2026-01-31T12:00:00Z');
       harness = await start();

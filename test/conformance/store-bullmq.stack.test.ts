@@ -1,7 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import type { Backoff } from '../../src/queue/backoff.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
@@ -27,14 +26,9 @@ afterAll(async () => {
   await redis.stop();
 });
 
-function openAt(
-  url: string,
-  prefix: string,
-  backoff: Partial<Backoff> = {},
-  clock: Clock = systemClock,
-): Store {
+function openAt(url: string, prefix: string, clock: Clock = systemClock): Store {
   const deps = { logger: silentLogger, metrics: noMetrics, clock };
-  return createBullmqStore({ url, prefix, allowUnsafe: false, backoff, ...deps });
+  return createBullmqStore({ url, prefix, allowUnsafe: false, ...deps });
 }
 
 /** To Redis a process that is killed is one whose connections break and do not come back. */
@@ -42,9 +36,9 @@ async function startBullmq(): Promise<StoreHarness> {
   const prefix = `scopemesh:test-${++count}`;
   const ways = new Map<Store, TcpProxy>();
   return {
-    async open(backoff, clock) {
+    async open(clock) {
       const way = await startTcpProxy(redis.port);
-      const store = openAt(`redis://127.0.0.1:${way.port}`, prefix, backoff, clock);
+      const store = openAt(`redis://127.0.0.1:${way.port}`, prefix, clock);
       ways.set(store, way);
       return store;
     },

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import type { Backoff } from '../../src/queue/backoff.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { describeFence } from './fence.js';
 import { describeInbox } from './inbox.js';
@@ -19,9 +18,9 @@ import { describeSessionStore } from './session-store.js';
 import { type Store, type StoreHarness, trigger } from './store-harness.js';
 import { describeWebhookTakeover } from './webhook-takeover.js';
 
-function openAt(directory: string, backoff: Partial<Backoff> = {}, clock: Clock = systemClock): Store {
+function openAt(directory: string, clock: Clock = systemClock): Store {
   const deps = { logger: silentLogger, metrics: noMetrics, clock };
-  return createEmbeddedStore({ directory, backoff, ...deps });
+  return createEmbeddedStore({ directory, ...deps });
 }
 
 /**
@@ -34,8 +33,8 @@ async function startEmbedded(): Promise<StoreHarness> {
   let directory = join(root, '0');
   const opened = new Set<Store>();
   return {
-    async open(backoff, clock) {
-      const store = openAt(directory, backoff, clock);
+    async open(clock) {
+      const store = openAt(directory, clock);
       opened.add(store);
       return store;
     },

@@ -1,16 +1,19 @@
-import type { Clock } from '../../src/clock.js';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
-import type { Backoff } from '../../src/queue/backoff.js';
-import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { Agenda } from '../../src/queue/agenda.js';
+import type { AgendaHandler } from '../../src/queue/follow-ups.js';
+import type { JobResult, Queue } from '../../src/queue/queue.js';
 import type { Store } from '../../src/queue/store-parts.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 import { until } from '../support/until.js';
 
 export type { Store } from '../../src/queue/store-parts.js';
 
 /** One durable place, and the stores that are opened on it one after the other. */
 export interface StoreHarness {
-  open(backoff?: Partial<Backoff>, clock?: Clock): Promise<Store>;
+  open(clock?: Clock): Promise<Store>;
   /** Ends the store the way `kill -9` would: nothing that it does from now on reaches the durable place. */
   crash(store: Store): Promise<void>;
   dispose(): Promise<void>;
@@ -18,19 +21,31 @@ export interface StoreHarness {
 
 export type StartHarness = () => Promise<StoreHarness>;
 
-/** A queue at work; `stop` drains. */
+/** An agenda at work on a store; `stop` drains. */
 export interface Working {
   stop(): Promise<void>;
 }
 
-export function work(queue: Queue, handler: JobHandler, concurrency = 4): Working {
+export function work(
+  queue: Pick<Queue, 'work'>,
+  handler: AgendaHandler,
+  concurrency = 4,
+  attempts = FAST.attempts,
+): Working {
   const abort = new AbortController();
-  const ended = queue.work(handler, { concurrency }, abort.signal);
+  const writes = new WriteLimit({ least: 1, first: concurrency, most: concurrency }, systemClock);
+  const agenda = new Agenda(
+    { writes, reads: concurrency, urgent: 0 },
+    { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: { ...FAST, attempts } },
+  );
+  const jobs = agenda.work(handler, abort.signal);
+  const ended = queue.work(agenda, abort.signal, jobs);
   // A store that crashes on purpose may let its loop fail; who stops it gets to know.
   ended.catch(() => {});
   return {
     stop: async () => {
       abort.abort();
+      await jobs;
       await ended;
     },
   };
@@ -57,7 +72,8 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened, open };
 }
 
-export const FAST = { firstMs: 1, capMs: 4, attempts: 3 };
+/** A parked key is not tried again within a test. */
+export const FAST = { firstMs: 1, capMs: 4, attempts: 3, parkedMs: 600_000 };
 export const DONE: JobResult = { kind: 'done' };
 
 /** The key of a destination, as `trigger` has it. */
@@ -69,6 +85,8 @@ export function trigger(name: string, eventId: string, more: Partial<Trigger> = 
   return {
     key: destinationKey(name),
     cause: { kind: 'webhook', eventId, receivedAt: '2026-01-01T00:00:00.000Z' },
+    // Without it, triggers of one key would be equal.
+    evidence: [{ provider: 'main', clients: [eventId] }],
     ...more,
   };
 }

@@ -81,7 +81,7 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
       };
       closers.push(async () => hear());
       let store = await harness.open();
-      const lead = async () => store.lead((await store.fence.raise(LEADER, ANY)) ?? 0, () => {});
+      const lead = async () => store.lead((await store.fence.raise(LEADER, ANY)) ?? 0);
       const beginning = await lead();
       // A new webhook begins with the next decision.
       await new WebhookCursor(beginning.keyValues, 'audit').move(undefined, {

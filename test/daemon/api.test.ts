@@ -11,7 +11,7 @@ import { Secret } from '../../src/model/secret.js';
 import { silentLogger } from '../../src/observe.js';
 import type { Rulings } from '../../src/operator/rulings.js';
 import type { ClientId } from '../../src/plan/world.js';
-import type { ParkedKeys } from '../../src/queue/parked-keys.js';
+import type { Queue } from '../../src/queue/queue.js';
 
 const LOCAL = 'local-token-of-the-state-directory';
 const ALICE = 'token-of-alice-who-may-approve-xx';
@@ -95,7 +95,7 @@ async function ask({
   });
   const standby = async () => undefined;
   addApi(server, { rulings: () => rulings, login, standby, access, logger: silentLogger });
-  const parked: ParkedKeys = {
+  const parked: Pick<Queue, 'unpark'> = {
     async unpark(key, how) {
       ruled.push(`${how} ${key}`);
       return key === 'gone' ? 'not-parked' : key === 'ordered' ? 'has-order' : 'done';

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createStartGate } from '../../src/daemon/start-gate.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
-import { noMetrics, silentLogger } from '../../src/observe.js';
-import { Agenda } from '../../src/queue/agenda.js';
-import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
-import { WriteLimit } from '../../src/queue/write-limit.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 
 /** Time goes on by the sleeps alone. */
@@ -25,14 +21,6 @@ function scene() {
         sleepers.push({ at: now + ms, wake: end });
       }),
   };
-  const writes = new WriteLimit({ least: 1, first: 1, most: 1 }, clock);
-  const limits = { writes, reads: 1, urgent: 1, durable: 1 };
-  const agenda = new Agenda(limits, {
-    clock,
-    logger: silentLogger,
-    metrics: noMetrics,
-    backoff: DEFAULT_BACKOFF,
-  });
   const advance = async () => {
     const next = sleepers.toSorted((a, b) => a.at - b.at)[0];
     if (next === undefined) return;
@@ -40,7 +28,7 @@ function scene() {
     now = next.at;
     next.wake();
   };
-  return { agenda, clock, advance };
+  return { clock, advance };
 }
 
 const COUNTS = { waiting: 0, delayed: 0, active: 0, parked: [] };
@@ -49,12 +37,12 @@ type Looks = (looks: number) => Promise<typeof COUNTS>;
 
 /** When each of the two resolved. `prepareMs`: Infinity if Consul stays away. */
 async function heldMs(state: Looks, prepareMs = 0) {
-  const { agenda, clock, advance } = scene();
+  const { clock, advance } = scene();
   const end = new AbortController();
   let looks = 0;
   const queue = { state: () => state(looks++) };
   const prepared = prepareMs === Infinity ? new Promise<void>(() => {}) : clock.sleep(prepareMs);
-  const { drained: written, soon } = createStartGate(queue, agenda, prepared, clock, end.signal);
+  const { drained: written, soon } = createStartGate(queue, prepared, clock, end.signal);
   const at: { written?: number; soon?: number } = {};
   void written.then(() => {
     at.written ??= clock.now();
@@ -97,21 +85,21 @@ describe('what begins after the events that wait at the beginning of a term', ()
   });
 
   it('begins at the end of the term', async () => {
-    const { agenda, clock } = scene();
+    const { clock } = scene();
     const end = new AbortController();
     const queue = { state: async () => ({ ...COUNTS, active: 1 }) };
-    const { drained: written, soon } = createStartGate(queue, agenda, Promise.resolve(), clock, end.signal);
+    const { drained: written, soon } = createStartGate(queue, Promise.resolve(), clock, end.signal);
     end.abort();
     await expect(Promise.all([written, soon])).resolves.toHaveLength(2);
   });
 
   it('is not held back by a complete read that waits for the same', async () => {
-    const { agenda, clock, advance } = scene();
+    const { clock, advance } = scene();
     const end = new AbortController();
     const begun: string[] = [];
     let active = 2;
     const queue = { state: async () => ({ ...COUNTS, active }) };
-    const { drained: written, hold } = createStartGate(queue, agenda, Promise.resolve(), clock, end.signal);
+    const { drained: written, hold } = createStartGate(queue, Promise.resolve(), clock, end.signal);
     const handler = hold(async ({ key }) => {
       begun.push(key.kind);
       return { kind: 'done' };

@@ -42,7 +42,7 @@ describe('the page on the architecture', () => {
 });
 
 /** Lower it with each row that goes. The goal is in CONTRIBUTING. */
-const MOST_MECHANISMS = 112;
+const MOST_MECHANISMS = 110;
 const MECHANISMS = mechanismsIn(textOf(PAGE));
 
 describe('the table of mechanisms', () => {

@@ -119,7 +119,7 @@ describe('the places of the agenda', () => {
 
 it('an urgent write has its own place, also while more ordinary ones run than the limit allows by now', () => {
   const writes = new WriteLimit({ least: 2, first: 8, most: 8 }, systemClock);
-  const places = new Places({ writes, reads: 8, urgent: 1, durable: 8 });
+  const places = new Places({ writes, reads: 8, urgent: 1 });
   const key = destinationKey('orders');
   for (let count = 0; count < 6; count++) places.enter(key, false, 'ordinary');
   places.overloaded();

@@ -4,6 +4,7 @@ import type { Job, Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { Agenda } from '../../src/queue/agenda.js';
 import type { AgendaHandler } from '../../src/queue/follow-ups.js';
+import type { KeyUpdate } from '../../src/queue/inbox.js';
 import type { JobResult } from '../../src/queue/queue.js';
 import { WriteLimit } from '../../src/queue/write-limit.js';
 
@@ -17,18 +18,20 @@ export const trigger = (key: Trigger['key'], id: string, more: Partial<Trigger> 
   evidence: [{ provider: 'main', clients: [id] }],
   ...more,
 });
-export const job = (...triggers: readonly [Trigger, ...Trigger[]]): Job => ({
-  key: triggers[0].key,
-  triggers,
-  attempts: 0,
-});
 export const idsOf = ({ triggers }: Job) => triggers.map(({ cause }) => cause.eventId);
 
 export function agendaOf(handler: AgendaHandler, writes = 4, lostBefore?: AbortSignal) {
   const limit = new WriteLimit({ least: 1, first: writes, most: writes }, systemClock);
-  const backoff = { firstMs: 1, capMs: 2, attempts: 3 };
+  const backoff = { firstMs: 1, capMs: 2, attempts: 3, parkedMs: 4 };
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
-  const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);
+  const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1 }, deps);
+  const saved: KeyUpdate[] = [];
+  agenda.saveBy((update) => saved.push(update));
+  let seq = 0;
+  /** As the store gives them; their IDs are those of their events. */
+  const take = (...triggers: readonly Trigger[]) =>
+    agenda.take(triggers.map((each) => ({ id: each.cause.eventId ?? '', seq: ++seq, trigger: each })));
+  const settled = () => saved.flatMap((update) => update.settled);
   const stop = new AbortController();
   const lost = new AbortController();
   const working = agenda.work(handler, stop.signal, lostBefore ?? lost.signal);
@@ -36,7 +39,7 @@ export function agendaOf(handler: AgendaHandler, writes = 4, lostBefore?: AbortS
     stop.abort();
     await working;
   };
-  return { agenda, end, lost };
+  return { agenda, take, saved, settled, end, lost };
 }
 
 export const ORDER: NonNullable<Trigger['order']> = {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backoffDelayMs, DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 
-const BACKOFF = { firstMs: 100, capMs: 1000, attempts: 8 };
+const BACKOFF = { firstMs: 100, capMs: 1000, attempts: 8, parkedMs: 60_000 };
 const almostOne = () => 1 - Number.EPSILON;
 
 describe('the backoff', () => {
@@ -16,7 +16,13 @@ describe('the backoff', () => {
     expect(backoffDelayMs(BACKOFF, 3, () => 0.5)).toBe(200);
   });
 
-  it('is a whole number between nothing and the cap however often a key failed', () => {
+  it('lets a parked key wait for half of its time at least, and for all of it at most', () => {
+    expect([0, almostOne()].map((random) => backoffDelayMs(BACKOFF, 8, () => random))).toEqual([
+      30_000, 59_999,
+    ]);
+  });
+
+  it('is a whole number between nothing and the longest wait however often a key failed', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 1_000_000 }),
@@ -25,7 +31,7 @@ describe('the backoff', () => {
           const delay = backoffDelayMs(DEFAULT_BACKOFF, attempts, () => random);
           expect(Number.isInteger(delay)).toBe(true);
           expect(delay).toBeGreaterThanOrEqual(0);
-          expect(delay).toBeLessThanOrEqual(DEFAULT_BACKOFF.capMs);
+          expect(delay).toBeLessThanOrEqual(Math.max(DEFAULT_BACKOFF.capMs, DEFAULT_BACKOFF.parkedMs));
         },
       ),
     );

@@ -86,16 +86,21 @@ describe('the queue over an embedded store', () => {
 
   it('begins a run while its triggers are still on the way to the disk, and answers only after that', async () => {
     const disk = gate();
-    const file = new StateFile(directory, QUEUE_FILE, () => disk.opened);
+    let syncs = 0;
+    const file = new StateFile(directory, QUEUE_FILE, () => {
+      syncs++;
+      return disk.opened;
+    });
     const queue = queueOver(createEmbeddedTriggers(file));
     let runs = 0;
-    const working = work(queue, async () => {
-      runs += 1;
-      return DONE;
-    });
     let isAnswered = false;
     const added = queue.add([trigger('', '1')]).then(() => {
       isAnswered = true;
+    });
+    await until('the sync', () => syncs === 1);
+    const working = work(queue, async () => {
+      runs += 1;
+      return DONE;
     });
     await until('the run', () => runs === 1);
     expect(isAnswered).toBe(false);

@@ -9,7 +9,7 @@ import { WriteLimit } from '../../src/queue/write-limit.js';
 
 function readyOf(...keys: readonly Key[]) {
   const writes = new WriteLimit({ least: 8, first: 8, most: 8 }, systemClock);
-  const places = new Places({ writes, reads: 8, urgent: 1, durable: 8 });
+  const places = new Places({ writes, reads: 8, urgent: 1 });
   const ready = new ReadyEntries(() => true);
   const entries = keys.map((key) => new AgendaEntry(key, formatKey(key)));
   for (const entry of entries) ready.put(entry);

@@ -4,13 +4,13 @@ import { SyncError } from '../../src/errors.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 import { runJob } from '../../src/queue/run-job.js';
-import { job, ORDERS, trigger } from './agenda-rig.js';
+import { ORDERS, trigger } from './agenda-rig.js';
 
 const DEPS = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
 
 async function waits(code: 'ERR_QUEUE_UNREACHABLE' | 'ERR_CONSUL_UNREACHABLE'): Promise<readonly number[]> {
   const fail = () => Promise.reject(new SyncError(code, 'away', { retriable: true }));
-  const tried = { ...job(trigger(ORDERS, 'a')), attempts: 20 };
+  const tried = { key: ORDERS, triggers: [trigger(ORDERS, 'a')], attempts: 20 };
   const { signal } = new AbortController();
   const outcomes = Array.from({ length: 200 }, () => runJob(DEPS, fail, tried, signal));
   return (await Promise.all(outcomes)).map((each) => (each.kind === 'done' ? 0 : each.afterMs));

@@ -27,7 +27,6 @@ it('the next leader on the store knows the window of the mass guard and the cont
     const self = { replica, host: 'a', since: new Date(NOW).toISOString(), storeId: 's' };
     const { journal, keyValues } = store.lead(
       (await store.fence.raise(self, { above: 0, over: 'any' })) ?? 0,
-      () => {},
     );
     const contention = new Contention({ limit: 3, windowMs: 1_000 }, keyValues, clock);
     const deps = { ...depsOf(worldWithTwo(), {}).deps, journal, keyValues, contention };

@@ -2,7 +2,6 @@ import { createCore } from '../../src/app/create-core.js';
 import { createMetrics } from '../../src/app/metrics.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { Progress } from '../../src/daemon/progress.js';
-import { queueState } from '../../src/daemon/status.js';
 import type { Cause, CauseKind } from '../../src/model/cause.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type Key, providerKey } from '../../src/model/key.js';
@@ -68,7 +67,7 @@ export async function startWorker(
     },
     async idle(timeoutMs) {
       const look = async () => {
-        const { waiting, active, delayed } = await queueState(store.queue, agenda);
+        const { waiting, active, delayed } = await store.queue.state();
         if (waiting + active === 0 && delayed > 0) rig.clock.advance(100);
         return waiting + active + delayed === 0;
       };

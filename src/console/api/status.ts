@@ -1,4 +1,3 @@
-import { queueState } from '../../daemon/status.js';
 import { GRANTS } from '../../operator/break-glass.js';
 import { readFreeze, toFreezeView } from '../../operator/freezes.js';
 import { readRulings } from '../../operator/ruling-store.js';
@@ -14,10 +13,10 @@ import { beginAnswer, type ConsoleParts } from './parts.js';
 export async function readNow(parts: ConsoleParts, signal: AbortSignal): Promise<Status> {
   const head = await beginAnswer(parts);
   const { config, store } = parts;
-  const { deps, agenda, queue: durable } = parts.live();
+  const { deps, queue: durable } = parts.live();
   const { world, journal, clock, acl } = deps;
   const [queue, lease, freeze, grants, records] = await Promise.all([
-    queueState(durable, agenda),
+    durable.state(),
     store.fence.read(),
     readFreeze({ journal: store.journal, world, clock }),
     readRulings(GRANTS, { journal: store.journal, world }),

@@ -1,7 +1,5 @@
 import type { Secret } from '../../model/secret.js';
-import type { Trigger } from '../../model/trigger.js';
 import type { Runtime } from '../../runtime.js';
-import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import { InboxQueue } from '../inbox-queue.js';
 import type { LedStore, Store } from '../store-parts.js';
 import { createBullmqFence } from './fence.js';
@@ -25,7 +23,6 @@ export interface BullmqStoreOptions extends Runtime {
   readonly prefix: string;
   /** `check` accepts a Redis that can lose acknowledged work. For tests. */
   readonly allowUnsafe: boolean;
-  readonly backoff?: Partial<Backoff>;
 }
 
 /** Queue, journal and key-value store in one Redis. Connects in the background; `queue.check` checks the connection. */
@@ -37,27 +34,22 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const intake = link.openSecond();
   const space = createMemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
-  const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
   const wake = createWake(intake, clock);
   const recent = new RecentEvents(clock);
 
   /** Triggers go in without a fence: every replica may add them. */
-  const openParts = (
-    fenced: (of: RedisLink) => ScriptLink,
-    becameDurable?: (triggers: readonly Trigger[]) => void,
-  ) => {
+  const openParts = (fenced: (of: RedisLink) => ScriptLink) => {
     const triggers = createBullmqTriggers(fenced(link), intake);
     const queue = new InboxQueue(triggers, {
-      ...deps,
+      clock,
       check: () => checkSafety(link, allowUnsafe, logger),
       tell: () => void wake.tell(),
       listen: (hear) => wake.listen(hear),
-      onArrival: becameDurable,
       noteFailure: (error, meaning) => link.noteFailure(error, meaning),
     });
     const unwatch = intake.whenOther(async () => queue.rewind());
     const keyValues = createBullmqKeyValueStore(fenced(intake));
-    const journal = new BullmqJournal(fenced(link), deps);
+    const journal = new BullmqJournal(fenced(link), options);
     return {
       queue,
       inbox: new BullmqInbox(intake, triggers, queue, keyValues, recent, logger),
@@ -83,7 +75,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     fence: createBullmqFence(intake),
     roster: createBullmqRoster(intake),
     sessions: createBullmqSessionStore(intake, clock),
-    lead: (epoch, becameDurable): LedStore => openParts((of) => of.fencedBy(epoch), becameDurable),
+    lead: (epoch): LedStore => openParts((of) => of.fencedBy(epoch)),
     async close() {
       await own.close();
       link.close();

@@ -48,7 +48,7 @@ local found = {}
 for i, key in ipairs(ARGV) do found[i] = redis.call('HGETALL', P .. ':inbox:of:' .. key) end
 return found`);
 
-/** ARGV: key, failure as JSON or nothing, IDs. */
+/** ARGV: key, failure as JSON, or `none`, or nothing; IDs. */
 const UPDATE = new Script(`
 local key = ARGV[1]
 local triggers = P .. ':inbox:of:' .. key
@@ -57,9 +57,9 @@ for i = 3, #ARGV do
   redis.call('HDEL', triggers, ARGV[i])
 end
 if redis.call('EXISTS', triggers) == 0 then redis.call('SREM', P .. ':inbox:keys', key) end
-if ARGV[2] == '' then
+if ARGV[2] == 'none' then
   redis.call('HDEL', P .. ':failures', key)
-else
+elseif ARGV[2] ~= '' then
   redis.call('HSET', P .. ':failures', key, ARGV[2])
 end
 return 1`);
@@ -99,7 +99,9 @@ export function createBullmqTriggers(link: ScriptLink, intake: ScriptLink): Trig
     },
 
     async update({ key, settled, failure }) {
-      await link.run(UPDATE, key, failure === 'none' ? '' : JSON.stringify(failure), ...settled);
+      const known = failure === undefined || failure === 'none' ? (failure ?? '') : JSON.stringify(failure);
+      for (const ids of settled.length === 0 ? [[]] : batches(settled))
+        await link.run(UPDATE, key, known, ...ids);
     },
   };
 }

@@ -1,7 +1,5 @@
 import { messageOf, SyncError } from '../../errors.js';
-import type { Trigger } from '../../model/trigger.js';
 import type { Runtime } from '../../runtime.js';
-import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { TriggerStore } from '../inbox.js';
 import { InboxQueue, unsafe } from '../inbox-queue.js';
 import type { Store } from '../store-parts.js';
@@ -21,7 +19,6 @@ import { createEmbeddedTriggers } from './triggers.js';
 export interface EmbeddedStoreOptions extends Runtime {
   /** Created if it is missing; one daemon at a time. */
   readonly directory: string;
-  readonly backoff?: Partial<Backoff>;
 }
 
 /** `damaged` rejects with ERR_STATE_DAMAGED. */
@@ -55,7 +52,6 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     unlock();
     throw error;
   }
-  const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const triggers = createEmbeddedTriggers(file);
   const check = async () => {
     if (!file.read(() => file.isDurable()))
@@ -66,14 +62,10 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   };
   // What another queue of this process accepted, the one at work hears of at once.
   const listeners = new Set<() => void>();
-  const openQueue = (of: TriggerStore, onArrival?: (triggers: readonly Trigger[]) => void) =>
+  const openQueue = (of: TriggerStore) =>
     new InboxQueue(of, {
-      logger,
-      metrics,
       clock,
-      backoff,
       check,
-      onArrival,
       tell: () => {
         for (const wake of listeners) wake();
       },
@@ -102,9 +94,9 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     fence,
     roster: createEmbeddedRoster(clock),
     sessions: createEmbeddedSessionStore(journalFile, clock),
-    lead(epoch, becameDurable) {
+    lead(epoch) {
       const isMine = () => fence.check(epoch);
-      const led = openQueue(triggers.fencedBy(isMine), becameDurable);
+      const led = openQueue(triggers.fencedBy(isMine));
       return {
         ...parts,
         queue: led,

@@ -23,7 +23,8 @@ export function createEmbeddedTriggers(file: StateFile): EmbeddedTriggers {
   const apply = ({ key, settled, failure }: KeyUpdate) => {
     for (const id of settled) file.sql('DELETE FROM triggers WHERE seq = ?').run(Number(id));
     if (failure === 'none') file.sql('DELETE FROM failures WHERE key = ?').run(key);
-    else file.sql('INSERT OR REPLACE INTO failures VALUES (?, ?)').run(key, JSON.stringify(failure));
+    else if (failure !== undefined)
+      file.sql('INSERT OR REPLACE INTO failures VALUES (?, ?)').run(key, JSON.stringify(failure));
   };
   const withCheck = (check?: Check): TriggerStore => ({
     async append(triggers) {

@@ -6,6 +6,7 @@ import type { RevocationOrder } from '../../../src/model/order.js';
 import type { Trigger } from '../../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
+import { work } from '../../conformance/store-harness.js';
 import { besideDaemon } from '../../support/beside-daemon.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { until } from '../../support/until.js';
@@ -27,20 +28,17 @@ afterEach(() => cli.close());
 async function park(triggers: readonly Trigger[]): Promise<void> {
   const store = createEmbeddedStore({
     directory: join(cli.directory, 'state'),
-    backoff: { firstMs: 1, capMs: 1, attempts: 2 },
     logger: silentLogger,
     metrics: noMetrics,
     clock: systemClock,
   });
-  const stop = new AbortController();
   const fail = async () => {
     throw new Error('the record is\nbad');
   };
-  const working = store.queue.work(fail, { concurrency: 4 }, stop.signal);
+  const working = work(store.queue, fail, 4, 2);
   await store.queue.add(triggers);
   await until('the keys are parked', async () => (await store.queue.state()).parked.length === 3);
-  stop.abort();
-  await working;
+  await working.stop();
   await store.close();
 }
 

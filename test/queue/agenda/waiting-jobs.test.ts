@@ -38,9 +38,9 @@ function work() {
   });
   const ran: string[] = [];
   const writes = new WriteLimit({ least: 8, first: 96, most: 256 }, systemClock);
-  const backoff = { firstMs: 1, capMs: 2, attempts: 3 };
+  const backoff = { firstMs: 1, capMs: 2, attempts: 3, parkedMs: 4 };
   const agenda = new Agenda(
-    { writes, reads: 64, urgent: 16, durable: 512 },
+    { writes, reads: 64, urgent: 16 },
     { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff },
   );
   const stop = new AbortController();
@@ -50,18 +50,13 @@ function work() {
     if (key.kind === 'client' && key.provider === 'slow' && !isOrder) await answered;
     return { kind: 'done' } satisfies JobResult;
   };
-  const working = Promise.all([
-    agenda.work(handler, stop.signal),
-    agenda.workDurable(store.queue, stop.signal),
-  ]);
+  const jobs = agenda.work(handler, stop.signal);
+  const working = Promise.all([jobs, store.queue.work(agenda, stop.signal, jobs)]);
   return {
     ran,
     agenda,
     letGo,
-    async add(...triggers: readonly Trigger[]) {
-      await store.queue.add(triggers);
-      agenda.becameDurable(triggers);
-    },
+    add: (...triggers: readonly Trigger[]) => store.queue.add(triggers),
     async end() {
       letGo();
       stop.abort();

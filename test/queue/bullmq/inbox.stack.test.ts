@@ -144,8 +144,11 @@ it('tells the process that runs the jobs of what is restored', async () => {
   const other = open(replica.port);
   const self = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
   const epoch = (await other.fence.raise(self, { above: 0, over: 'any' })) ?? 0;
-  const leader = other.lead(epoch, (triggers) => heard.push(...triggers.map(({ cause }) => cause.eventId)));
-  const working = work(leader.queue, async () => DONE);
+  const leader = other.lead(epoch);
+  const working = work(leader.queue, async (job) => {
+    heard.push(...eventIds(job));
+    return DONE;
+  });
   try {
     let probes = 0;
     await until('the leader listens', async () => {

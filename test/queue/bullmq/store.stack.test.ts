@@ -71,7 +71,7 @@ it('an event is acknowledged while hundreds of jobs wait for what follows from t
 
 it('the leader runs all that several replicas store at once, and no key twice at once', async () => {
   const [leader] = stores;
-  const led = leader.lead((await leader.fence.raise(LEADER, { above: 0, over: 'any' })) ?? 0, () => {});
+  const led = leader.lead((await leader.fence.raise(LEADER, { above: 0, over: 'any' })) ?? 0);
   const running = new Set<string>();
   const faults: string[] = [];
   const succeeded = new Set<string>();

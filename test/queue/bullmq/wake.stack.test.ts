@@ -80,22 +80,20 @@ it('an order that another replica takes interrupts the job of the leader, which 
     createBullmqStore({ ...runtime, url, prefix: 'scopemesh:orders', allowUnsafe: true }),
   );
   const writes = new WriteLimit({ least: 1, first: 1, most: 1 }, systemClock);
-  const limits = { writes, reads: 1, urgent: 1, durable: 1 };
+  const limits = { writes, reads: 1, urgent: 1 };
   const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
   const self = { replica: 'one', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 's' };
   const epoch = (await leader?.fence.raise(self, { above: 0, over: 'any' })) ?? 0;
-  const led = leader?.lead(epoch, (triggers) => agenda.becameDurable(triggers));
+  const led = leader?.lead(epoch);
   const stop = new AbortController();
   const jobs: Job[] = [];
   const isOrdered = ({ triggers }: Job) => triggers.some(({ order }) => order !== undefined);
-  const working = [
-    agenda.work(async (job, signal) => {
-      jobs.push(job);
-      // It waits for an identity provider that does not answer.
-      return isOrdered(job) ? { kind: 'done' } : aborted(signal);
-    }, stop.signal),
-    led && agenda.workDurable(led.queue, stop.signal),
-  ];
+  const running = agenda.work(async (job, signal) => {
+    jobs.push(job);
+    // It waits for an identity provider that does not answer.
+    return isOrdered(job) ? { kind: 'done' } : aborted(signal);
+  }, stop.signal);
+  const working = [running, led?.queue.work(agenda, stop.signal, running)];
   const key = clientKey('main', 'web');
   const cause = { kind: 'webhook', provider: 'main', receivedAt: '2026-03-01T10:00:00.000Z' } as const;
   const order = {
