@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.js';
 import { toMapping } from '../../config/mapping-revision.js';
 import { AclState } from '../acl/apply/acl-state.js';
 import { WritePlaces } from '../acl/apply/write-places.js';
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import { gatherClaims } from '../consul/gathered-claims.js';
 import { shareRead } from '../gather.js';
@@ -97,7 +97,7 @@ export function createCore(
   const settled = createNotifier();
   const sweepAsked = createNotifier();
   const world = createWorld(config);
-  const writes = new WriteLimit({ ...WRITES, first: firstWrites }, runtime.clock);
+  const writes = new WriteLimit({ ...WRITES, first: firstWrites }, steadyClock(runtime.clock));
   const limits = { writes, reads: READS, urgent: URGENT };
   const isKnown = ({ provider, client }: Party) =>
     !world.hasDirectory(provider) || world.client({ provider, clientId: client }) !== undefined;

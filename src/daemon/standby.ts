@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { steadyClock } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { countFailure } from '../reconcile/directory-failures.js';
@@ -86,9 +87,9 @@ export class Standby {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, logger, metrics } = this.#runtime;
-    const begunAt = clock.now();
+    const begunAt = steadyClock(clock).now();
     const last = this.#reads.get(provider);
-    if (last !== undefined && Math.abs(begunAt - last.begunAt) < intervalMs) return;
+    if (last !== undefined && begunAt - last.begunAt < intervalMs) return;
     this.#reads.set(provider, { begunAt, isComplete: false });
     try {
       await read();

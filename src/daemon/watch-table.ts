@@ -1,3 +1,4 @@
+import { steadyClock } from '../clock.js';
 import type { WatchedTable } from '../consul/consul.js';
 import { messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
@@ -58,13 +59,10 @@ export async function watchTables(
   let begins = createNotifier();
   const restAfter = async (tookMs: number) => {
     rest.goesOn?.();
-    const began = deps.clock.now();
+    const began = steadyClock(deps.clock).now();
     if (rest.times > 0) await sleep(Math.min(rest.maxMs, rest.times * tookMs));
-    // The rounds are counted too: a clock that is set back must not stop the reads.
-    for (let left = rest.maxMs / GOES_ON_MS; left > 0; left--) {
-      if (signal.aborted || deps.clock.now() - began >= rest.maxMs || rest.goesOn?.() !== true) return;
-      await sleep(GOES_ON_MS);
-    }
+    const isOver = () => steadyClock(deps.clock).now() - began >= rest.maxMs;
+    while (!signal.aborted && !isOver() && rest.goesOn?.() === true) await sleep(GOES_ON_MS);
   };
   const reading = (async () => {
     if (tables.length > 1) {
@@ -78,9 +76,8 @@ export async function watchTables(
       behind.clear();
       begins.notify();
       begins = createNotifier();
-      const began = deps.clock.now();
-      // The clock may be set back during a read.
-      const tookMs = () => Math.max(0, deps.clock.now() - began);
+      const began = steadyClock(deps.clock).now();
+      const tookMs = () => steadyClock(deps.clock).now() - began;
       try {
         isReading = true;
         await read().finally(() => {

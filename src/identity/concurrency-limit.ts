@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import { SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { Directory } from './directory.js';
@@ -58,7 +58,7 @@ class ReadSlots {
 
   constructor(provider: string, clock: Clock, busyMs: () => number) {
     this.#provider = provider;
-    this.#clock = clock;
+    this.#clock = steadyClock(clock);
     this.#busyMs = busyMs;
   }
 
@@ -103,8 +103,7 @@ class ReadSlots {
   #isSilentSince(waiting: Instant): boolean {
     const now = this.#now();
     const { at } = this.#lastAnswer;
-    // A time in the future is from before the clock was set back.
-    const since = at > waiting.at && at <= now.at ? this.#lastAnswer : waiting;
+    const since = at > waiting.at ? this.#lastAnswer : waiting;
     const lastedMs = now.at - since.at;
     const idleMs = lastedMs - (now.busyMs - since.busyMs);
     return this.#running > 0 && lastedMs >= SILENCE_MS && idleMs >= SILENCE_MS * IDLE_PART;
@@ -130,9 +129,7 @@ class ReadSlots {
   }
 
   #isPausing(): boolean {
-    // Below zero if the clock was set back since.
-    const sinceMs = this.#clock.now() - this.#failedAt;
-    return sinceMs >= 0 && sinceMs < PAUSE_MS;
+    return this.#clock.now() - this.#failedAt < PAUSE_MS;
   }
 
   /** Resolves when a slot may be free, and after `SILENCE_MS`. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import type { IdentityEvent } from '../identity/source.js';
 import { formatKey, providerKey } from '../model/key.js';
 import type { Evidence, Trigger } from '../model/trigger.js';
@@ -62,13 +62,11 @@ export async function runRechecks(
   deps: RecheckDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock } = deps;
+  const clock = steadyClock(deps.clock);
   let completeAt = Number.NEGATIVE_INFINITY;
   const step = async () => {
     if (isPaused()) return TICK_MS;
-    const elapsedMs = clock.now() - completeAt;
-    // Negative where the clock was set back.
-    const mayReadAll = elapsedMs < 0 || elapsedMs >= COMPLETE_READ_EVERY_MS;
+    const mayReadAll = clock.now() - completeAt >= COMPLETE_READ_EVERY_MS;
     if ((await queueDue(provider, mayReadAll, deps)) === 'complete') completeAt = clock.now();
     return TICK_MS;
   };

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import type { LeaderLock, LockState } from '../consul/consul.js';
 import { type Leader, parseLeader } from '../model/leader.js';
 import type { Fence } from '../queue/fence.js';
@@ -52,7 +52,7 @@ export class ConsulLease implements Lease {
   #leader: Leader | undefined;
 
   constructor(options: ConsulLeaseOptions) {
-    this.#options = options;
+    this.#options = { ...options, clock: steadyClock(options.clock) };
     const { fence, ttlSeconds } = options;
     this.#renewMs = ttlSeconds * 1000 * RENEW_PART;
     this.silentMs = Number.isFinite(fence.lifeMs) ? ttlSeconds * 1000 * SILENT_PART : 0;
@@ -64,7 +64,7 @@ export class ConsulLease implements Lease {
     const self = this.#options.self();
     const askedAt = clock.now();
     const checkedAt = this.#checkedAt;
-    const isChecked = askedAt >= checkedAt && askedAt - checkedAt < CHECK_MS;
+    const isChecked = askedAt - checkedAt < CHECK_MS;
     this.#checkedAt = Number.NEGATIVE_INFINITY;
     const fault = isChecked ? undefined : await this.#options.check(signal);
     if (fault !== undefined) return { kind: 'refused', error: fault };
@@ -129,8 +129,7 @@ export class ConsulLease implements Lease {
     const { lock, fence, clock } = this.#options;
     const now = clock.now();
     const leader = this.#leader;
-    const age = now - this.#provenAt;
-    const isDue = age < 0 || age >= this.#renewMs;
+    const isDue = now - this.#provenAt >= this.#renewMs;
     if (leader?.epoch !== epoch) return false;
     // First the store: as long as it has the epoch, nobody else has led on it.
     const isOwn = await fence.beat(epoch, isDue ? this.#nextPulse() : undefined).catch(async (error) => {
@@ -172,8 +171,7 @@ export class ConsulLease implements Lease {
    * others from leading before. If the store is away for this replica alone, its silence lets another one lead.
    */
   async #keepSession(now: number, signal: AbortSignal): Promise<void> {
-    const awayMs = now - this.#beatAt;
-    if (this.#session === undefined || awayMs < 0 || awayMs > KEEP_MS) return;
+    if (this.#session === undefined || now - this.#beatAt > KEEP_MS) return;
     await this.#options.lock.renewSession(this.#session, signal).catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { Logger } from '../observe.js';
 import type { Lease } from './lease.js';
@@ -22,13 +22,14 @@ export async function leadOnce(
   runtime: { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
 ): Promise<CommandTerm> {
-  const until = runtime.clock.now() + lease.silentMs + SPARE_MS;
+  const clock = steadyClock(runtime.clock);
+  const until = clock.now() + lease.silentMs + SPARE_MS;
   for (;;) {
-    const askedAt = runtime.clock.now();
+    const askedAt = clock.now();
     const acquired = await withLinkedSignal([signal], (attempt) => lease.acquire(attempt), ATTEMPT_MS);
     if (acquired.kind === 'refused') throw acquired.error;
     if (acquired.kind === 'leads') {
-      const term = new LeaseTerm(lease, acquired, signal, askedAt, runtime);
+      const term = new LeaseTerm(lease, acquired, signal, askedAt, { ...runtime, clock });
       const over = new AbortController();
       const kept = term.keep(over.signal);
       return {
@@ -40,7 +41,7 @@ export async function leadOnce(
         },
       };
     }
-    if (acquired.leader !== undefined || runtime.clock.now() >= until) throw ledByDaemon(acquired.leader);
-    await runtime.clock.sleep(AGAIN_MS, signal);
+    if (acquired.leader !== undefined || clock.now() >= until) throw ledByDaemon(acquired.leader);
+    await clock.sleep(AGAIN_MS, signal);
   }
 }

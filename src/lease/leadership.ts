@@ -1,3 +1,4 @@
+import { steadyClock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { Leader } from '../model/leader.js';
@@ -34,8 +35,8 @@ export class Leadership {
   #stepDown: (() => void) | undefined;
 
   constructor(deps: LeadershipDeps) {
-    this.#deps = deps;
-    this.#ledAt = deps.clock.now();
+    this.#deps = { ...deps, clock: steadyClock(deps.clock) };
+    this.#ledAt = this.#deps.clock.now();
   }
 
   get leading(): Leading {

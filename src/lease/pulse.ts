@@ -66,8 +66,7 @@ export class UnchangedTimer {
   #since: number | undefined;
 
   lastedMs(now: unknown, at: number): number {
-    // A clock that was set back begins again.
-    if (this.#since === undefined || this.#last !== now || at < this.#since) {
+    if (this.#since === undefined || this.#last !== now) {
       this.#last = now;
       this.#since = at;
     }

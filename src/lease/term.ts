@@ -71,9 +71,7 @@ export class LeaseTerm implements Term {
   }
 
   isHeld(): boolean {
-    const age = this.#clock.now() - this.#provenAt;
-    // A clock that was set back proves nothing.
-    return !this.lost.aborted && this.#handedOver === undefined && age >= 0 && age < this.#lease.proofMs;
+    return !this.lost.aborted && this.#handedOver === undefined && this.#clock.now() < this.heldUntil;
   }
 
   confirm(): Promise<void> {
@@ -82,8 +80,7 @@ export class LeaseTerm implements Term {
 
   /** Asked in the turn in which a request to Consul is written, which may be long after `confirm`. */
   mayWrite(): boolean {
-    const age = this.#clock.now() - this.#confirmedAt;
-    const isConfirmed = age >= 0 && age < CONFIRMED_MS && !this.lost.aborted;
+    const isConfirmed = this.#clock.now() - this.#confirmedAt < CONFIRMED_MS && !this.lost.aborted;
     return this.isHeld() || (isConfirmed && this.#handedOver === undefined);
   }
 

@@ -44,7 +44,7 @@ export class WriteLimit {
     const elapsedMs = now - this.#windowStart;
     // Too few completions to measure a rate.
     if (elapsedMs < WINDOW_MS || this.#completed < this.now) {
-      if (elapsedMs < 0 || elapsedMs > 4 * WINDOW_MS) this.#begin(now);
+      if (elapsedMs > 4 * WINDOW_MS) this.#begin(now);
       return;
     }
     const rate = this.#completed / elapsedMs;

@@ -6,7 +6,6 @@ const LATEST_MS = 100;
 const FORGOTTEN_MS = 2 * MAX_MS;
 
 interface Waiting {
-  /** Milliseconds since the epoch. */
   readonly since: number;
   /** The number of the last read that had begun then. */
   readonly upTo: number;
@@ -35,9 +34,9 @@ export class ReadsUnderWay {
   waitMs(key: string, now: number): number | undefined {
     const known = this.#waiting.get(key);
     // A key that has not asked for so long stopped waiting in between, and asks about something else now.
-    const isOver = known !== undefined && Math.abs(now - known.since) > FORGOTTEN_MS;
+    const isOver = known !== undefined && now - known.since > FORGOTTEN_MS;
     const waiting = known === undefined || isOver ? { since: now, upTo: this.#count } : known;
-    const waitedMs = Math.abs(now - waiting.since);
+    const waitedMs = now - waiting.since;
     const [oldest] = this.#reads;
     if (oldest === undefined || oldest > waiting.upTo || waitedMs >= MAX_MS) {
       this.#waiting.delete(key);

@@ -1,4 +1,5 @@
 import { grantReasonOf } from '../apply/decision-drafts.js';
+import { steadyClock } from '../clock.js';
 import type { ServiceName } from '../model/intention.js';
 import { formatKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -116,5 +117,5 @@ function waitMsOf(
   const held = new Set(limited.map(({ subject }) => subject));
   const narrowing = changes.filter(({ subject, narrows }) => narrows && !held.has(subject));
   const isInferred = narrowing.length > 0 && narrowing.every((change) => change.isInferred);
-  return isInferred ? clientReads.waitMs(formatKey(key), clock.now()) : undefined;
+  return isInferred ? clientReads.waitMs(formatKey(key), steadyClock(clock).now()) : undefined;
 }

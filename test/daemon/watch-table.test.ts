@@ -48,9 +48,8 @@ async function restsAfter(
 }
 
 it('Reads of a table that always changes rest in proportion to their time, within a limit', async () => {
-  const setBack = { tookMs: -3_600_000 };
-  expect(await restsAfter([{ tookMs: 30 }, { tookMs: 500 }, { tookMs: 3_600_000 }, setBack], 2)).toEqual([
-    60, 1000, 5_000, 0,
+  expect(await restsAfter([{ tookMs: 30 }, { tookMs: 500 }, { tookMs: 3_600_000 }], 2)).toEqual([
+    60, 1000, 5_000,
   ]);
 });
 
@@ -61,12 +60,6 @@ it('A read waits on as long as its rest goes on, within the same limit', async (
   // What it says at the end of a read is about the time before.
   expect(await restsAfter([{ tookMs: 30 }, { tookMs: 50 }], 2, goesOn)).toEqual([60, 100, 100, 100, 100]);
   expect(await restsAfter([{ tookMs: 2_430 }], 2, () => true)).toEqual([4_860, 100, 100]);
-});
-
-it('A rest that goes on ends in time although the clock stands still', async () => {
-  let sets = 0;
-  const rests = await restsAfter([{ tookMs: 0 }], 0, () => ++sets < 1_000, 0);
-  expect(rests).toHaveLength(50);
 });
 
 it('One read covers the first answers of several tables', async () => {

@@ -139,12 +139,6 @@ describe('single reads of a directory', () => {
     await asks('a');
   });
 
-  it('do not depend on a clock that was set back', async () => {
-    for (const client of ['a', 'b', 'c']) await fails(client);
-    offsetMs = -3_600_000;
-    await asks('d');
-  });
-
   it('reject with their signal while they wait for a slot', async () => {
     await fill();
     const fifth = read('e');

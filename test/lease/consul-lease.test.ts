@@ -22,10 +22,6 @@ it('keeps the lock for a minute while its store is away, although it proves noth
     await expect(lease.renew(epoch, never)).rejects.toThrow('the store is away');
   }
   expect(lock.renewed).toHaveLength(60);
-  // Nobody knows for how long by a clock that was set back.
-  clock.at -= 81_000;
-  await expect(lease.renew(epoch, never)).rejects.toThrow('the store is away');
-  expect(lock.renewed).toHaveLength(60);
   // No pulse: others see that this replica is silent.
   expect(lock.value).toBe(written);
   isAway = false;
@@ -48,13 +44,10 @@ it('behind a leader that lives checks its store every five seconds, and always b
   await follow(20_000);
   expect(checks).toEqual(['leader', ...Array.from({ length: 4 }, () => 'standby')]);
   await follow(2_000);
-  // The last check cannot be of this moment by a clock that was set back.
-  clock.at -= 10_000;
-  await follow(1_000);
-  expect(checks).toHaveLength(7);
+  const before = checks.length;
   await leader.release(epoch);
   expect((await standby.acquire(never)).kind).toBe('leads');
-  expect(checks).toHaveLength(8);
+  expect(checks).toHaveLength(before + 1);
 });
 
 it('is proven by the shorter of both lives, and a leader of an own store alone is never silent', () => {
@@ -71,7 +64,7 @@ it('does not touch the lock if its own check refuses', async () => {
   expect(lock.created).toEqual([]);
 });
 
-it('renews its session every quarter of its life, and at once after its clock was set back', async () => {
+it('renews its session every quarter of its life', async () => {
   const { clock, lock, open } = world();
   const lease = open('a');
   const epoch = await lead(lease);
@@ -79,7 +72,6 @@ it('renews its session every quarter of its life, and at once after its clock wa
   for (const [ms, renewals] of [
     [2_499, 0],
     [1, 1],
-    [-1, 2],
   ] as const) {
     clock.at += ms;
     expect(await lease.renew(epoch, never)).toBe(true);

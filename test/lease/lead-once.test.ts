@@ -21,7 +21,7 @@ function command(acquire: (attempt: number) => Acquisition, elapsedMs = 0) {
     silentMs: 5_000,
     async acquire() {
       did.push('acquire');
-      vi.setSystemTime(Date.now() + elapsedMs);
+      vi.advanceTimersByTime(elapsedMs);
       return acquire(did.length);
     },
     async renew() {

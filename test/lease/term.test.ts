@@ -79,17 +79,6 @@ it('writes nothing after it handed over, however fresh its proof is', async () =
   expect(slow.term.mayWrite()).toBe(false);
 });
 
-it('proves nothing by a clock that was set back', async () => {
-  const { clock, term } = termOf();
-  clock.at -= 1;
-  expect(term.isHeld()).toBe(false);
-  expect(term.mayWrite()).toBe(false);
-  await term.confirm();
-  expect(term.mayWrite()).toBe(true);
-  clock.at -= 1;
-  expect(term.mayWrite()).toBe(false);
-});
-
 it('is lost for good when a renewal finds another leader', async () => {
   const { clock, term } = termOf({ renew: async () => false });
   clock.at += 2_000;

@@ -91,15 +91,6 @@ describe('the limit of what is under way at once', () => {
     expect(limit.now).toBe(11);
   });
 
-  it('measures again after the clock was set back', () => {
-    const { limit, clock, complete, begin } = limitAt();
-    begin();
-    clock.at -= 3_600_000;
-    complete(1, 1);
-    complete(40, 100);
-    expect(limit.now).toBe(11);
-  });
-
   it('halves each time the server says that it is too much, down to the least', () => {
     const { limit } = limitAt();
     const seen = [1, 2, 3].map(() => {

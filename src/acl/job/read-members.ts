@@ -1,3 +1,4 @@
+import { steadyClock } from '../../clock.js';
 import { IncompleteRead, Stopped } from '../../errors.js';
 import type { Directory } from '../../identity/directory.js';
 import type { Members } from '../../model/members.js';
@@ -28,10 +29,10 @@ export async function readMembers(
   if (groups.length === 0 || directory.readMembers === undefined) return undefined;
   const existing = admittedPeople(provider, deps);
   const known = deps.acl.left.get(provider);
-  const now = deps.clock.now();
+  const now = steadyClock(deps.clock).now();
   const sinceOf = (group: string, subject: string) => {
     const since = known?.get(group)?.get(subject);
-    return since !== undefined && Math.abs(now - since) < LEFT_MS ? since : undefined;
+    return since !== undefined && now - since < LEFT_MS ? since : undefined;
   };
   const isAsked = (group: string) => (subject: string) =>
     !named.has(subject) && sinceOf(group, subject) === undefined;

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import { type Clock, steadyClock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 import { incomplete } from '../reader.js';
 import type { Operation } from './request.js';
@@ -20,6 +20,7 @@ export interface IndexGuard {
 }
 
 export function createIndexGuard(clock: Clock, logger: Logger): IndexGuard {
+  const steady = steadyClock(clock);
   const highest = new Map<Operation, number>();
   const rewoundSince = new Map<Operation, number>();
   return {
@@ -28,9 +29,8 @@ export function createIndexGuard(clock: Clock, logger: Logger): IndexGuard {
       const known = highest.get(operation) ?? 0;
       if (index >= floor && index < known) return;
       if (index < known) {
-        const now = clock.now();
-        // If the clock is set back, the wait begins again and is not extended by the difference.
-        const since = Math.min(rewoundSince.get(operation) ?? now, now);
+        const now = steady.now();
+        const since = rewoundSince.get(operation) ?? now;
         rewoundSince.set(operation, since);
         if (now - since < SETTLE_MS) {
           throw incomplete(operation, `the index went back from ${known} to ${index}`);

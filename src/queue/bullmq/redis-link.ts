@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Clock } from '../../clock.js';
+import { type Clock, steadyClock } from '../../clock.js';
 import { leaseLost, messageOf, SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
@@ -95,7 +95,7 @@ export class RedisLink implements ScriptLink {
 
   /** Whether Redis came back less than `ms` ago, so that other processes may not have come back yet. */
   isBackWithin(ms: number): boolean {
-    return this.#backAt !== undefined && Math.abs(this.#clock.now() - this.#backAt) < ms;
+    return this.#backAt !== undefined && steadyClock(this.#clock).now() - this.#backAt < ms;
   }
 
   /** A second connection to the same Redis, whose commands do not wait behind those of this one. */
@@ -210,7 +210,7 @@ export class RedisLink implements ScriptLink {
     if (this.#lastRun !== undefined && (run === undefined || run !== this.#lastRun))
       for (const restore of this.#restorers) await restore(this.commands, this.#lostAt ?? this.#clock.now());
     this.#lastRun = run ?? '';
-    if (this.#lostAt !== undefined) this.#backAt = this.#clock.now();
+    if (this.#lostAt !== undefined) this.#backAt = steadyClock(this.#clock).now();
     if (this.isReady) this.#lostAt = undefined;
     this.#isChecked = this.isReady;
   }

@@ -22,15 +22,4 @@ describe('an index that went back', () => {
     guard.check('intentions.list', 50);
     expect(guard.highest('intentions.list')).toBe(50);
   });
-
-  it('does not wait for a clock that was set back, but begins its five seconds again', () => {
-    expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);
-    now -= 3_600_000;
-    expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);
-    now += 4_999;
-    expect(() => guard.check('intentions.list', 50)).toThrow(INCOMPLETE);
-    now += 1;
-    guard.check('intentions.list', 50);
-    expect(guard.highest('intentions.list')).toBe(50);
-  });
 });
