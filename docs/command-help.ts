@@ -1,29 +1,24 @@
 import { createProgram } from '../src/cli/program.js';
 import { adapters } from '../workers/wire.js';
 
-/** The pages of `docs/reference/command-line`, each with its commands in their order. */
-export const COMMAND_PAGES: readonly {
-  readonly page: string;
+/** The chapters of `docs/reference/command-line.md`, each with its commands in their order. */
+export const COMMAND_CHAPTERS: readonly {
   readonly title: string;
   readonly commands: readonly string[];
 }[] = [
   {
-    page: 'run',
     title: 'Run scopemesh',
     commands: ['run', 'console', 'plan', 'apply', 'backup', 'demo', 'completion'],
   },
   {
-    page: 'set-up',
     title: 'Set scopemesh up, and leave it',
     commands: ['validate', 'test', 'doctor', 'providers', 'tokens', 'import', 'trial', 'adopt', 'eject'],
   },
   {
-    page: 'ask',
     title: 'Ask who may call whom',
     commands: ['explain', 'who-can-call', 'what-can', 'blast-radius', 'logs'],
   },
   {
-    page: 'control',
     title: 'Rule on changes',
     commands: [
       'approve',
@@ -45,7 +40,6 @@ export const COMMAND_PAGES: readonly {
     ],
   },
   {
-    page: 'decisions',
     title: 'Read and prove decisions',
     commands: [
       'decisions',
@@ -68,12 +62,12 @@ export const COMMAND_PAGES: readonly {
 ];
 
 /** Every command whose help the manual shows. */
-export const COMMANDS: readonly string[] = COMMAND_PAGES.flatMap(({ commands }) => commands);
+export const COMMANDS: readonly string[] = COMMAND_CHAPTERS.flatMap(({ commands }) => commands);
 
-/** As wide as the text of the manual. */
-const COLUMNS = 110;
+/** Wide enough for every line: what is wrapped could not be read again. */
+const COLUMNS = 1_000;
 
-/** What `scopemesh COMMAND --help` prints; of the program itself for an empty command. */
+/** What `scopemesh COMMAND --help` prints, in long lines; of the program itself for an empty command. */
 export async function helpOf(command: string): Promise<string> {
   const written: string[] = [];
   const stdout = { columns: COLUMNS, write: (text: string) => written.push(text) > 0 };
@@ -91,4 +85,22 @@ export async function helpOf(command: string): Promise<string> {
   const words = command === '' ? [] : command.split(' ');
   await program.run(['node', 'scopemesh', ...words, '--help']);
   return written.join('').trimEnd();
+}
+
+/** A command in a line of the manual: its parameters, what it does and its exit statuses, as its help says them. */
+export async function commandLine(command: string): Promise<string> {
+  const words = command.split(' ');
+  const [help, above] = await Promise.all([helpOf(command), helpOf(words.slice(0, -1).join(' '))]);
+  const usage = /^Usage: (.*)$/m.exec(help)?.[1]?.replace(/ \[(options|command)\]/g, '') ?? '';
+  const summary = new RegExp(`^ {2}${words.at(-1)}(?: [^ ]+)* {2,}(.+)$`, 'm').exec(above)?.[1] ?? '';
+  const flags = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+(?: <[^>]+>| \[[^\]]+\])?)/gm)].map(
+    ([, flag]) => flag,
+  );
+  const options = flags.filter((flag) => flag !== '--help').map((flag) => `\`${flag}\``);
+  const exit = /^Exit status: ([\s\S]*?)(?:\n\n|$(?![\s\S]))/m.exec(help)?.[1]?.replaceAll(/\s+/g, ' ');
+  return [
+    `\`${usage}\`: ${summary}.`,
+    ...(options.length === 0 ? [] : [`Options: ${options.join(', ')}.`]),
+    ...(exit === undefined ? [] : [`Exit status: ${exit.replace(/\.$/, '')}.`]),
+  ].join(' ');
 }

@@ -1,22 +1,16 @@
 import { configJsonSchema } from '../config/json-schema.js';
 import { METRICS } from '../src/observe.js';
-import { COMMAND_PAGES, COMMANDS, helpOf } from './command-help.js';
+import { COMMAND_CHAPTERS, commandLine, helpOf } from './command-help.js';
 import { type ConfigurationKey, configurationKeys } from './configuration-keys.js';
 import { MEANINGS } from './configuration-meanings.js';
 
 /** The lists of the manual that are made from the code, each by its name in the text. */
 async function lists(): Promise<ReadonlyMap<string, string>> {
   const keys = configurationKeys(configJsonSchema());
-  const help = await Promise.all(
-    ['', ...COMMANDS].map(async (command) => {
-      const name = command === '' ? 'help' : `help of ${command}`;
-      return [name, `\`\`\`\n${await helpOf(command)}\n\`\`\``] as const;
-    }),
-  );
   return new Map([
     ['metrics', metricsList()],
-    ['commands', commandsList()],
-    ...help,
+    ['commands', await commandsList()],
+    ['options of every command', globalOptions(await helpOf(''))],
     ...CHAPTERS.map(
       ([name, begins]) =>
         [`keys of ${name}`, keysList(keys.filter(({ path }) => begins.test(path)))] as const,
@@ -62,14 +56,17 @@ const BLOCK = /<!-- generated: ([a-z0-9 -]+) -->.*?<!-- end -->/gs;
 
 const COLUMNS = 120;
 
-function commandsList(): string {
-  return COMMAND_PAGES.map(({ page, title, commands }) => {
-    const links = commands.map((command) => {
-      const anchor = command.replaceAll(' ', '-');
-      return `[\`${command}\`](command-line/${page}.md#${anchor})`;
-    });
-    return item(`[${title}](command-line/${page}.md): ${links.join(', ')}`);
-  }).join('\n');
+async function commandsList(): Promise<string> {
+  const chapters = COMMAND_CHAPTERS.map(async ({ title, commands }) => {
+    const lines = await Promise.all(commands.map(commandLine));
+    return `## ${title}\n\n${lines.map(item).join('\n')}`;
+  });
+  return (await Promise.all(chapters)).join('\n\n');
+}
+
+function globalOptions(help: string): string {
+  const options = [...help.matchAll(/^ {2}(-\w, )?(--[\w-]+(?: <\w+>)?) +(.+)$/gm)];
+  return options.map(([, short = '', long, text]) => item(`\`${short}${long}\`: ${text}.`)).join('\n');
 }
 
 function metricsList(): string {
