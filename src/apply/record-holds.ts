@@ -2,10 +2,10 @@ import type { Cause } from '../model/cause.js';
 import { definedFields } from '../model/defined-fields.js';
 import { clientKey } from '../model/key.js';
 import { type Trigger, triggersOf } from '../model/trigger.js';
-import { endedHold, fingerprintOf, holdKey, isDelay, mergeHolds } from '../plan/holds.js';
+import { endedHold, fingerprintOf, holdKey, isApprovable, isDelay, mergeHolds } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import { mayOnlyLose, serviceText } from '../plan/world.js';
-import type { Journal, KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
+import type { HeldChange, Journal, KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
 import { holdDecision } from './decision-drafts.js';
 import { type HoldDeps, stampOf } from './deps.js';
 import { announceSettled } from './settle.js';
@@ -71,6 +71,7 @@ export async function recordHolds(
       ...(hold.reason === 'ClientQuarantined' && hold.client !== undefined
         ? { client: { provider: hold.client.provider, clientId: hold.client.clientId } }
         : {}),
+      ...(isApprovable(hold.reason) ? { change: changeOf(decision) } : {}),
     });
     deps.logger.warn(
       { subject: hold.subject, reason: hold.reason, detail: hold.detail, decision: decision.id },
@@ -80,6 +81,10 @@ export async function recordHolds(
   if (update.size === 0) return;
   await deps.journal.settle(key, decisions, { holds: update });
   announceSettled(decisions, deps);
+}
+
+function changeOf({ action, client, scopes, before, after }: SettledDecision): HeldChange {
+  return { action, ...definedFields({ client, scopes, before, after }) };
 }
 
 function isRecordedWhenLow({ action, reason }: Hold): boolean {

@@ -13,6 +13,7 @@ import {
 } from './answers/fields.js';
 import { MAP_ROUTES } from './answers/map.js';
 import { Proof } from './answers/past.js';
+import { WAITING_ROUTES } from './answers/waiting.js';
 
 /*
  * What the console asks the daemon, and what the daemon answers: one table makes the routes, their description in
@@ -23,6 +24,7 @@ import { Proof } from './answers/past.js';
 export type { World } from './answers/fields.js';
 export { Mesh } from './answers/map.js';
 export { Proof } from './answers/past.js';
+export { Waiting, WaitingPage, WaitingRow } from './answers/waiting.js';
 
 export const Finding = z.object({
   what: text,
@@ -159,6 +161,7 @@ export const DecisionRow = z.object({
   person: text.nullable().describe('The person whose access changes.'),
   scopes: ids,
   by: text.nullable().describe('Who caused it.'),
+  comment: text.nullable().describe('What the person wrote about it.'),
   cause: text,
   detail: text.nullable(),
   latencyMs: z.number().nullable(),
@@ -222,6 +225,9 @@ export const Session = z.object({
     .record(text, z.union([z.literal(true), text]))
     .describe('For each action `true`, or the reason why the caller may not do it.'),
   instance: z.object({ name: text, mode: text, version: text, commit: text.nullable() }),
+  again: text
+    .nullable()
+    .describe('The provider to sign in at again, if the sign-in is too old for a change; else null.'),
   endsAt: instant.nullable().describe('When the session ends if it is not used before; null for a token.'),
 });
 export type Session = z.infer<typeof Session>;
@@ -230,7 +236,7 @@ export type Session = z.infer<typeof Session>;
 export const Fault = z.object({
   error: text,
   code: z
-    .enum(['NotLeading', 'NotReconciling', 'NotFound', 'BadQuestion', 'Busy', 'Unreachable'])
+    .enum(['NotLeading', 'NotReconciling', 'NotFound', 'BadQuestion', 'Busy', 'Unreachable', 'Changed'])
     .exactOptional(),
   leader: text.nullable().exactOptional().describe('With NotLeading: the address of the leader.'),
   retryAfterSeconds: count.exactOptional(),
@@ -241,6 +247,7 @@ const NoQuery = z.strictObject({});
 
 /** Every route of the console that only reads, by a name. */
 export const ROUTES = {
+  ...WAITING_ROUTES,
   status: {
     path: '/api/status',
     summary: 'What is going on now',
@@ -314,6 +321,7 @@ export const ROUTES = {
       kind: Filter.describe('What it is about.'),
       outcome: Filter,
       action: Filter,
+      cause: Filter.describe('Why it was made: `command` for what a person did.'),
       reason: Filter,
       service: Filter.describe('The source or the destination, or the service of a claim.'),
       client: Filter.describe('A client ID, also as PROVIDER/CLIENT-ID.'),

@@ -12,6 +12,8 @@ const PAGES = [
   '/services/*',
   '/clients',
   '/clients/*',
+  '/waiting',
+  '/waiting/*',
   '/changes',
   '/changes/*',
   '/audit',

@@ -68,6 +68,7 @@ const FILTER = z.strictObject({
   kind: name.optional(),
   outcome: name.optional(),
   action: name.optional(),
+  cause: name.optional(),
   reason: name.optional(),
   service: name.optional(),
   client: name.optional(),

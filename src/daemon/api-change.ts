@@ -27,6 +27,7 @@ export interface ChangeDeps {
 /** What a request asks for, in the name of its caller. */
 export interface Change<Body> {
   readonly by: Principal;
+  readonly caller: Caller;
   readonly body: Body;
   /** Of the path. */
   readonly params: unknown;
@@ -65,7 +66,7 @@ export function addChange<Body extends z.infer<typeof ChangeBody>>(
     try {
       const standby = await deps.standby();
       if (standby !== undefined) return reply.code(503).send({ error: standby });
-      return await act({ by, body: body.data, params: request.params, reply });
+      return await act({ by, caller, body: body.data, params: request.params, reply });
     } catch (error) {
       deps.logger.error({ error: messageOf(error) }, 'a change that a person asked for failed');
       return reply.code(503).send({ error: messageOf(error) });

@@ -2,20 +2,41 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../app/login-view.js';
 import { messageOf } from '../errors.js';
+import { commenting, type Principal } from '../model/cause.js';
 import { type Rulings, type RulingVerdict, rulingAnswer } from '../operator/rulings.js';
 import type { ClientId } from '../plan/world.js';
 import { onlyCallers } from './api-access.js';
 import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import type { Caller } from './rights.js';
+import { commentFault, type FindWaiting, SEEN_FIELDS, staleView } from './seen.js';
 
 interface ApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly rulings: () => Rulings;
+  readonly waiting: FindWaiting;
+  /** By which a quarantine waits. */
+  readonly quarantineId: (id: ClientId) => string;
   /** What a client may do with Consul; undefined if its directory was read and does not have it. */
   readonly login: (id: ClientId) => LoginView | undefined;
 }
 
 const CLIENT = z.object({ provider: z.string(), clientId: z.string() });
-const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
+const HOLD = { override: z.boolean().exactOptional(), fingerprint: SEEN_FIELDS.fingerprint };
+const Body = ChangeBody.extend({ ...HOLD, ...SEEN_FIELDS });
+const MOST_AT_ONCE = 100;
+const ManyBody = ChangeBody.extend({
+  comment: SEEN_FIELDS.comment,
+  holds: z
+    .array(z.strictObject({ id: z.string().min(1).max(128), ...HOLD }))
+    .min(1)
+    .max(MOST_AT_ONCE),
+});
+
+/** What a person says about one hold. */
+interface Said {
+  readonly override?: boolean;
+  readonly fingerprint?: string;
+}
 
 /**
  * `/api/*`. Every request needs a token: `Access` says which. The principal follows from the token, not from the request: a
@@ -24,27 +45,49 @@ const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
  * request that changes something must be JSON.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
-  const addRuling = (verdict: RulingVerdict) =>
-    addChange(
-      server,
-      `/api/holds/:id/${verdict}`,
-      verdict,
-      deps,
-      Body,
-      async ({ by, body, params, reply }) => {
-        const { id } = z.object({ id: z.string() }).parse(params);
-        const result = await deps.rulings().onHold(id, verdict, by, body.override === true);
-        const answer = rulingAnswer(id, result, verdict);
-        if ('error' in answer) return reply.code(result.kind === 'unknown' ? 404 : 409).send(answer);
-        return reply.code(result.kind === 'first' ? 202 : 200).send(answer);
-      },
-    );
+  const rule = async (id: string, verdict: RulingVerdict, said: Said, by: Principal, caller: Caller) => {
+    const stale = await staleView(id, said.fingerprint, caller, deps.waiting);
+    if (stale !== undefined) return { status: 409, answer: stale };
+    const result = await deps.rulings().onHold(id, verdict, by, said.override === true);
+    const answer = rulingAnswer(id, result, verdict);
+    if ('error' in answer) return { status: result.kind === 'unknown' ? 404 : 409, answer };
+    return { status: result.kind === 'first' ? 202 : 200, answer };
+  };
+  const addRuling = (verdict: RulingVerdict) => {
+    addChange(server, `/api/holds/:id/${verdict}`, verdict, deps, Body, async (change) => {
+      const { by, caller, body, params, reply } = change;
+      const { id } = z.object({ id: z.string() }).parse(params);
+      const lacks = commentFault(caller, body.comment);
+      if (lacks !== undefined) return reply.code(400).send(lacks);
+      const { status, answer } = await rule(id, verdict, body, commenting(by, body.comment), caller);
+      return reply.code(status).send(answer);
+    });
+    addChange(server, `/api/holds/${verdict}`, verdict, deps, ManyBody, async (change) => {
+      const { by, caller, body, reply } = change;
+      const lacks = commentFault(caller, body.comment);
+      if (lacks !== undefined) return reply.code(400).send(lacks);
+      const outcomes: object[] = [];
+      for (const { id, ...said } of body.holds) {
+        const one = rule(id, verdict, said, commenting(by, body.comment), caller).catch((error: unknown) => ({
+          status: 503,
+          answer: { error: messageOf(error) },
+        }));
+        const { status, answer } = await one;
+        outcomes.push({ ...answer, id, status });
+      }
+      return reply.send({ outcomes });
+    });
+  };
   addRuling('approve');
   addRuling('reject');
   const release = '/api/quarantines/:provider/:clientId/release';
-  addChange(server, release, 'release', deps, Body, async ({ by, params, reply }) => {
+  addChange(server, release, 'release', deps, Body, async ({ by, caller, body, params, reply }) => {
     const client = CLIENT.parse(params);
-    const result = await deps.rulings().release(client, by);
+    const lacks = commentFault(caller, body.comment);
+    if (lacks !== undefined) return reply.code(400).send(lacks);
+    const stale = await staleView(deps.quarantineId(client), body.fingerprint, caller, deps.waiting);
+    if (stale !== undefined) return reply.code(409).send(stale);
+    const result = await deps.rulings().release(client, commenting(by, body.comment));
     switch (result.kind) {
       case 'ruled':
         return reply.send(client);

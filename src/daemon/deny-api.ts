@@ -2,22 +2,25 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
 import { type Deny, LONGEST_DENY_MS } from '../model/ruling.js';
-import { DENY_FIELDS, endDeny, startDeny } from '../operator/denies.js';
+import { DENY_FIELDS, endDeny, recordOfDeny, startDeny } from '../operator/denies.js';
 import { type OrderDeps, orderQuarantine } from '../operator/order-quarantine.js';
 import type { RulingDeps } from '../operator/ruling-store.js';
 import { toDenyView } from '../plan/deny-view.js';
 import { addChange, ChangeBody, type ChangeDeps, sendEnd } from './api-change.js';
+import { type FindWaiting, SEEN_FIELDS, staleView } from './seen.js';
 
 interface DenyApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly live: () => RulingDeps;
   readonly orders: () => OrderDeps;
+  readonly waiting: FindWaiting;
   /** Of every deny: the configured partition and namespace. */
   readonly place: { readonly partition: string; readonly namespace: string };
 }
 
-const EndBody = ChangeBody.extend(DENY_FIELDS);
-const StartBody = EndBody.extend({
+const EndBody = ChangeBody.extend({ ...DENY_FIELDS, fingerprint: SEEN_FIELDS.fingerprint });
+const StartBody = ChangeBody.extend({
+  ...DENY_FIELDS,
   forSeconds: z
     .number()
     .int()
@@ -35,9 +38,11 @@ export function addDenyApi(server: FastifyInstance, deps: DenyApiDeps): void {
     const about = { source, destination, ...deps.place };
     return sendEnd(reply, await startDeny(about, asked, by, deps.live()), viewOf);
   });
-  addChange(server, '/api/denies/end', 'endDeny', deps, EndBody, async ({ by, body, reply }) => {
+  addChange(server, '/api/denies/end', 'endDeny', deps, EndBody, async ({ by, caller, body, reply }) => {
     const { source, destination, reason } = body;
     const about = { source, destination, ...deps.place };
+    const stale = await staleView(recordOfDeny(about), body.fingerprint, caller, deps.waiting);
+    if (stale !== undefined) return reply.code(409).send(stale);
     return sendEnd(reply, await endDeny(about, reason, by, deps.live()), viewOf);
   });
   const path = '/api/quarantines/:provider/:clientId';

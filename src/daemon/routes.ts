@@ -6,6 +6,7 @@ import type { PrometheusMetrics } from '../app/metrics.js';
 import { readBuild } from '../app/version.js';
 import type { Clock } from '../clock.js';
 import { addConsoleApi } from '../console/api/console-api.js';
+import { FREEZE_ID, quarantineId, waitingRow } from '../console/api/waiting.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
 import { addBackChannelLogout, addLogin } from '../console/session/login-api.js';
 import type { OidcClient } from '../console/session/oidc-client.js';
@@ -43,6 +44,7 @@ import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
 import { addParkedApi, MAX_KEY_LENGTH } from './parked-api.js';
+import { commentFault, type FindWaiting, SEEN_FIELDS, staleView } from './seen.js';
 import { readStatus, type StatusParts } from './status.js';
 import { addTrailApi, type TrailApiDeps } from './trail-api.js';
 import { addWebhookApi } from './webhook-api.js';
@@ -105,15 +107,19 @@ export function addRoutes(
   });
   const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));
   const change = { standby, access, logger };
+  const never = new AbortController().signal;
+  const waiting: FindWaiting = (id, caller) => waitingRow(parts, id, never, caller);
   const { partition = 'default', namespace = 'default' } = config.consul;
   const place = { partition, namespace };
   addApi(rest, {
     ...change,
     rulings: () => createRulings(live().deps),
+    waiting,
+    quarantineId,
     login: (id) => readLogin(live().deps, id, clock.now()),
   });
   addAdoptionApi(rest, { ...change, live: () => live().deps, clock });
-  addFreezeApi(rest, { ...change, freezes: () => live().deps });
+  addFreezeApi(rest, { ...change, freezes: () => live().deps, waiting });
   addBreakGlassApi(rest, {
     ...change,
     breakGlass: () => live().deps,
@@ -123,6 +129,7 @@ export function addRoutes(
     ...change,
     live: () => live().deps,
     orders: () => ({ ...live().deps, queue: live().queue }),
+    waiting,
     place,
   });
   const { feed } = parts;
@@ -237,6 +244,7 @@ export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): 
 interface FreezeApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly freezes: () => RulingDeps;
+  readonly waiting: FindWaiting;
 }
 
 const FreezeReason = z.string().regex(PERSONS_REASON).exactOptional();
@@ -245,18 +253,38 @@ const StartFreezeBody = ChangeBody.extend({
   reason: FreezeReason,
   forSeconds: z.number().int().min(1).max(MAX_FREEZE_SECONDS).exactOptional(),
 });
-const EndFreezeBody = ChangeBody.extend({ reason: FreezeReason });
+const EndFreezeBody = ChangeBody.extend({ reason: FreezeReason, fingerprint: SEEN_FIELDS.fingerprint });
 
 /** `POST /api/freeze/start` and `/api/freeze/end`. `/statusz` shows the freeze in effect. */
 function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
-  addChange(server, '/api/freeze/start', 'freeze', deps, StartFreezeBody, async ({ by, body, reply }) => {
-    const { reason, forSeconds } = body;
-    const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
-    const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
-    return reply.send({ freeze: toFreezeView(freeze) });
-  });
-  addChange(server, '/api/freeze/end', 'unfreeze', deps, EndFreezeBody, async ({ by, body, reply }) => {
-    const end = await endFreeze(body.reason, by, deps.freezes());
-    return sendEnd(reply, end, (left) => ({ freeze: toFreezeView(left) }));
-  });
+  addChange(
+    server,
+    '/api/freeze/start',
+    'freeze',
+    deps,
+    StartFreezeBody,
+    async ({ by, caller, body, reply }) => {
+      const { reason, forSeconds } = body;
+      const lacks = commentFault(caller, reason);
+      if (lacks !== undefined) return reply.code(400).send(lacks);
+      const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
+      const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
+      return reply.send({ freeze: toFreezeView(freeze) });
+    },
+  );
+  addChange(
+    server,
+    '/api/freeze/end',
+    'unfreeze',
+    deps,
+    EndFreezeBody,
+    async ({ by, caller, body, reply }) => {
+      const lacks = commentFault(caller, body.reason);
+      if (lacks !== undefined) return reply.code(400).send(lacks);
+      const stale = await staleView(FREEZE_ID, body.fingerprint, caller, deps.waiting);
+      if (stale !== undefined) return reply.code(409).send(stale);
+      const end = await endFreeze(body.reason, by, deps.freezes());
+      return sendEnd(reply, end, (left) => ({ freeze: toFreezeView(left) }));
+    },
+  );
 }

@@ -77,7 +77,7 @@ export interface Status {
   /** The next 1,000 begin at `?holdsAfter=` with this text; null on the last page. */
   readonly holdsAfter: string | null;
   /** A page of up to 1,000. `key`: the key whose job holds it. `rejectedBy`: who rejected the removal, as far as this process knows. */
-  readonly holds: readonly (Omit<RecordedHold, 'fingerprint'> & {
+  readonly holds: readonly (Omit<RecordedHold, 'fingerprint' | 'change'> & {
     readonly key: string;
     readonly rejectedBy: string | null;
   })[];
@@ -173,8 +173,8 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     parkedCount: queue.parked.length,
     holdCounts: journal.holdCounts,
     holdsAfter: journal.holdsAfter ?? null,
-    // The fingerprint has a meaning only for scopemesh.
-    holds: journal.holds.map(({ fingerprint: _, ...hold }) => ({
+    // The fingerprint has a meaning only for scopemesh, and the decision has the change.
+    holds: journal.holds.map(({ fingerprint: _, change: __, ...hold }) => ({
       ...hold,
       rejectedBy: rejecterOf(deps.window.rejections.of(hold.subject)),
     })),

@@ -109,10 +109,15 @@ export const CLOUD_EVENT = z.object({
       .describe('The person whose access it is, by the sub of their tokens, and the group that gives it.'),
     scopes: z.array(z.string()).exactOptional(),
     principal: z
-      .object({ id: z.string(), ip: z.string().exactOptional(), note: z.string().exactOptional() })
+      .object({
+        id: z.string(),
+        ip: z.string().exactOptional(),
+        note: z.string().exactOptional(),
+        comment: z.string().exactOptional(),
+      })
       .exactOptional()
       .describe(
-        'Who caused the change at the identity provider, if the provider reports it, or by a command. What note says is not proven.',
+        'Who caused the change at the identity provider, if the provider reports it, or by a command. What note says is not proven; comment is what a person wrote about the act.',
       ),
     cause: z.object({
       kind: z.enum(CAUSE_KINDS),

@@ -52,6 +52,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
         ? {}
         : {
             principal: {
+              ...(principal.comment === undefined ? {} : { comment: toPlainText(principal.comment) }),
               id: toPlainText(principal.id),
               ...(principal.ip === undefined ? {} : { ip: principal.ip }),
               ...(principal.note === undefined ? {} : { note: toPlainText(principal.note) }),

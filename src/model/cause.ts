@@ -19,6 +19,8 @@ export interface Principal {
   readonly ip?: string;
   /** What a principal says of itself. Nothing proves it. */
   readonly note?: string;
+  /** What the person wrote about this one act. Every decision that names the person repeats it. */
+  readonly comment?: string;
 }
 
 const LOCAL = 'local';
@@ -31,6 +33,11 @@ const SIGNED_IN = 'oidc:';
  */
 export function localPerson(note: string): Principal {
   return { id: LOCAL, note: note.replace(/[()\p{C}]/gu, '_') };
+}
+
+/** The principal of one act, with what the person wrote about it. */
+export function commenting(principal: Principal, comment: string | undefined): Principal {
+  return comment === undefined ? principal : { ...principal, comment };
 }
 
 /** As texts and views show a principal. */

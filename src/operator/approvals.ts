@@ -69,7 +69,7 @@ export async function ruleOnHold(
     const approved = {
       key: hold.key,
       subject: hold.subject,
-      of: `${decisionId} ${hold.fingerprint}`,
+      of: identityOf(hold),
       resource: endedHold(hold).resource,
     };
     const approval = await countApproval(approved, by, deps);
@@ -102,6 +102,11 @@ export async function ruleOnHold(
   else await deps.queue.add([{ key, cause, urgent: true }]);
   const waits = isLeft && verdict === 'approved' ? whyUndecided(hold.subject, deps) : undefined;
   return { kind: 'ruled', hold, ...definedFields({ waits }) };
+}
+
+/** What identifies a hold for an approval: a hold that ended and began again is another one. */
+export function identityOf({ decisionId, fingerprint }: RecordedHold): string {
+  return `${decisionId} ${fingerprint}`;
 }
 
 /** Restores the rejections before the first job, because the mass guard counts the whole fleet. */

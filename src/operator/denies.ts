@@ -63,7 +63,7 @@ const Stored = z.strictObject({
 export const DENIES: RulingKind<Deny> = {
   name: 'deny',
   parse: (text) => safeParse(Stored, jsonIn(text)).data,
-  recordOf: ({ about }) => recordOf(about),
+  recordOf: ({ about }) => recordOfDeny(about),
   knownTo: ({ denies }) => denies,
   replan: ({ before, after }, why, deps) =>
     replan(
@@ -107,11 +107,11 @@ export function endDeny(
     if (known === undefined || !isInEffect(known, now))
       return { kind: 'unknown', why: 'no deny of this edge is in effect' };
     const resource = intentionResource(destinationOf(about), about.source);
-    const subject = recordOf(about);
+    const subject = recordOfDeny(about);
     const approved = {
       key: rulingsKey(deps.world.mapping.owner),
       subject,
-      of: `${known.since} ${known.until}`,
+      of: identityOfDeny(known),
     };
     // It may open the edge: so many persons as for every release.
     const approval = await countApproval({ ...approved, resource }, by, deps);
@@ -126,6 +126,11 @@ export function endDeny(
     );
     return { kind: 'done', ruling: deny };
   });
+}
+
+/** What identifies a deny for an approval of its end. */
+export function identityOfDeny({ since, until }: Deny): string {
+  return `${since} ${until}`;
 }
 
 /** Forgets what is over, and lets it be planned. */
@@ -245,6 +250,6 @@ function subjectOf(about: RuledEdge): string {
 }
 
 /** Not the subject of the edge, which has a record of its own. */
-function recordOf(about: RuledEdge): string {
+export function recordOfDeny(about: RuledEdge): string {
   return `deny/${subjectOf(about)}`;
 }

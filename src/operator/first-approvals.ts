@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isoInstant } from '../clock.js';
 import { isSamePerson, type Principal, principalText } from '../model/cause.js';
 import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -26,7 +27,8 @@ interface Approved {
   readonly resource: Resource;
 }
 
-const Stored = z.object({ of: z.string(), by: StoredPrincipal });
+const Stored = z.object({ of: z.string(), by: StoredPrincipal, at: z.string() });
+export type FirstApproval = Omit<z.infer<typeof Stored>, 'of'>;
 
 /**
  * Counts the persons who approve, for `guards.approvers`. `of` identifies what they approve: an approval of something else
@@ -45,7 +47,7 @@ export async function countApproval(
 async function count(approved: Approved, by: Principal, deps: ApprovalDeps): Promise<Approval> {
   const { key, subject, of, resource } = approved;
   const text = await deps.keyValues.get(approvalName(subject));
-  const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
+  const stored = parse(text);
   if (stored?.of === of)
     return isSamePerson(stored.by, by) ? { kind: 'same', by: stored.by } : { kind: 'enough' };
   const decision = plainDecision(
@@ -62,10 +64,28 @@ async function count(approved: Approved, by: Principal, deps: ApprovalDeps): Pro
   );
   // First, so that no approval counts without its decision.
   await deps.journal.settle(key, [decision]);
-  const isFirst = await deps.keyValues.replace(approvalName(subject), text, JSON.stringify({ of, by }));
+  const isFirst = await deps.keyValues.replace(
+    approvalName(subject),
+    text,
+    JSON.stringify({ of, by, at: isoInstant(deps.clock) }),
+  );
   deps.onSettled();
   // Another process recorded an approval in between.
   return isFirst ? { kind: 'first' } : count(approved, by, deps);
+}
+
+/** Who approved first, of what still needs a second person; undefined if nobody did. */
+export async function firstApprovalOf(
+  { subject, of }: Pick<Approved, 'subject' | 'of'>,
+  { keyValues, world }: Pick<OperatorDeps, 'keyValues' | 'world'>,
+): Promise<FirstApproval | undefined> {
+  if (world.mapping.approvers === 1) return undefined;
+  const stored = parse(await keyValues.get(approvalName(subject)));
+  return stored?.of === of ? stored : undefined;
+}
+
+function parse(text: string | undefined): z.infer<typeof Stored> | undefined {
+  return text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
 }
 
 export async function forgetFirstApproval(

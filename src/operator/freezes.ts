@@ -25,7 +25,7 @@ export interface FreezeRequest {
 }
 
 export const NO_FREEZE = 'no freeze is in effect';
-const SCHEDULED_FREEZE =
+export const SCHEDULED_FREEZE =
   'the freeze in effect is one of guards.freeze; to end it, change the file and reload it';
 
 const Stored = z.object({

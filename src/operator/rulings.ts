@@ -116,7 +116,7 @@ async function ruleOnBreakGlass(
   const result =
     verdict === 'approve'
       ? await approveBreakGlass(id, by, deps)
-      : await endBreakGlass(id, 'rejected', by, deps);
+      : await endBreakGlass(id, by.comment ?? 'rejected', by, deps);
   if (result.kind === 'done') return { kind: 'ruled', hold: { subject: `break-glass/${id}` } };
   return result.kind === 'unknown' ? { kind: 'unknown' } : { kind: 'refused', why: result.why };
 }

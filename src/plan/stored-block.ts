@@ -98,7 +98,8 @@ export function parseRelease(text: string | undefined): StoredRelease | undefine
   if (typeof decidedAt !== 'string' || typeof upTo !== 'string') return undefined;
   if (typeof by !== 'object' || by === null || !('id' in by) || typeof by.id !== 'string') return undefined;
   const note = 'note' in by && typeof by.note === 'string' ? { note: by.note } : {};
-  return { by: { id: by.id, ...note }, decidedAt, upTo };
+  const comment = 'comment' in by && typeof by.comment === 'string' ? { comment: by.comment } : {};
+  return { by: { id: by.id, ...note, ...comment }, decidedAt, upTo };
 }
 
 /**

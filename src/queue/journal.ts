@@ -15,7 +15,12 @@ export interface RecordedHold {
   readonly changeReason?: ChangeReason;
   /** The client whose quarantine holds it. */
   readonly client?: { readonly provider: string; readonly clientId: string };
+  /** Of a hold that waits for a person: what the person decides about. */
+  readonly change?: HeldChange;
 }
+
+/** As the decision about the hold has it. */
+export type HeldChange = Pick<Decision, 'action' | 'client' | 'scopes' | 'before' | 'after'>;
 
 /** The record of one key. */
 export interface KeyRecord {

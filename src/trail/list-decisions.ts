@@ -8,6 +8,8 @@ export interface DecisionFilter {
   readonly kind?: string | undefined;
   readonly outcome?: string | undefined;
   readonly action?: string | undefined;
+  /** The kind of its cause. */
+  readonly cause?: string | undefined;
   readonly reason?: string | undefined;
   /** The source or the destination. */
   readonly service?: string | undefined;
@@ -92,6 +94,7 @@ function fits(decision: Decision, filter: DecisionFilter): boolean {
     is(filter.kind, resource.kind) &&
     is(filter.outcome, outcome) &&
     is(filter.action, action) &&
+    is(filter.cause, decision.cause.kind) &&
     is(filter.reason, reason) &&
     is(filter.service, resource.source, resource.destination, claimedBy(decision)) &&
     (filter.client === undefined ||

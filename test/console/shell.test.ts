@@ -24,6 +24,8 @@ it('answers each address of a page with the same document', async () => {
     '/why?from=a&to=b',
     '/services',
     '/services/a%2Fb',
+    '/waiting',
+    '/waiting/quarantine%3Amain%2Fweb',
     '/clients/main/api%3A%2F%2Fx',
   ]) {
     const answer = await get(url);

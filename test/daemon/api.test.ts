@@ -55,7 +55,8 @@ async function ask({
   const hold = { subject: 's', decisionId: '1', since: '', fingerprint: '' };
   const rulings: Rulings = {
     async onHold(id, verdict, by, override) {
-      ruled.push(`${verdict} ${id} ${principalText(by)}${override === true ? ' override' : ''}`);
+      const said = [override ? ' override' : '', by.comment === undefined ? '' : `: ${by.comment}`].join('');
+      ruled.push(`${verdict} ${id} ${principalText(by)}${said}`);
       if (id === 'gone') return { kind: 'unknown' };
       if (id === 'foreign')
         return { kind: 'unsuitable', hold: { ...hold, reason: 'ForeignSource', detail: 'remove it' } };
@@ -94,7 +95,17 @@ async function ask({
     ],
   });
   const standby = async () => undefined;
-  addApi(server, { rulings: () => rulings, login, standby, access, logger: silentLogger });
+  const waiting = async (id: string) => (id === 'gone' ? undefined : { fingerprint: `seen ${id}` });
+  const quarantineId = ({ clientId }: ClientId) => clientId;
+  addApi(server, {
+    rulings: () => rulings,
+    waiting,
+    quarantineId,
+    login,
+    standby,
+    access,
+    logger: silentLogger,
+  });
   const parked: Pick<Queue, 'unpark'> = {
     async unpark(key, how) {
       ruled.push(`${how} ${key}`);
@@ -166,6 +177,56 @@ describe('the API', () => {
     expect((await ask({ url: '/api/quarantines/main/free/release' })).status).toBe(404);
     const foreign = await ask({ url: '/api/holds/foreign/approve' });
     expect(foreign).toMatchObject({ status: 409, body: { detail: 'remove it' } });
+  });
+
+  it('rules with a comment on what the person saw, and answers with the new state if it is another one', async () => {
+    const say = (more: object) => JSON.stringify({ user: 'alice', comment: 'checked', ...more });
+    expect(await ask({ body: say({ fingerprint: 'seen 1' }) })).toMatchObject({
+      status: 200,
+      ruled: ['approve 1 local (alice): checked'],
+    });
+    expect(await ask({ body: say({ fingerprint: 'older' }) })).toMatchObject({
+      status: 409,
+      body: { code: 'Changed', now: { fingerprint: 'seen 1' } },
+      ruled: [],
+    });
+    const release = '/api/quarantines/main/web/release';
+    expect(await ask({ url: release, body: say({ fingerprint: 'older' }) })).toMatchObject({
+      status: 409,
+      ruled: [],
+    });
+    expect((await ask({ body: say({ comment: 'two\nlines' }) })).status).toBe(400);
+  });
+
+  it('rules on many holds at once, each with its own outcome', async () => {
+    const url = '/api/holds/approve';
+    const say = (holds: readonly object[]) => JSON.stringify({ user: 'alice', comment: 'checked', holds });
+    const holds = [
+      { id: '1', fingerprint: 'seen 1' },
+      { id: '2', fingerprint: 'older' },
+      { id: 'gone' },
+      { id: 'foreign' },
+      { id: 'rejected', override: true },
+    ];
+    const { status, body, ruled } = await ask({ url, body: say(holds) });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      outcomes: [
+        { id: '1', status: 200, subject: 's' },
+        { id: '2', status: 409, code: 'Changed' },
+        { id: 'gone', status: 404 },
+        { id: 'foreign', status: 409 },
+        { id: 'rejected', status: 200 },
+      ],
+    });
+    expect(ruled).toEqual([
+      'approve 1 local (alice): checked',
+      'approve gone local (alice): checked',
+      'approve foreign local (alice): checked',
+      'approve rejected local (alice) override: checked',
+    ]);
+    const tooMany = Array.from({ length: 101 }, () => ({ id: '1' }));
+    for (const bad of [[], tooMany]) expect((await ask({ url, body: say(bad) })).status).toBe(400);
   });
 
   it('runs and drops parked keys', async () => {

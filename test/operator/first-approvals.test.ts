@@ -36,7 +36,7 @@ it('of two persons at once one is the first, with one decision', async () => {
 
 it('of two persons at once in two processes one is the first', async () => {
   const deps = start();
-  const other = JSON.stringify({ of: APPROVED.of, by: ANA });
+  const other = JSON.stringify({ of: APPROVED.of, by: ANA, at: new Date(NOW).toISOString() });
   const journal = {
     ...deps.journal,
     // The other process records its approval after this one has read that there is none.

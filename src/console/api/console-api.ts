@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { type ApiAccess, onlyCallers, principalOf } from '../../daemon/api-access.js';
+import { type ApiAccess, onlyCallers, principalOf, sendRefusal } from '../../daemon/api-access.js';
 import type { EventStreams } from '../../daemon/event-streams.js';
 import { keptFor, sinceAsked } from '../../daemon/health.js';
 import type { Questions } from '../../daemon/questions.js';
+import type { Caller } from '../../daemon/rights.js';
 import type { DecisionFeed } from '../../decisions/feed.js';
 import { codeOf, configError, messageOf } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
@@ -22,6 +23,7 @@ import { listServices } from './service-list.js';
 import { readService } from './service-page.js';
 import { readNow } from './status.js';
 import { addConsoleStream } from './stream.js';
+import { listWaiting, readWaiting } from './waiting.js';
 
 export interface ConsoleApiDeps extends Omit<ConsoleParts, 'newest'> {
   readonly access: ApiAccess;
@@ -43,6 +45,7 @@ interface Route<Q extends z.ZodType, A extends z.ZodType> {
 interface Asker {
   readonly principal: string;
   readonly headers: FastifyRequest['headers'];
+  readonly caller: Caller;
   /** Aborts when the asker has gone. */
   readonly signal: AbortSignal;
 }
@@ -65,12 +68,12 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   const parts = { ...deps, newest: async () => (await feed?.())?.newestId() };
   const ofWorld = <Q extends z.ZodType, A extends z.ZodType>(
     route: Route<Q, A>,
-    answer: (query: z.output<Q>, signal: AbortSignal, principal: string) => Promise<z.input<A>>,
+    answer: (query: z.output<Q>, signal: AbortSignal, asker: Asker) => Promise<z.input<A>>,
   ) =>
-    addRoute(server, route, deps, async (query, { signal, principal }) => {
+    addRoute(server, route, deps, async (query, asker) => {
       const refusal = await unreadiness(deps);
       return refusal === undefined
-        ? JSON.stringify(await answer(query, signal, principal))
+        ? JSON.stringify(await answer(query, asker.signal, asker))
         : { status: 503, ...refusal };
     });
   const ofTrail = <Q extends z.ZodType>(
@@ -88,12 +91,14 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   ofWorld(ROUTES.service, ({ name }, signal) => readService(parts, name, signal));
   ofWorld(ROUTES.clients, (query, signal) => listClients(parts, query, signal));
   ofWorld(ROUTES.client, (id, signal) => readClient(parts, id, signal));
-  ofWorld(ROUTES.explain, ({ from, to, method, path }, signal, principal) => {
+  ofWorld(ROUTES.explain, ({ from, to, method, path }, signal, { principal }) => {
     if (method !== undefined && path === undefined) throw configError('method needs path');
     const call = { source: from, destination: to, method: method?.toUpperCase(), path };
     return explainNow(parts, call, { principal, signal });
   });
   ofWorld(ROUTES.search, ({ q }, signal) => search(parts, q, signal));
+  ofWorld(ROUTES.waiting, (query, signal, { caller }) => listWaiting(parts, query, signal, caller));
+  ofWorld(ROUTES.waitingFor, ({ id }, signal, { caller }) => readWaiting(parts, id, signal, caller));
   ofTrail(ROUTES.decisions, 'decisions');
   ofTrail(ROUTES.decision, 'decision');
   const mesh = sinceAsked(() => readMesh(parts), MAP_PAUSE_MS);
@@ -151,7 +156,9 @@ function addRoute<Q extends z.ZodType>(
     reply.raw.once('close', () => gone.abort());
     try {
       const { headers } = request;
-      const asker = { principal: principalOf(access, request), signal: gone.signal, headers };
+      const caller = access.callerOf(request);
+      if ('status' in caller) return await sendRefusal(reply, caller);
+      const asker = { principal: principalOf(access, request), caller, signal: gone.signal, headers };
       const answered = await answer(query.data, asker);
       if (typeof answered !== 'string' && 'error' in answered) return refuse(answered);
       reply.type('application/json; charset=utf-8');

@@ -23,6 +23,7 @@ export function toDecisionRow(decision: Decision): DecisionRow {
     person: person === undefined ? null : `${person.provider}/${person.subject ?? '?'}`,
     scopes: [...(decision.scopes ?? [])],
     by: by === undefined ? null : principalText(by),
+    comment: by?.comment ?? null,
     cause: cause.kind,
     detail: decision.detail ?? null,
     latencyMs: decision.latencyMs ?? null,

@@ -85,6 +85,11 @@ async function faultOf(response: Response): Promise<ApiFault> {
   );
 }
 
+/** Asks for a change. Throws an ApiFault if it was not made. */
+export async function post(path: string, body: object): Promise<unknown> {
+  return (await request(path, { method: 'POST', body })).json();
+}
+
 type Route = (typeof ROUTES)[keyof typeof ROUTES] | (typeof TRAIL_ROUTES)[keyof typeof TRAIL_ROUTES];
 export type RoutePath = Route['path'];
 type RouteOf<P extends RoutePath> = Extract<Route, { readonly path: P }>;

@@ -10,7 +10,10 @@ import { NowPage } from './pages/now.js';
 import { ProofPage } from './pages/proof.js';
 import { ServicePage, ServicesPage } from './pages/services.js';
 import { SignInPage } from './pages/sign-in.js';
+import { WaitingPage } from './pages/waiting.js';
+import { WaitingItemPage } from './pages/waiting-item.js';
 import { WhyPage } from './pages/why.js';
+import { ActDialog } from './parts/acts.js';
 import { LiveRegion } from './parts/announce.js';
 import { Dialogs } from './parts/dialogs.js';
 import { Bars, Header, Places } from './parts/frame.js';
@@ -46,6 +49,7 @@ function Frame({ session }: { readonly session: Session }) {
         <Page key={pathname} path={pathname} session={session} />
       </main>
       <Dialogs />
+      <ActDialog />
     </>
   );
 }
@@ -86,6 +90,10 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
         if (first === undefined) return <AuditPage />;
         if (first === 'diff' && second === undefined) return <AuditDiffPage />;
         if (first === 'proof' && second === undefined) return <ProofPage />;
+        break;
+      case 'waiting':
+        if (first === undefined) return <WaitingPage />;
+        if (second === undefined) return <WaitingItemPage id={first} />;
         break;
       case 'changes':
         if (first === undefined) return <ChangesPage />;

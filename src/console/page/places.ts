@@ -15,6 +15,7 @@ export const PLACES: readonly Place[] = [
   { name: 'Services', path: '/services', icon: 'services', key: 's' },
   { name: 'Clients', path: '/clients', icon: 'clients', key: 'l' },
   { name: 'Map', path: '/map', icon: 'map', key: 'm' },
+  { name: 'Waiting', path: '/waiting', icon: 'waiting', key: 'w' },
   { name: 'Changes', path: '/changes', icon: 'changes', key: 'c' },
   { name: 'Audit', path: '/audit', icon: 'audit', key: 'a' },
 ];

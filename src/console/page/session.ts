@@ -15,6 +15,18 @@ async function readSession(): Promise<Session> {
   return (await response.json()) as Session;
 }
 
+/** Of the person who is signed in. Throws without one: only the pages that need one ask. */
+export function session(): Session {
+  if (signIn.value.kind !== 'in') throw new Error('nobody is signed in');
+  return signIn.value.session;
+}
+
+/** What the person may do can change while the page is open. */
+export async function readAgain(): Promise<void> {
+  const read = await readSession().catch(() => undefined);
+  if (read !== undefined) signIn.value = { kind: 'in', session: read };
+}
+
 /** Another tab of the same console may have a session: a link that opens a tab then opens it signed in. */
 const tabs = new BroadcastChannel('scopemesh-session');
 
@@ -61,10 +73,10 @@ export async function readLogins(): Promise<readonly string[]> {
   }
 }
 
-/** Leads to the identity provider, and from there back to what is open now. */
-export function loginAddress(provider: string): string {
+/** Leads to the identity provider, and from there back to what is open now. `isAgain`: the person must prove who they are again. */
+export function loginAddress(provider: string, isAgain = false): string {
   const to = encodeURIComponent(`${location.pathname}${location.search}`);
-  return `/login/${encodeURIComponent(provider)}?to=${to}`;
+  return `/login/${encodeURIComponent(provider)}?to=${to}${isAgain ? '&again=1' : ''}`;
 }
 
 /** Goes on to the identity provider, so that its session ends too, if this one began there. */

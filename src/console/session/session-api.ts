@@ -44,6 +44,8 @@ export function addSession(server: FastifyInstance, deps: SessionApiDeps): void 
     roles: caller.kind === 'person' ? caller.person.roles : [],
     may: rightsOf(caller),
     instance: deps.instance(),
+    again:
+      caller.kind === 'person' && caller.person.isStale === true ? (caller.person.provider ?? null) : null,
     endsAt: caller.kind === 'person' ? isoText(caller.person.endsAt) : null,
   });
 

@@ -237,6 +237,7 @@ function Facts({ decision }: { readonly decision: Answered }) {
     Did: `${kind} ${verb}, access: ${action}`,
     Cause: <Name text={cause} most={120} />,
     By: by === null ? undefined : <Name text={by} most={120} />,
+    Comment: decision.comment === null ? undefined : cleanText(decision.comment),
     Client:
       client === null ? undefined : (
         <a href={pathOf('/clients', client.provider, client.id)}>

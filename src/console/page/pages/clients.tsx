@@ -1,4 +1,5 @@
 import type { ClientRow } from '../../answers.js';
+import { ActLink } from '../parts/acts.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Edges } from '../parts/edges.js';
 import { FilterBox, Filters, useChoices } from '../parts/filters.js';
@@ -107,6 +108,15 @@ export function ClientPage({ provider, id }: { readonly provider: string; readon
           <Name text={id} />
         </Heading>
         {answer.value !== undefined && <ClientState row={answer.value} />}
+        {answer.value?.blocked === 'ClientQuarantined' ? (
+          <a class="button" href={pathOf('/waiting', `quarantine:${provider}/${id}`)}>
+            End the quarantine
+          </a>
+        ) : (
+          <ActLink act="quarantine" about={{ provider, id }}>
+            Quarantine
+          </ActLink>
+        )}
       </div>
       <AnswerView answer={answer}>
         {(client) => (

@@ -75,22 +75,14 @@ function Present({ status: present }: { readonly status: Status }) {
         </section>
       )}
       <section>
-        <h2>Waits for a person</h2>
+        <div class="titled">
+          <h2>Waits for a person</h2> <a href="/waiting">All that waits</a>
+        </div>
         <ul class="tiles">
           <Tile name="held changes" count={waiting.holds} icon="hold" href="/changes?outcome=held" />
-          <Tile
-            name="second approvals"
-            count={waiting.approvals}
-            icon="waiting"
-            href="/changes?reason=FirstApproval"
-          />
-          <Tile
-            name="quarantines"
-            count={waiting.quarantines}
-            icon="no"
-            href="/changes?reason=ClientQuarantined"
-          />
-          <Tile name="break-glass" count={waiting.breakGlass} icon="warn" href="/changes?reason=BreakGlass" />
+          <Tile name="wait for a person" count={waiting.approvals} icon="waiting" href="/waiting?kind=hold" />
+          <Tile name="quarantines" count={waiting.quarantines} icon="no" href="/waiting?kind=quarantine" />
+          <Tile name="break-glass" count={waiting.breakGlass} icon="warn" href="/waiting?kind=break-glass" />
         </ul>
       </section>
       <Health status={present} />

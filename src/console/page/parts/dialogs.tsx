@@ -22,8 +22,14 @@ const close = () => {
   dialog.value = undefined;
 };
 
+interface Opened {
+  readonly name: string;
+  readonly close: () => void;
+  readonly children: ComponentChildren;
+}
+
 /** A dialog of the browser: it holds the focus, and Esc closes it. */
-function Modal({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+export function Modal({ name, close, children }: Opened) {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => element.current?.showModal(), []);
   return (
@@ -80,7 +86,7 @@ function Palette() {
     event.preventDefault();
   };
   return (
-    <Modal name="Search">
+    <Modal name="Search" close={close}>
       <div class="palette">
         <Icon name="search" />
         <input
@@ -124,7 +130,7 @@ function Palette() {
 
 function Help() {
   return (
-    <Modal name="Keys">
+    <Modal name="Keys" close={close}>
       <div class="titled">
         <h2>Keys</h2>
         <button type="button" class="button" onClick={close}>

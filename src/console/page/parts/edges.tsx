@@ -1,5 +1,6 @@
 import type { Edge } from '../../answers.js';
 import { pathOf } from '../query.js';
+import { actAddress } from './acts.js';
 import { Icon } from './icon.js';
 import { Name } from './name.js';
 import { StateBadge } from './sign.js';
@@ -58,6 +59,7 @@ function EdgeRow({ edge }: { readonly edge: Edge }) {
       </p>
       <p class="links">
         <a href={whyOf(edge)}>why</a>
+        {state !== 'closed' && <a href={actAddress('deny', { source: from, destination: to })}>deny</a>}
         {decision !== null && <a href={pathOf('/changes', decision)}>decision</a>}
       </p>
     </>

@@ -97,7 +97,7 @@ export function Bars() {
                 : <Name text={frozen.reason} most={160} />
               </>
             )}
-            . Grants wait, revocations pass.
+            . Grants wait, revocations pass. <a href="/waiting/freeze">End it</a>
           </span>
         </p>
       )}
