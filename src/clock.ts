@@ -29,7 +29,10 @@ export const systemClock: Clock = {
 };
 
 /** Goes on from the time at the start of the process, whatever somebody sets the clock of the system to. */
-const steadySystemClock: Clock = { now: () => performance.timeOrigin + performance.now(), sleep };
+const steadySystemClock: Clock = {
+  now: () => Math.floor(performance.timeOrigin + performance.now()),
+  sleep,
+};
 
 /** The clock by which a duration is measured. What is recorded, or compared with a record, is by `clock` itself. */
 export function steadyClock(clock: Clock): Clock {

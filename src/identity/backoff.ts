@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import { RefusedCredentials, SyncError } from '../errors.js';
 import { TokenBucket } from '../model/token-bucket.js';
 import type { ReadProof } from '../model/trigger.js';
@@ -68,9 +68,8 @@ class Refusals {
   #count = 0;
   #error: SyncError | undefined;
   #since = 0;
-  /** The current pause. */
-  #begun = 0;
-  #until = 0;
+  /** The end of the current pause, by the steady clock. */
+  #until = Number.NEGATIVE_INFINITY;
   readonly #turns = new TokenBucket({ burst: 1, everyMs: TURN_MS });
   /** The reads that waited for their turn since the last one. */
   #waiting = 0;
@@ -84,7 +83,7 @@ class Refusals {
   get pause(): Pause | undefined {
     if (this.#error === undefined) return undefined;
     const why = this.#error instanceof RefusedCredentials ? 'credentials' : 'rate-limit';
-    return { why, since: this.#since, until: this.#until };
+    return { why, since: this.#since, until: this.#clock.now() + this.#remainingMs() };
   }
 
   async run<T>(request: () => Promise<T>, proof: ReadProof | undefined): Promise<T> {
@@ -104,15 +103,13 @@ class Refusals {
   }
 
   #remainingMs(): number {
-    const now = this.#clock.now();
-    // The clock was set back during the pause: how much of it is left is not known, and the provider can say so again.
-    return now < this.#begun ? 0 : this.#until - now;
+    return this.#until - steadyClock(this.#clock).now();
   }
 
   #maySend(proof: ReadProof | undefined): boolean {
     if (proof === undefined) return false;
     if (proof === 'order' && !(this.#error instanceof RefusedCredentials)) return true;
-    if (!this.#turns.take(this.#clock.now())) return false;
+    if (!this.#turns.take(steadyClock(this.#clock).now())) return false;
     this.#waiting = 0;
     return true;
   }
@@ -126,15 +123,13 @@ class Refusals {
   }
 
   #note(error: SyncError): void {
-    const now = this.#clock.now();
     const remainingMs = this.#remainingMs();
-    if (this.#error === undefined) this.#since = now;
+    if (this.#error === undefined) this.#since = this.#clock.now();
     if (remainingMs <= 0) this.#count++;
     this.#error = error;
     const unstatedMs = doublingMs(this.#count, FIRST_MS, LONGEST_UNSTATED_MS);
     const waitMs = Math.min(Math.max(unstatedMs, error.retryAfterMs ?? 0), this.#longestMs);
-    this.#begun = now;
-    this.#until = now + Math.max(waitMs, remainingMs);
+    this.#until = steadyClock(this.#clock).now() + Math.max(waitMs, remainingMs);
   }
 
   #end(): void {

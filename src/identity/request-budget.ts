@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Clock } from '../clock.js';
+import { type Clock, steadyClock } from '../clock.js';
 import { Limiter } from '../limiter.js';
 import { parseRetryAfter } from '../retry-after.js';
 import type { Runtime } from '../runtime.js';
@@ -52,6 +52,7 @@ export function createRequestBudget({
   clock,
   metrics,
 }: Pick<Runtime, 'clock' | 'metrics'> & { readonly provider: string }): RequestBudget {
+  const steady = steadyClock(clock);
   const bulkReads = new AsyncLocalStorage<number>();
   let bulkCount = 0;
   const places = new Limiter(['bulk'], (lane, running) => running(lane) < MAX_BULK);
@@ -65,21 +66,20 @@ export function createRequestBudget({
     if (limit !== undefined) stated.set(place, limit);
     else stated.delete(place);
     if (answer.status !== 429 || limit !== undefined || isWithoutLimit(answer)) return;
-    const now = clock.now();
+    const now = steady.now();
     const afterMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock)) ?? WINDOW_MS;
     const windowMs = Math.min(Math.max(afterMs, MIN_WINDOW_MS), MAX_WAIT_MS);
     learned = { windowMs, requests: sentWithin(windowMs).length, at: now };
   };
   const sentWithin = (windowMs: number) => {
-    const now = clock.now();
-    return sent.filter((at) => at > now - windowMs && at <= now);
+    const now = steady.now();
+    return sent.filter((at) => at > now - windowMs);
   };
   const remainingMs = (place: string, keepFree: number): number => {
-    const now = clock.now();
+    const now = steady.now();
     const limit = stated.get(place);
     if (limit !== undefined && limit.left < keepFree && limit.resetAt > now) return limit.resetAt - now;
-    // The time is far off in the past, or in the future if the clock was set back.
-    if (learned === undefined || Math.abs(now - learned.at) > LEARNED_MS) return 0;
+    if (learned === undefined || now - learned.at > LEARNED_MS) return 0;
     const { windowMs, requests } = learned;
     const allowed = Math.max(Math.ceil(windowMs / SLOWEST_MS), Math.floor(requests * (1 - keepFree)));
     const blocking = sentWithin(windowMs).at(-allowed);
@@ -87,9 +87,9 @@ export function createRequestBudget({
     return blocking + windowMs - now;
   };
   const waitForRoom = async (place: string, keepFree: number, signal: AbortSignal) => {
-    const since = clock.now();
+    const since = steady.now();
     for (;;) {
-      const leftMs = MAX_WAIT_MS - Math.max(clock.now() - since, 0);
+      const leftMs = MAX_WAIT_MS - (steady.now() - since);
       const waitMs = Math.min(remainingMs(place, keepFree), leftMs);
       if (waitMs <= 0) return;
       metrics.count('scopemesh_directory_waits_total', { provider });
@@ -98,7 +98,7 @@ export function createRequestBudget({
     }
   };
   const sendNow = async (place: string, request: () => Promise<HttpAnswer>) => {
-    const now = clock.now();
+    const now = steady.now();
     const [oldest = now] = sent;
     if (oldest < now - MAX_WAIT_MS || sent.length >= MAX_SENT)
       sent = sentWithin(MAX_WAIT_MS).slice(-MAX_SENT / 2);
@@ -157,14 +157,14 @@ export function isWithoutLimit({ headers }: HttpAnswer): boolean {
 /** Undefined if the answer states no limit. */
 function statedLimit(answer: HttpAnswer, clock: Clock): StatedLimit | undefined {
   const { headers } = answer;
-  if (headers[GRAPH_USAGE] !== undefined) return { left: 0, resetAt: clock.now() + WINDOW_MS };
+  if (headers[GRAPH_USAGE] !== undefined) return { left: 0, resetAt: steadyClock(clock).now() + WINDOW_MS };
   for (const prefix of PREFIXES) {
     const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map((name) =>
       toCount(headers[prefix + name]),
     );
     if (limit === undefined || limit === 0 || remaining === undefined || reset === undefined) continue;
     const waitMs = reset * 1000 - (reset > MAX_SECONDS ? providerNow(answer, clock) : 0);
-    return { left: remaining / limit, resetAt: clock.now() + Math.max(waitMs, MIN_WINDOW_MS) };
+    return { left: remaining / limit, resetAt: steadyClock(clock).now() + Math.max(waitMs, MIN_WINDOW_MS) };
   }
   return undefined;
 }
