@@ -11,7 +11,7 @@ import {
 } from '../../app/explain-call.js';
 import { hasDecisionLog } from '../../app/has-decision-log.js';
 import { loginDocument, toLoginView } from '../../app/login-view.js';
-import { isoInstant, systemClock } from '../../clock.js';
+import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
@@ -25,6 +25,7 @@ import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { parsePastInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
+import { readDecisions } from '../read-decision-log.js';
 import { ORDERS_UNKNOWN, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts, loginVerdict } from '../terminal/login-text.js';
 import { residualTexts } from '../terminal/residual-text.js';
@@ -33,6 +34,9 @@ import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
 import { withTrail } from '../with-trail.js';
 import { explainPerson } from './explain-person.js';
+
+/** The log may be long, and the rest of the answer does not need it. */
+const LOG_TIMEOUT_MS = 5_000;
 
 interface Options {
   readonly client?: string;
@@ -148,26 +152,28 @@ async function judge(
   return explainCall(sides, { source, destination, method, path }, planOf, now, cli.signal);
 }
 
-/** The last decision, and the last that changed the edge; otherwise why the log could not be asked. */
+/** The last decision, and the last that changed the edge, if the log can be read within a few seconds; otherwise why not. */
 async function lastDecisions(
   config: Config,
   subject: string,
   cli: Cli,
 ): Promise<Pick<CallConditions, 'lastDecision' | 'lastChange' | 'logTrouble'>> {
   if (!hasDecisionLog(config)) return {};
+  const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
+  let last: Decision | undefined;
+  let change: Decision | undefined;
   try {
-    return await withTrail(cli, {}, async (trail) => {
-      let last: Decision | undefined;
-      for await (const decision of trail.newestFirst(subject, isoInstant(systemClock))) {
-        last ??= decision;
-        if (decision.outcome === 'applied' && decision.action !== 'none')
-          return { lastDecision: last, lastChange: decision };
+    const stop = AbortSignal.any([cli.signal, timeout]);
+    for await (const decision of readDecisions(config, cli, { from: 'start', follow: false }, stop))
+      if (decision.subject === subject) {
+        last = decision;
+        if (decision.outcome === 'applied' && decision.action !== 'none') change = decision;
       }
-      return definedFields({ lastDecision: last });
-    });
+    const logTrouble = timeout.aborted ? { logTrouble: 'it is too long' } : {};
+    return { ...definedFields({ lastDecision: last, lastChange: change }), ...logTrouble };
   } catch (error) {
     cli.signal.throwIfAborted();
-    return { logTrouble: messageOf(error) };
+    return { logTrouble: timeout.aborted ? 'it did not answer in time' : messageOf(error) };
   }
 }
 
