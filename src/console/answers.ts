@@ -22,7 +22,7 @@ import { WAITING_ROUTES } from './answers/waiting.js';
  */
 
 export type { World } from './answers/fields.js';
-export { Mesh } from './answers/map.js';
+export { Mesh, Reach } from './answers/map.js';
 export { Proof } from './answers/past.js';
 export { Waiting, WaitingPage, WaitingRow } from './answers/waiting.js';
 

@@ -19,6 +19,7 @@ const PAGES = [
   '/audit',
   '/audit/*',
   '/map',
+  '/reach/*',
   '/why',
   '/me',
 ];

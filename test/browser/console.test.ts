@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { Mesh } from '../../src/console/answers.js';
+import { Mesh, Reach } from '../../src/console/answers.js';
 import { textOf } from '../docs/manual.js';
 import { until } from '../support/until.js';
 import { faultsOfAccess, LOOKS, lookAs, overflowOf, settled } from './look.js';
@@ -159,6 +159,21 @@ it('ten cells of the matrix, opened by keyboard, say what the answer of the daem
     const cell = await page.getByRole('gridcell').textContent();
     expect(cell, `${row} > ${column}`).toContain(found?.sign?.state ?? 'no edge');
   }
+});
+
+it('the reach of a client equals that of blast-radius --json, also after a quarantine', async () => {
+  const { page } = open;
+  const printed: unknown = JSON.parse(await open.command('blast-radius', 'main/checkout', '--json'));
+  const { reached } = Reach.parse(printed);
+  expect(Reach.parse(printed)).toEqual(printed);
+  const shown = async () => (await page.locator('tbody tr td:first-child').allTextContents()).toSorted();
+  await visit('/reach/main%2Fcheckout');
+  expect(reached.length).toBeGreaterThan(2);
+  expect(await shown()).toEqual(reached.map((each) => each.service).toSorted());
+  await page.getByLabel('after a quarantine').check();
+  const stay = reached.flatMap((each) => (each.staysReachable ? each.service : []));
+  expect(stay.length).toBeLessThan(reached.length);
+  expect(await shown()).toEqual(stay.toSorted());
 });
 
 it('finds a service from everywhere by three letters', async () => {

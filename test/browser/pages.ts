@@ -17,6 +17,7 @@ export const PAGES: Readonly<Record<string, string>> = {
   'what waits': '/waiting',
   'the dialog of an act': '/waiting?act=deny&source=web&destination=orders',
   'what persons did': '/waiting?tab=done',
+  'what a client reaches': '/reach/main%2Fweb-app',
   changes: '/changes',
   'access now, by the log': '/audit?name=orders',
   'a service in the past': '/services/orders?at=2026-01-31T12:00:00.000Z',

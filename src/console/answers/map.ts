@@ -46,3 +46,28 @@ export const MAP_ROUTES = {
     answer: Mesh,
   },
 } as const;
+
+const ReachEdge = z.object({
+  source: text,
+  destination: text,
+  access: z.looseObject({ kind: z.enum(['allow', 'deny', 'http', 'other']) }),
+  endsAtQuarantine: z.boolean(),
+  writer: z.enum(['scopemesh', 'foreign']),
+  decisionId: text.exactOptional(),
+});
+
+/** What `blast-radius --json` prints. */
+export const Reach = z.object({
+  name: text,
+  at: text,
+  from: z.enum(['consul', 'trail']),
+  client: z.object({ provider: text, clientId: text }).exactOptional(),
+  starts: ids,
+  reached: z.array(
+    z.object({ service: text, hops: count, path: ids, edge: ReachEdge, staysReachable: z.boolean() }),
+  ),
+  protected: z.array(z.object({ service: text, path: ids.nullable() })),
+  endsAtQuarantine: z.array(ReachEdge),
+  unknown: ids,
+});
+export type Reach = z.infer<typeof Reach>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ids, instant, text } from './fields.js';
+import { Reach } from './map.js';
 
 /** What `scopemesh decisions prove` prints. */
 export const Proof = z.object({
@@ -53,6 +54,11 @@ const At = instant.exactOptional();
 
 /** The questions of the trail that the page asks. */
 export const TRAIL_ROUTES = {
+  reach: {
+    path: '/api/trail/blast-radius',
+    query: z.object({ name: text }),
+    answer: Reach,
+  },
   callers: {
     path: '/api/trail/who-can-call',
     query: z.object({ service: text, at: At }),

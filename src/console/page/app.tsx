@@ -8,6 +8,7 @@ import { MapPage } from './pages/map.js';
 import { MePage } from './pages/me.js';
 import { NowPage } from './pages/now.js';
 import { ProofPage } from './pages/proof.js';
+import { ReachPage } from './pages/reach.js';
 import { ServicePage, ServicesPage } from './pages/services.js';
 import { SignInPage } from './pages/sign-in.js';
 import { WaitingPage } from './pages/waiting.js';
@@ -77,6 +78,9 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
         break;
       case 'me':
         if (first === undefined) return <MePage session={session} />;
+        break;
+      case 'reach':
+        if (first !== undefined && second === undefined) return <ReachPage name={first} />;
         break;
       case 'services':
         if (first === undefined) return <ServicesPage />;

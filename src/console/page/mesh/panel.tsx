@@ -80,6 +80,7 @@ function Reason({ from, to, link }: Pair) {
       <LastDecision from={from} to={to} />
       <p class="links">
         <a href={`/why?${new URLSearchParams({ from, to })}`}>why</a>
+        <a href={pathOf('/reach', from)}>reach of the caller</a>
       </p>
     </>
   );

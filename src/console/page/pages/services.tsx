@@ -102,6 +102,9 @@ export function ServicePage({ name }: { readonly name: string }) {
         <a class="button" href={`/map?${query}`}>
           Map
         </a>
+        <a class="button" href={pathOf('/reach', name)}>
+          Reach
+        </a>
         <a class="button" href={`/why?${new URLSearchParams({ from: name })}`}>
           Why is a call refused?
         </a>
