@@ -94,6 +94,8 @@ describe('a hold that begins', () => {
           since: new Date(NOW).toISOString(),
           detail: 'why',
           fingerprint: fingerprintOf(hold),
+          // What a person decides about.
+          change: { action: 'grant', scopes: ['orders'], before: null, after: null },
         },
       ],
     ]);
