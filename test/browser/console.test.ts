@@ -214,6 +214,7 @@ it('shows the past to whoever has the link, and what went since', async () => {
   await settled(other);
   await other.goto(`${demo.scopemesh}${past}`);
   await other.locator('tbody tr').filter({ hasText: 'shipping' }).first().waitFor();
+  await settled(other);
   expect(await seenBy(other)).toBe(shown);
   await other.context().close();
 
