@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { dialog, KEYS } from '../keys.js';
 import { PLACES } from '../places.js';
 import { navigate } from '../router.js';
@@ -31,7 +31,8 @@ interface Opened {
 /** A dialog of the browser: it holds the focus, and Esc closes it. */
 export function Modal({ name, close, children }: Opened) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => element.current?.showModal(), []);
+  // Before the next key: what somebody types right after the key that opens it is meant for it.
+  useLayoutEffect(() => element.current?.showModal(), []);
   return (
     <dialog
       ref={element}
