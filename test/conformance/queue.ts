@@ -68,6 +68,8 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       await store.queue.add([trigger('a', '1')]);
       await until('the first run', () => jobs.length === 1);
       for (const id of ['2', '3', '4', '5']) await store.queue.add([trigger('a', id)]);
+      // Whoever runs jobs has read what was added.
+      await store.queue.state();
       expect(jobs).toHaveLength(1);
       first.open();
       // Sooner than anything periodic could come to the rescue.
@@ -93,6 +95,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       await store.queue.add(['a', 'b', 'c', 'd'].map((each) => trigger(each, each)));
       await store.queue.add([trigger('new', 'new', { urgent: true })]);
       await store.queue.add([trigger('d', 'd2', { urgent: true })]);
+      await store.queue.state();
       first.open();
       await idle(store.queue);
       await working.stop();
