@@ -8,15 +8,21 @@ export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryA
 
 /** The longest wait after a failure, by default. */
 const MAX_RETRY_MS = 10_000;
-/** However often it is woken, it rests so long in between: a server may limit requests. */
+/** However often a hint comes, it rests so long in between: a server may limit requests. */
 const LEAST_WAIT_MS = 1_000;
-/** What woke it may be known a little earlier than what it reads, so it runs once more after this time. */
+/** After a hint it runs once more after this time. */
 const ONCE_MORE_MS = 3_000;
+
+/** What ends a wait early, except after an error. */
+export interface Wake {
+  readonly wait: (signal: AbortSignal) => Promise<void>;
+  /** It may be known a little earlier than what `work` reads, and often: `work` runs twice, and at most once a second. */
+  readonly isHint?: boolean;
+}
 
 /**
  * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` logs its own errors.
- * After an error it runs again within a second, then less and less often, but at least every `intervalMs`. `wake` ends
- * the wait early, except after an error, and lets it run twice.
+ * After an error it runs again within a second, then less and less often, but at least every `intervalMs`.
  */
 export async function repeat(
   intervalMs: number,
@@ -24,10 +30,10 @@ export async function repeat(
   clock: Clock,
   signal: AbortSignal,
   longestRetryMs = MAX_RETRY_MS,
-  wake?: (signal: AbortSignal) => Promise<void>,
+  wake?: Wake,
 ): Promise<void> {
   let failures = 0;
-  let isWoken = false;
+  let isAgain = false;
   while (!signal.aborted) {
     const attempt = await work();
     failures = typeof attempt === 'string' ? 0 : failures + 1;
@@ -36,18 +42,22 @@ export async function repeat(
       attempt === 'done'
         ? Math.min(
             intervalMs * (0.9 + Math.random() * 0.2),
-            isWoken ? ONCE_MORE_MS : Number.POSITIVE_INFINITY,
+            isAgain ? ONCE_MORE_MS : Number.POSITIVE_INFINITY,
           )
         : retryMs(failures, Math.min(intervalMs, longestRetryMs), attempt.retryAfterMs ?? 0);
-    isWoken = false;
-    const woken = async (either: AbortSignal) => {
+    isAgain = false;
+    const hinted = async ({ wait }: Wake, either: AbortSignal) => {
       await clock.sleep(LEAST_WAIT_MS, either);
-      await wake?.(either);
-      isWoken = !either.aborted;
+      await wait(either);
+      isAgain = !either.aborted;
     };
     try {
       if (wake === undefined || attempt !== 'done') await clock.sleep(waitMs, signal);
-      else await firstOf(signal, (either) => [clock.sleep(waitMs, either), woken(either)]);
+      else
+        await firstOf(signal, (either) => [
+          clock.sleep(waitMs, either),
+          wake.isHint === true ? hinted(wake, either) : wake.wait(either),
+        ]);
     } catch {
       return;
     }

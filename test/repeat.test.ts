@@ -65,14 +65,15 @@ describe('What is done regularly', () => {
 
 describe('What may be woken', () => {
   /** How often it ran, with an interval of an hour. */
-  async function hourly(attempt: Attempt) {
+  async function hourly(attempt: Attempt, isHint = true) {
     const [clock, hints, stop] = [createMovableClock(), createNotifier(), new AbortController()];
     let runs = 0;
     const work = async () => {
       runs++;
       return attempt;
     };
-    void repeat(3_600_000, work, clock, stop.signal, undefined, hints.wait);
+    const wake = isHint ? { wait: hints.wait, isHint } : hints;
+    void repeat(3_600_000, work, clock, stop.signal, undefined, wake);
     const runsAfter = async (ms: number) => {
       await new Promise(setImmediate);
       clock.advance(ms);
@@ -101,12 +102,20 @@ describe('What may be woken', () => {
     expect(await runsAfter(100)).toBe(3);
   });
 
+  it('is done at once and no second time if it was no mere hint', async () => {
+    const { hints, runsAfter } = await hourly('done', false);
+    hints.notify();
+    expect(await runsAfter(3_000_000)).toBe(2);
+    hints.notify();
+    expect(await runsAfter(0)).toBe(3);
+  });
+
   it('waits after a failure, because a server that refuses must not get requests sooner', async () => {
     const stop = new AbortController();
     let woken = 0;
     const clock = { now: () => 0, sleep: async () => stop.abort() };
     const wake = async () => void woken++;
-    await repeat(3_600_000, async () => failed, clock, stop.signal, undefined, wake);
+    await repeat(3_600_000, async () => failed, clock, stop.signal, undefined, { wait: wake });
     expect(woken).toBe(0);
   });
 });

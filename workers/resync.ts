@@ -46,6 +46,6 @@ export async function runResync(
     deps.clock,
     signal,
     undefined,
-    (either) => asked.wait(either),
+    asked,
   );
 }

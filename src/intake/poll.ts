@@ -122,7 +122,8 @@ export async function runPoll(
     clock,
     signal,
     MAX_RETRY_MS,
-    poll.nextWakeup?.bind(poll),
+    // The log may be a little behind what announces its entries.
+    poll.nextWakeup && { wait: poll.nextWakeup.bind(poll), isHint: true },
   );
 }
 
