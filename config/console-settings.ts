@@ -40,7 +40,7 @@ export const CONSOLE = z
       .array(
         text().regex(
           /^(meta\..+|namespace|provider|prefix)$/,
-          'is none of meta.KEY, namespace, provider, prefix',
+          'must be meta.KEY, namespace, provider or prefix',
         ),
       )
       .prefault(['prefix'])

@@ -1,7 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { withLinkedSignal } from './linked-signal.js';
-
-const NEVER = new AbortController().signal;
+import { NEVER, withLinkedSignal } from './linked-signal.js';
 
 /** How many of a lane run now. */
 type Running<Lane> = (lane: Lane) => number;

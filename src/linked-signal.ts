@@ -38,6 +38,9 @@ export function firstOf(
   );
 }
 
+/** For work that nothing ends. */
+export const NEVER = new AbortController().signal;
+
 export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -7,6 +7,7 @@ import {
   ids,
   instant,
   Limit,
+  pageOf,
   Query,
   text,
   World,
@@ -70,11 +71,7 @@ export const ServiceRow = z.object({
 });
 export type ServiceRow = z.infer<typeof ServiceRow>;
 
-export const Services = World.extend({
-  total: count.describe('How many rows match, on all pages.'),
-  rows: z.array(ServiceRow),
-  next: text.nullable().describe('The cursor of the next page.'),
-});
+export const Services = pageOf(ServiceRow);
 export type Services = z.infer<typeof Services>;
 
 export const Edge = z.object({
@@ -123,11 +120,7 @@ export const ClientRow = ClientId.extend({
 });
 export type ClientRow = z.infer<typeof ClientRow>;
 
-export const Clients = World.extend({
-  total: count,
-  rows: z.array(ClientRow),
-  next: text.nullable(),
-});
+export const Clients = pageOf(ClientRow);
 export type Clients = z.infer<typeof Clients>;
 
 export const ClientPage = World.extend({

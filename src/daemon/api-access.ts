@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpToken } from '../../config/config.js';
 import { isLoopback, isLoopbackHost } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
-import { type Action, type Caller, type Person, rightOf } from './rights.js';
+import { type Action, type Caller, type Person, principalOf, rightOf } from './rights.js';
 
 export interface Refusal {
   readonly status: 400 | 401 | 403;
@@ -228,17 +228,9 @@ export function refusalOf(caller: Caller, action: Action): Refusal | undefined {
 }
 
 /** By whom requests are counted: everybody who reads the token file is one. */
-export function principalOf(access: Pick<ApiAccess, 'callerOf'>, request: FastifyRequest): string {
+export function askerOf(access: Pick<ApiAccess, 'callerOf'>, request: FastifyRequest): string {
   const caller = access.callerOf(request);
-  if (!('kind' in caller)) return 'local';
-  switch (caller.kind) {
-    case 'local':
-      return 'local';
-    case 'holder':
-      return `token:${caller.name}`;
-    case 'person':
-      return caller.person.principal.id;
-  }
+  return principalOf('status' in caller ? { kind: 'local' } : caller).id;
 }
 
 export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): FastifyReply {

@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { messageOf } from '../errors.js';
-import { localPerson, type Principal, tokenHolder } from '../model/cause.js';
+import type { Principal } from '../model/cause.js';
 import { jsonIn } from '../model/json-in.js';
 import type { RulingEnd } from '../model/ruling.js';
+import { fromSegments } from '../model/segment.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
 import { type ApiAccess, refusalOf, sendRefusal } from './api-access.js';
-import type { Action, Caller } from './rights.js';
+import { type Action, type Caller, principalOf } from './rights.js';
 
 /** What every request that changes something sends. `user`: with the token file, the name that the command reports. */
 export const ChangeBody = z.strictObject({
@@ -22,6 +23,18 @@ export interface ChangeDeps {
   /** Why this replica cannot answer, and which one can; undefined if it leads. */
   readonly standby: () => Promise<string | undefined>;
   readonly logger: Logger;
+}
+
+/** Thrown by a change that is not made. */
+export class ChangeRefused extends Error {
+  readonly status: number;
+  readonly answer: { readonly error: string };
+
+  constructor(status: number, answer: { readonly error: string }) {
+    super(answer.error);
+    this.status = status;
+    this.answer = answer;
+  }
 }
 
 /** What a request asks for, in the name of its caller. */
@@ -54,7 +67,7 @@ export function addChange<Body extends z.infer<typeof ChangeBody>>(
       schema,
       Buffer.isBuffer(request.body) ? jsonIn(request.body.toString('utf8')) : undefined,
     );
-    const by = body.success ? principalOf(caller, body.data.user) : undefined;
+    const by = body.success ? namedBy(caller, body.data.user) : undefined;
     if (!body.success || by === undefined)
       return reply.code(400).send({
         error:
@@ -66,8 +79,9 @@ export function addChange<Body extends z.infer<typeof ChangeBody>>(
     try {
       const standby = await deps.standby();
       if (standby !== undefined) return reply.code(503).send({ error: standby });
-      return await act({ by, caller, body: body.data, params: request.params, reply });
+      return await act({ by, caller, body: body.data, params: fromSegments(request.params), reply });
     } catch (error) {
+      if (error instanceof ChangeRefused) return reply.code(error.status).send(error.answer);
       deps.logger.error({ error: messageOf(error) }, 'a change that a person asked for failed');
       return reply.code(503).send({ error: messageOf(error) });
     }
@@ -102,8 +116,7 @@ function faultOf(error: z.ZodError | undefined): string | undefined {
 }
 
 /** Undefined if the body does not fit the caller. */
-function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
-  if (caller.kind === 'local') return user === undefined ? undefined : localPerson(user);
-  if (user !== undefined) return undefined;
-  return caller.kind === 'holder' ? tokenHolder(caller.name) : caller.person.principal;
+function namedBy(caller: Caller, user: string | undefined): Principal | undefined {
+  const isNamed = user !== undefined;
+  return isNamed === (caller.kind === 'local') ? principalOf(caller, user) : undefined;
 }

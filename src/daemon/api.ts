@@ -3,12 +3,13 @@ import { z } from 'zod';
 import { type LoginView, loginDocument } from '../app/login-view.js';
 import { messageOf } from '../errors.js';
 import { commenting, type Principal } from '../model/cause.js';
+import { fromSegments } from '../model/segment.js';
 import { type Rulings, type RulingVerdict, rulingAnswer } from '../operator/rulings.js';
 import type { ClientId } from '../plan/world.js';
 import { onlyCallers } from './api-access.js';
-import { addChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { addChange, ChangeBody, type ChangeDeps, ChangeRefused } from './api-change.js';
 import type { Caller } from './rights.js';
-import { commentFault, type FindWaiting, SEEN_FIELDS, staleView } from './seen.js';
+import { type FindWaiting, requireComment, requireSeen, SEEN_FIELDS } from './seen.js';
 
 interface ApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -46,8 +47,7 @@ interface Said {
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = async (id: string, verdict: RulingVerdict, said: Said, by: Principal, caller: Caller) => {
-    const stale = await staleView(id, said.fingerprint, caller, deps.waiting);
-    if (stale !== undefined) return { status: 409, answer: stale };
+    await requireSeen(id, said.fingerprint, caller, deps.waiting);
     const result = await deps.rulings().onHold(id, verdict, by, said.override === true);
     const answer = rulingAnswer(id, result, verdict);
     if ('error' in answer) return { status: result.kind === 'unknown' ? 404 : 409, answer };
@@ -57,22 +57,19 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
     addChange(server, `/api/holds/:id/${verdict}`, verdict, deps, Body, async (change) => {
       const { by, caller, body, params, reply } = change;
       const { id } = z.object({ id: z.string() }).parse(params);
-      const lacks = commentFault(caller, body.comment);
-      if (lacks !== undefined) return reply.code(400).send(lacks);
+      requireComment(caller, body.comment);
       const { status, answer } = await rule(id, verdict, body, commenting(by, body.comment), caller);
       return reply.code(status).send(answer);
     });
     addChange(server, `/api/holds/${verdict}`, verdict, deps, ManyBody, async (change) => {
       const { by, caller, body, reply } = change;
-      const lacks = commentFault(caller, body.comment);
-      if (lacks !== undefined) return reply.code(400).send(lacks);
+      requireComment(caller, body.comment);
       const outcomes: object[] = [];
       for (const { id, ...said } of body.holds) {
-        const one = rule(id, verdict, said, commenting(by, body.comment), caller).catch((error: unknown) => ({
-          status: 503,
-          answer: { error: messageOf(error) },
-        }));
-        const { status, answer } = await one;
+        const one = rule(id, verdict, said, commenting(by, body.comment), caller);
+        const { status, answer } = await one.catch((error: unknown) =>
+          error instanceof ChangeRefused ? error : { status: 503, answer: { error: messageOf(error) } },
+        );
         outcomes.push({ ...answer, id, status });
       }
       return reply.send({ outcomes });
@@ -83,10 +80,8 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const release = '/api/quarantines/:provider/:clientId/release';
   addChange(server, release, 'release', deps, Body, async ({ by, caller, body, params, reply }) => {
     const client = CLIENT.parse(params);
-    const lacks = commentFault(caller, body.comment);
-    if (lacks !== undefined) return reply.code(400).send(lacks);
-    const stale = await staleView(deps.quarantineId(client), body.fingerprint, caller, deps.waiting);
-    if (stale !== undefined) return reply.code(409).send(stale);
+    requireComment(caller, body.comment);
+    await requireSeen(deps.quarantineId(client), body.fingerprint, caller, deps.waiting);
     const result = await deps.rulings().release(client, commenting(by, body.comment));
     switch (result.kind) {
       case 'ruled':
@@ -103,7 +98,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   server.get('/api/clients/:provider/:clientId/login', { preHandler }, async (request, reply) => {
     const standby = await deps.standby();
     if (standby !== undefined) return reply.code(503).send({ error: standby });
-    const id = CLIENT.parse(request.params);
+    const id = CLIENT.parse(fromSegments(request.params));
     try {
       const view = deps.login(id);
       if (view === undefined)

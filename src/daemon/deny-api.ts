@@ -7,7 +7,7 @@ import { type OrderDeps, orderQuarantine } from '../operator/order-quarantine.js
 import type { RulingDeps } from '../operator/ruling-store.js';
 import { toDenyView } from '../plan/deny-view.js';
 import { addChange, ChangeBody, type ChangeDeps, sendEnd } from './api-change.js';
-import { type FindWaiting, SEEN_FIELDS, staleView } from './seen.js';
+import { type FindWaiting, requireSeen, SEEN_FIELDS } from './seen.js';
 
 interface DenyApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -41,8 +41,7 @@ export function addDenyApi(server: FastifyInstance, deps: DenyApiDeps): void {
   addChange(server, '/api/denies/end', 'endDeny', deps, EndBody, async ({ by, caller, body, reply }) => {
     const { source, destination, reason } = body;
     const about = { source, destination, ...deps.place };
-    const stale = await staleView(recordOfDeny(about), body.fingerprint, caller, deps.waiting);
-    if (stale !== undefined) return reply.code(409).send(stale);
+    await requireSeen(recordOfDeny(about), body.fingerprint, caller, deps.waiting);
     return sendEnd(reply, await endDeny(about, reason, by, deps.live()), viewOf);
   });
   const path = '/api/quarantines/:provider/:clientId';

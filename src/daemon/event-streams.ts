@@ -5,7 +5,7 @@ import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { Runtime } from '../runtime.js';
-import { type ApiAccess, principalOf } from './api-access.js';
+import { type ApiAccess, askerOf } from './api-access.js';
 
 export interface EventStream {
   /** Aborts when the reader has gone, may not read any more, or the daemon stops. */
@@ -80,7 +80,7 @@ export function createEventStreams(
   };
   return {
     async serve(request, reply, begin) {
-      const principal = principalOf(access, request);
+      const principal = askerOf(access, request);
       const isFull = open.length >= MAX_STREAMS_OF_ALL;
       if (isFull || open.filter((each) => each === principal).length >= MAX_STREAMS)
         return reply

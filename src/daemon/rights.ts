@@ -1,4 +1,4 @@
-import type { Principal } from '../model/cause.js';
+import { localPerson, type Principal, tokenHolder } from '../model/cause.js';
 
 /** What a person of the console may do. No role contains another; a person may have several. */
 export const PERSONS_ROLES = ['viewer', 'approver', 'operator'] as const;
@@ -23,6 +23,18 @@ export type Caller =
   /** Knows a token of `http.tokens`. */
   | { readonly kind: 'holder'; readonly name: string; readonly mayApprove: boolean }
   | { readonly kind: 'person'; readonly person: Person };
+
+/** `user`: the name that a command with the token file reports. It is a note, and changes nothing of who it is. */
+export function principalOf(caller: Caller, user = ''): Principal {
+  switch (caller.kind) {
+    case 'local':
+      return localPerson(user);
+    case 'holder':
+      return tokenHolder(caller.name);
+    case 'person':
+      return caller.person.principal;
+  }
+}
 
 /**
  * Which roles may do what: one is enough. Every route that acts is added with one of these actions, and `GET /api/session`

@@ -15,6 +15,7 @@ import { Sessions } from '../console/session/sessions.js';
 import { addShell } from '../console/shell.js';
 import type { DecisionFeed } from '../decisions/feed.js';
 import { composeSources } from '../identity/with-signals.js';
+import { NEVER } from '../linked-signal.js';
 import { PERSONS_REASON } from '../model/cause.js';
 import { definedFields } from '../model/defined-fields.js';
 import { parseKey } from '../model/key.js';
@@ -44,7 +45,7 @@ import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
 import { addParkedApi, MAX_KEY_LENGTH } from './parked-api.js';
-import { commentFault, type FindWaiting, SEEN_FIELDS, staleView } from './seen.js';
+import { type FindWaiting, requireComment, requireSeen, SEEN_FIELDS } from './seen.js';
 import { readStatus, type StatusParts } from './status.js';
 import { addTrailApi, type TrailApiDeps } from './trail-api.js';
 import { addWebhookApi } from './webhook-api.js';
@@ -107,8 +108,7 @@ export function addRoutes(
   });
   const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));
   const change = { standby, access, logger };
-  const never = new AbortController().signal;
-  const waiting: FindWaiting = (id, caller) => waitingRow(parts, id, never, caller);
+  const waiting: FindWaiting = (id, caller) => waitingRow(parts, id, NEVER, caller);
   const { partition = 'default', namespace = 'default' } = config.consul;
   const place = { partition, namespace };
   addApi(rest, {
@@ -265,8 +265,7 @@ function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
     StartFreezeBody,
     async ({ by, caller, body, reply }) => {
       const { reason, forSeconds } = body;
-      const lacks = commentFault(caller, reason);
-      if (lacks !== undefined) return reply.code(400).send(lacks);
+      requireComment(caller, reason);
       const forMs = forSeconds === undefined ? undefined : forSeconds * 1000;
       const freeze = await startFreeze({ reason, forMs }, by, deps.freezes());
       return reply.send({ freeze: toFreezeView(freeze) });
@@ -279,10 +278,8 @@ function addFreezeApi(server: FastifyInstance, deps: FreezeApiDeps): void {
     deps,
     EndFreezeBody,
     async ({ by, caller, body, reply }) => {
-      const lacks = commentFault(caller, body.reason);
-      if (lacks !== undefined) return reply.code(400).send(lacks);
-      const stale = await staleView(FREEZE_ID, body.fingerprint, caller, deps.waiting);
-      if (stale !== undefined) return reply.code(409).send(stale);
+      requireComment(caller, body.reason);
+      await requireSeen(FREEZE_ID, body.fingerprint, caller, deps.waiting);
       const end = await endFreeze(body.reason, by, deps.freezes());
       return sendEnd(reply, end, (left) => ({ freeze: toFreezeView(left) }));
     },

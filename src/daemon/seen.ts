@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
+import { ChangeRefused } from './api-change.js';
 import type { Caller } from './rights.js';
 
 /** What waits for a person under an ID, with the fingerprint of what is shown of it; undefined if nothing does. */
@@ -14,25 +15,25 @@ export const SEEN_FIELDS = {
   fingerprint: z.string().max(64).exactOptional(),
 };
 
-/** Why a person of the console must say more; undefined for a command or a token, which may leave it out. */
-export function commentFault(caller: Caller, comment: string | undefined): { error: string } | undefined {
-  if (caller.kind !== 'person' || comment !== undefined) return undefined;
-  return { error: 'write why: an act of a person in the console has a comment' };
+/** A person of the console says why; a command or a token may leave it out. */
+export function requireComment(caller: Caller, comment: string | undefined): void {
+  if (caller.kind === 'person' && comment === undefined)
+    throw new ChangeRefused(400, { error: 'write why: an act of a person in the console has a comment' });
 }
 
-/** The answer to a ruling on something that is not any more what the person saw; undefined if it is, or if nothing is said of it. */
-export async function staleView(
+/** Refuses a ruling on something that is not any more what the person saw, if the request says what that was. */
+export async function requireSeen(
   id: string,
   fingerprint: string | undefined,
   caller: Caller,
   find: FindWaiting,
-): Promise<object | undefined> {
-  if (fingerprint === undefined) return undefined;
+): Promise<void> {
+  if (fingerprint === undefined) return;
   const now = await find(id, caller);
-  if (now?.fingerprint === fingerprint) return undefined;
+  if (now?.fingerprint === fingerprint) return;
   const error =
     now === undefined
       ? 'this does not wait for a person any more'
       : 'this is not what you saw any more: look at it again, and decide then';
-  return { error, code: 'Changed', now: now ?? null };
+  throw new ChangeRefused(409, { error, ...{ code: 'Changed', now: now ?? null } });
 }

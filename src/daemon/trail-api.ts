@@ -8,7 +8,7 @@ import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
 import type { WorldState } from '../state/world-state.js';
 import { QUESTIONS } from './answer-question.js';
-import { type ApiAccess, onlyCallers, principalOf } from './api-access.js';
+import { type ApiAccess, askerOf, onlyCallers } from './api-access.js';
 import type { Questions } from './questions.js';
 
 export interface TrailApiDeps {
@@ -44,7 +44,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
         try {
           const { protectedServices } = deps.world().mapping;
           const question = { kind, query, now: clock.now(), protectedServices, ...meshOf(kind, query) };
-          const answer = await questions.ask(principalOf(access, request), question, gone.signal);
+          const answer = await questions.ask(askerOf(access, request), question, gone.signal);
           return await reply.type('application/json; charset=utf-8').send(answer);
         } catch (error) {
           const status = STATUS[codeOf(error)] ?? 503;

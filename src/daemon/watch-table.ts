@@ -56,12 +56,13 @@ export async function watchTables(
     notifier.notify();
   };
   /** Of the next read: those that wait for its begin. */
+  const steady = steadyClock(deps.clock);
   let begins = createNotifier();
   const restAfter = async (tookMs: number) => {
     rest.goesOn?.();
-    const began = steadyClock(deps.clock).now();
+    const began = steady.now();
     if (rest.times > 0) await sleep(Math.min(rest.maxMs, rest.times * tookMs));
-    const isOver = () => steadyClock(deps.clock).now() - began >= rest.maxMs;
+    const isOver = () => steady.now() - began >= rest.maxMs;
     while (!signal.aborted && !isOver() && rest.goesOn?.() === true) await sleep(GOES_ON_MS);
   };
   const reading = (async () => {
@@ -76,8 +77,8 @@ export async function watchTables(
       behind.clear();
       begins.notify();
       begins = createNotifier();
-      const began = steadyClock(deps.clock).now();
-      const tookMs = () => steadyClock(deps.clock).now() - began;
+      const began = steady.now();
+      const tookMs = () => steady.now() - began;
       try {
         isReading = true;
         await read().finally(() => {

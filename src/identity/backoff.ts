@@ -63,6 +63,7 @@ export function withBackoff(parts: ProviderParts, clock: Clock, pollMs: number):
 class Refusals {
   readonly #provider: string;
   readonly #clock: Clock;
+  readonly #steady: Clock;
   readonly #longestMs: number;
   /** Since the last answer. */
   #count = 0;
@@ -77,6 +78,7 @@ class Refusals {
   constructor(provider: string, clock: Clock, pollMs: number) {
     this.#provider = provider;
     this.#clock = clock;
+    this.#steady = steadyClock(clock);
     this.#longestMs = Math.min(MAX_PAUSE_MS, Math.max(FIRST_MS, pollMs));
   }
 
@@ -103,13 +105,13 @@ class Refusals {
   }
 
   #remainingMs(): number {
-    return this.#until - steadyClock(this.#clock).now();
+    return this.#until - this.#steady.now();
   }
 
   #maySend(proof: ReadProof | undefined): boolean {
     if (proof === undefined) return false;
     if (proof === 'order' && !(this.#error instanceof RefusedCredentials)) return true;
-    if (!this.#turns.take(steadyClock(this.#clock).now())) return false;
+    if (!this.#turns.take(this.#steady.now())) return false;
     this.#waiting = 0;
     return true;
   }
@@ -129,7 +131,7 @@ class Refusals {
     this.#error = error;
     const unstatedMs = doublingMs(this.#count, FIRST_MS, LONGEST_UNSTATED_MS);
     const waitMs = Math.min(Math.max(unstatedMs, error.retryAfterMs ?? 0), this.#longestMs);
-    this.#until = steadyClock(this.#clock).now() + Math.max(waitMs, remainingMs);
+    this.#until = this.#steady.now() + Math.max(waitMs, remainingMs);
   }
 
   #end(): void {

@@ -20,7 +20,7 @@ export class AgendaEntry {
   readonly text: string;
   readonly key: Key;
   triggers: readonly Trigger[] = [];
-  /** Those of the triggers that the store has until everything that follows from them is done. */
+  /** The triggers that the store keeps until everything that follows from them is done. */
   stored: Stored[] = [];
   waiters: Waiter[] = [];
   isUrgent = false;

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
-import { untilAborted, withLinkedSignal } from '../linked-signal.js';
+import { NEVER, untilAborted, withLinkedSignal } from '../linked-signal.js';
+import { groupBy } from '../model/group-by.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { AgendaEntry as Entry, isAwaited, type TakenRun } from './agenda-entry.js';
@@ -14,7 +15,6 @@ import { ReadyEntries } from './ready-entries.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 import type { IsKnown } from './turns.js';
 
-const NEVER = new AbortController().signal;
 /** Runs that begin in one turn of the event loop: some milliseconds. Thousands of keys may need no answer from anywhere. */
 const MAX_IN_ONE_TURN = 8;
 
@@ -79,14 +79,7 @@ export class Agenda implements Scheduler {
   }
 
   take(found: readonly Unsettled[], failures: ReadonlyMap<string, KeyFailure> = new Map()): void {
-    const places = new Map<string, Unsettled[]>();
-    for (const each of found) {
-      const text = formatKey(each.trigger.key);
-      const known = places.get(text);
-      if (known === undefined) places.set(text, [each]);
-      else known.push(each);
-    }
-    for (const [text, all] of places) {
+    for (const [text, all] of groupBy(found, ({ trigger }) => formatKey(trigger.key))) {
       const [first] = all;
       if (first === undefined) continue;
       const entry = this.#entry(first.trigger.key);

@@ -1,3 +1,4 @@
+import { groupBy } from '../model/group-by.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 
@@ -26,14 +27,10 @@ export function mergeTriggers(known: readonly Trigger[], added: readonly Trigger
 export function byKey(
   triggers: readonly Trigger[],
 ): Iterable<{ readonly key: Key; readonly triggers: readonly Trigger[] }> {
-  const all = new Map<string, { readonly key: Key; readonly triggers: Trigger[] }>();
-  for (const trigger of triggers) {
-    const text = formatKey(trigger.key);
-    const known = all.get(text);
-    if (known === undefined) all.set(text, { key: trigger.key, triggers: [trigger] });
-    else known.triggers.push(trigger);
-  }
-  return all.values();
+  return [...groupBy(triggers, ({ key }) => formatKey(key)).values()].flatMap((all) => {
+    const [first] = all;
+    return first === undefined ? [] : [{ key: first.key, triggers: all }];
+  });
 }
 
 function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, client }: Trigger): string {

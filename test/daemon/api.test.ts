@@ -163,6 +163,13 @@ describe('the API', () => {
     expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b local (alice)'] });
   });
 
+  it('releases a client whose ID is a step of a path', async () => {
+    expect(await ask({ url: '/api/quarantines/main/~../release' })).toMatchObject({
+      status: 200,
+      ruled: ['release main .. local (alice)'],
+    });
+  });
+
   it('releases a client with the longest possible ID', async () => {
     const clientId = 'ä'.repeat(255);
     const url = `/api/quarantines/main/${encodeURIComponent(clientId)}/release`;

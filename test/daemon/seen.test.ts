@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Caller } from '../../src/daemon/rights.js';
-import { commentFault, staleView } from '../../src/daemon/seen.js';
+import { requireComment, requireSeen } from '../../src/daemon/seen.js';
 
 const PERSON: Caller = {
   kind: 'person',
@@ -8,19 +8,23 @@ const PERSON: Caller = {
 };
 
 it('wants a comment from a person of the console, and from no command and no token', () => {
-  expect(commentFault(PERSON, undefined)).toEqual({ error: expect.stringContaining('write why') });
-  expect(commentFault(PERSON, 'checked')).toBeUndefined();
+  expect(() => requireComment(PERSON, undefined)).toThrow(
+    expect.objectContaining({ status: 400, answer: { error: expect.stringContaining('write why') } }),
+  );
+  expect(requireComment(PERSON, 'checked')).toBeUndefined();
   for (const other of [{ kind: 'local' }, { kind: 'holder', name: 'bob', mayApprove: true }] as const)
-    expect(commentFault(other, undefined)).toBeUndefined();
+    expect(requireComment(other, undefined)).toBeUndefined();
 });
 
 it('refuses what is another thing than the person saw, or over, and shows what there is now', async () => {
   const find = async (id: string) => (id === 'over' ? undefined : { fingerprint: 'now' });
-  expect(await staleView('1', undefined, PERSON, find)).toBeUndefined();
-  expect(await staleView('1', 'now', PERSON, find)).toBeUndefined();
-  expect(await staleView('1', 'then', PERSON, find)).toMatchObject({
-    code: 'Changed',
-    now: { fingerprint: 'now' },
+  expect(await requireSeen('1', undefined, PERSON, find)).toBeUndefined();
+  expect(await requireSeen('1', 'now', PERSON, find)).toBeUndefined();
+  await expect(requireSeen('1', 'then', PERSON, find)).rejects.toMatchObject({
+    status: 409,
+    answer: { code: 'Changed', now: { fingerprint: 'now' } },
   });
-  expect(await staleView('over', 'now', PERSON, find)).toMatchObject({ code: 'Changed', now: null });
+  await expect(requireSeen('over', 'now', PERSON, find)).rejects.toMatchObject({
+    answer: { code: 'Changed', now: null },
+  });
 });

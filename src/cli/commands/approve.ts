@@ -3,6 +3,7 @@ import type { Config } from '../../../config/config.js';
 import { hasDecisionLog } from '../../app/has-decision-log.js';
 import { configError, messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
+import { toSegment } from '../../model/segment.js';
 import { quarantineSubject, type Ruled, type RulingVerdict } from '../../operator/rulings.js';
 import type { ClientId } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
@@ -121,7 +122,7 @@ async function ruleOn(
   const slash = id.indexOf('/');
   if (slash > 0) return endOf({ provider: id.slice(0, slash), clientId: id.slice(slash + 1) });
   // The daemon makes the principal of the user.
-  const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
+  const path = `/api/holds/${toSegment(id)}/${verdict}`;
   const said = await daemon.post(path, { user: cli.context.user, override });
   if (said !== undefined) return { id, subject: '', ...RuledBody.parse(said) };
   const decision = await findDecision(id, config, cli);
@@ -143,7 +144,7 @@ async function endQuarantine(
 ): Promise<Ruled> {
   if (verdict === 'reject')
     throw refusal('a quarantine cannot be rejected; it lasts until it is approved to end');
-  const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
+  const path = `/api/quarantines/${toSegment(provider)}/${toSegment(clientId)}/release`;
   const said = await daemon.post(path, { user });
   if (said === undefined) throw refusal(`client ${provider}/${clientId} is not in quarantine`);
   return { id, ...RuledBody.parse(said), subject: quarantineSubject({ provider, clientId }) };

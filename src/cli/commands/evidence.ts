@@ -39,7 +39,7 @@ export function addEvidence(program: DocumentedCommand, cli: Cli): void {
     .requiredOption('--out <directory>', 'where the files are written; it is created')
     .option('--key <file...>', 'the public key of the log; default: trail-key.pub in state.directory')
     .endHelp(`
-Exit status: 0 if the report is written, also if the log is not proven: the report says so; 1 on error.
+Exit status: 0 if the report is written, even if the log is not proven: the report says so; 1 on error.
 
 Example:
   scopemesh evidence --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --out evidence-q1`)

@@ -82,7 +82,7 @@ export function addExplain(program: DocumentedCommand, cli: Cli): void {
     .option('--json', 'print one JSON document')
     .endHelp(`
 Exit status: 0 if the call is allowed (without --path: if any request is allowed), or if the client
-or person may log in now; 4 if not, also if the login is only planned (scopemesh plan); 1 on error.
+or person may log in now; 4 if not, even if a login is planned (scopemesh plan); 1 on error.
 
 Examples:
   scopemesh explain web orders

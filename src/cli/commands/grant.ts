@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { GRANT_DOCUMENT, GRANTS_DOCUMENT, GRANTS_STATUS } from '../../app/documents.js';
+import { toSegment } from '../../model/segment.js';
 import { toShellWord } from '../../model/shell-word.js';
 import { METHOD } from '../../operator/stored-break-glass.js';
 import { argument, defineCommand, defineGroup, flag, option, required } from '../command.js';
@@ -72,7 +73,7 @@ const end = defineCommand({
   json: z.object({ grant: GRANT_DOCUMENT.shape.grant }),
   exit: '0; 1 if no such grant is open.',
   async ask({ id, reason }, cli) {
-    const path = `/api/break-glass/${encodeURIComponent(id)}/end`;
+    const path = `/api/break-glass/${toSegment(id)}/end`;
     const unknown = `no break-glass grant has the ID ${id}; it may be over`;
     const { grant } = await askDaemon(cli, path, { reason }, GRANT_DOCUMENT, unknown);
     return { grant };

@@ -1,4 +1,5 @@
 import { CLIENT_DOCUMENT } from '../../app/documents.js';
+import { toSegment } from '../../model/segment.js';
 import { argument, defineCommand, required } from '../command.js';
 import { askDaemon } from '../daemon-client.js';
 import { parseReason } from '../option-values.js';
@@ -21,7 +22,7 @@ export const quarantine = defineCommand({
   faultOf: ({ client }) => (client.indexOf('/') < 1 ? 'write PROVIDER/CLIENT-ID' : undefined),
   ask({ client, reason }, cli) {
     const slash = client.indexOf('/');
-    const id = [client.slice(0, slash), client.slice(slash + 1)].map(encodeURIComponent).join('/');
+    const id = [client.slice(0, slash), client.slice(slash + 1)].map(toSegment).join('/');
     return askDaemon(cli, `/api/quarantines/${id}`, { reason }, CLIENT_DOCUMENT);
   },
   print({ provider, clientId }, { screen }, { reason }) {

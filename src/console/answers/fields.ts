@@ -28,3 +28,12 @@ export const World = z.object({
 export type World = z.infer<typeof World>;
 
 export const ClientId = z.object({ provider: text, id: text });
+
+/** A page of rows about the world. */
+export function pageOf<Row extends z.ZodType>(row: Row) {
+  return World.extend({
+    total: count.describe('How many rows match, on all pages.'),
+    rows: z.array(row),
+    next: text.nullable().describe('The cursor of the next page.'),
+  });
+}

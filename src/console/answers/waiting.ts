@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ClientId, Cursor, count, ids, instant, Limit, text, World } from './fields.js';
+import { ClientId, Cursor, count, ids, instant, Limit, pageOf, text, World } from './fields.js';
 
 /* What waits for a person, or lasts until a person ends it. */
 
@@ -34,11 +34,7 @@ export const WaitingRow = z.object({
 });
 export type WaitingRow = z.infer<typeof WaitingRow>;
 
-export const Waiting = World.extend({
-  total: count,
-  rows: z.array(WaitingRow),
-  next: text.nullable(),
-});
+export const Waiting = pageOf(WaitingRow);
 export type Waiting = z.infer<typeof Waiting>;
 
 export const WaitingPage = World.extend(WaitingRow.shape);

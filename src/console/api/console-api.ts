@@ -1,18 +1,19 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { type ApiAccess, onlyCallers, principalOf, sendRefusal } from '../../daemon/api-access.js';
+import { type ApiAccess, onlyCallers, sendRefusal } from '../../daemon/api-access.js';
 import type { EventStreams } from '../../daemon/event-streams.js';
 import { keptFor, sinceAsked } from '../../daemon/health.js';
 import type { Questions } from '../../daemon/questions.js';
-import type { Caller } from '../../daemon/rights.js';
+import { type Caller, principalOf } from '../../daemon/rights.js';
 import type { DecisionFeed } from '../../decisions/feed.js';
 import { codeOf, configError, messageOf } from '../../errors.js';
+import { NEVER } from '../../linked-signal.js';
 import { isRecord } from '../../model/is-record.js';
+import { fromSegments } from '../../model/segment.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
 import { type Fault, ROUTES } from '../answers.js';
-import { fromSegment } from '../segment.js';
 import { listClients, readClient } from './client-pages.js';
 import { explainNow } from './explain.js';
 import { readMesh } from './map.js';
@@ -107,10 +108,9 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
     return refusal === undefined ? answerOfMap(await mesh(), query, headers) : { status: 503, ...refusal };
   });
   ofTrail(ROUTES.proof, 'proof');
-  const never = new AbortController().signal;
   const status = keptFor(STATUS_LIFE_MS, async () => {
     try {
-      return JSON.stringify((await unreadiness(deps)) ?? (await readNow(parts, never)));
+      return JSON.stringify((await unreadiness(deps)) ?? (await readNow(parts, NEVER)));
     } catch (error) {
       return JSON.stringify({ error: messageOf(error), code: 'Unreachable' } satisfies Fault);
     }
@@ -136,7 +136,7 @@ async function unreadiness({
   };
 }
 
-/** `answer`: as JSON, also in another form, or why there is none. */
+/** `answer`: JSON, perhaps compressed, or why there is no answer. */
 function addRoute<Q extends z.ZodType>(
   server: FastifyInstance,
   { path, query: shape }: Route<Q, z.ZodType>,
@@ -150,7 +150,7 @@ function addRoute<Q extends z.ZodType>(
       if (seconds !== undefined) reply.header('retry-after', String(seconds));
       return reply.code(status).send(fault);
     };
-    const query = safeParse(shape, { ...recordOf(request.query), ...namesIn(request.params) });
+    const query = safeParse(shape, { ...recordOf(request.query), ...fromSegments(request.params) });
     if (!query.success) return refuse({ status: 400, error: faultOf(query.error), code: 'BadQuestion' });
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
@@ -158,7 +158,7 @@ function addRoute<Q extends z.ZodType>(
       const { headers } = request;
       const caller = access.callerOf(request);
       if ('status' in caller) return await sendRefusal(reply, caller);
-      const asker = { principal: principalOf(access, request), caller, signal: gone.signal, headers };
+      const asker = { principal: principalOf(caller).id, caller, signal: gone.signal, headers };
       const answered = await answer(query.data, asker);
       if (typeof answered !== 'string' && 'error' in answered) return refuse(answered);
       reply.type('application/json; charset=utf-8');
@@ -173,12 +173,6 @@ function addRoute<Q extends z.ZodType>(
       return refuse({ ...known, error: messageOf(error), ...retry });
     }
   });
-}
-
-/** What the path names. */
-function namesIn(params: unknown): Readonly<Record<string, unknown>> {
-  const names = Object.entries(recordOf(params));
-  return Object.fromEntries(names.map(([key, part]) => [key, fromSegment(String(part))]));
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

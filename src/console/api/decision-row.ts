@@ -3,6 +3,7 @@ import { principalText } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import type { DecisionList } from '../../trail/list-decisions.js';
 import type { DecisionPage, DecisionRow, Decisions } from '../answers.js';
+import { shownClient } from './parts.js';
 
 /** A decision as lists and the stream show it. */
 export function toDecisionRow(decision: Decision): DecisionRow {
@@ -19,7 +20,7 @@ export function toDecisionRow(decision: Decision): DecisionRow {
     reason,
     from: resource.source ?? null,
     to: resource.destination ?? null,
-    client: client === undefined ? null : { provider: client.provider, id: client.clientId },
+    client: shownClient(client),
     person: person === undefined ? null : `${person.provider}/${person.subject ?? '?'}`,
     scopes: [...(decision.scopes ?? [])],
     by: by === undefined ? null : principalText(by),

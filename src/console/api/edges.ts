@@ -13,7 +13,7 @@ import { type ClientId, clientText, serviceText } from '../../plan/world.js';
 import type { RecordedHold } from '../../queue/journal.js';
 import type { WorldState } from '../../state/world-state.js';
 import type { Edge } from '../answers.js';
-import { displayName } from './parts.js';
+import { displayName, shownClient } from './parts.js';
 
 /** Makes edges for answers, as the world is now. */
 export interface EdgeMaker {
@@ -88,7 +88,7 @@ export function createEdgeMaker(
     return {
       from: displayName(from, config) + (source?.peer === undefined ? '' : ` (${source.peer})`),
       to: displayName(destination, config),
-      client: client === undefined ? null : { provider: client.provider, id: client.clientId },
+      client: shownClient(client),
       scopes: [...new Set(grants.map(({ name }) => name))],
       rules: [...new Set(rules?.flatMap((rule) => names.get(rule) ?? []))],
       access,

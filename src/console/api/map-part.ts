@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { NEVER } from '../../linked-signal.js';
 import { isRecord } from '../../model/is-record.js';
 import { runCooperatively } from '../../run-cooperatively.js';
 import type { Mesh } from '../answers.js';
+import { isHub } from '../hub.js';
 import type { Coded } from './parts.js';
 
 const compress = promisify(gzip);
@@ -16,10 +18,6 @@ export interface MapQuery {
   readonly q: string;
 }
 
-/** Of so many services so great a part calls a hub. A way does not go on through a hub: nearly everything would be on it. */
-const HUB_PART = 0.3;
-const HUB_LEAST = 20;
-
 /** The answer to a question about the map: compressed, or only that the asker has it already. */
 export async function answerOfMap(
   mesh: Mesh,
@@ -27,7 +25,7 @@ export async function answerOfMap(
   headers: Pick<IncomingHttpHeaders, 'accept-encoding' | 'if-none-match'>,
 ): Promise<Coded> {
   const { asOf, ...rest } = partOf(mesh, query);
-  const text = await runCooperatively(textOf(rest), new AbortController().signal);
+  const text = await runCooperatively(textOf(rest), NEVER);
   const tag = `W/"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
   const sent = { etag: tag, vary: 'accept-encoding' };
   if (headers['if-none-match'] === tag) return { status: 304, headers: sent };
@@ -93,10 +91,8 @@ function distances(
 ): ReadonlyMap<number, number> {
   const [ends, starts] = [edges[towards], edges[towards === 'to' ? 'from' : 'to']];
   const found = new Map([[middle, 0]]);
-  const isHub = (index: number) =>
-    index !== middle &&
-    total.services >= HUB_LEAST &&
-    (services.callers[index] ?? 0) > total.services * HUB_PART;
+  // A way does not go on through a hub: nearly everything would be on it.
+  const goesOn = (index: number) => !isHub(services.callers[index] ?? 0, total.services);
   let front = new Set([middle]);
   for (let hop = 1; hop <= hops; hop++) {
     const next = new Set<number>();
@@ -106,7 +102,7 @@ function distances(
       next.add(end);
     }
     for (const index of next) found.set(index, hop);
-    front = new Set([...next].filter((index) => !isHub(index)));
+    front = new Set([...next].filter(goesOn));
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../../../config/config.js';
+import { NEVER } from '../../linked-signal.js';
 import { isCaller } from '../../model/catalog.js';
 import { compareText } from '../../model/compare-text.js';
 import type { IntentionSource, ServiceName } from '../../model/intention.js';
@@ -18,11 +19,10 @@ const PIECE_MS = 4;
 
 /** What a question about the map takes its part of: the whole mesh. */
 export async function readMesh(parts: ConsoleParts): Promise<Mesh> {
-  const never = new AbortController().signal;
   const head = await beginAnswer(parts);
   const records = await parts.live().deps.journal.readAll();
-  const holds = await runCooperatively(heldIn(records), never);
-  return { ...head, ...(await runCooperatively(meshOf(parts, holds), never)) };
+  const holds = await runCooperatively(heldIn(records), NEVER);
+  return { ...head, ...(await runCooperatively(meshOf(parts, holds), NEVER)) };
 }
 
 interface Seen {

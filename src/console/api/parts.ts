@@ -2,6 +2,7 @@ import type { Config } from '../../../config/config.js';
 import type { LiveCore } from '../../daemon/live-core.js';
 import { messageOf } from '../../errors.js';
 import type { ServiceName } from '../../model/intention.js';
+import type { ClientId } from '../../plan/world.js';
 import type { Store } from '../../queue/store-parts.js';
 import type { World } from '../answers.js';
 
@@ -13,6 +14,11 @@ export interface ConsoleParts {
   readonly live: () => LiveCore;
   /** The ID of the newest decision that a stream can go on after; undefined in an empty log. */
   readonly newest: () => Promise<string | undefined>;
+}
+
+/** A client as answers name it. */
+export function shownClient(client: ClientId | undefined): { provider: string; id: string } | null {
+  return client === undefined ? null : { provider: client.provider, id: client.clientId };
 }
 
 /** An answer in another form than a text. */

@@ -1,8 +1,8 @@
 import { isCaller } from '../../model/catalog.js';
+import { toSegment } from '../../model/segment.js';
 import { runCooperatively } from '../../run-cooperatively.js';
 import type { WorldState } from '../../state/world-state.js';
 import type { Found } from '../answers.js';
-import { toSegment } from '../segment.js';
 import { type ConsoleParts, displayName } from './parts.js';
 
 /** Of each kind. */

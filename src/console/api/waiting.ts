@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Caller, rightOf } from '../../daemon/rights.js';
+import { type Caller, principalOf, rightOf } from '../../daemon/rights.js';
 import type { BreakGlass } from '../../model/break-glass.js';
-import { isSamePerson, localPerson, type Principal, principalText, tokenHolder } from '../../model/cause.js';
+import { isSamePerson, type Principal, principalText } from '../../model/cause.js';
 import type { Deny } from '../../model/ruling.js';
 import { identityOf } from '../../operator/approvals.js';
 import { GRANTS } from '../../operator/break-glass.js';
@@ -21,7 +21,7 @@ import { runCooperatively } from '../../run-cooperatively.js';
 import type { Waiting, WaitingPage, WaitingRow } from '../answers.js';
 import { heldIn } from './held.js';
 import { pageOf } from './page-of.js';
-import { beginAnswer, type ConsoleParts, NoSuchThing } from './parts.js';
+import { beginAnswer, type ConsoleParts, NoSuchThing, shownClient } from './parts.js';
 
 type Parts = Pick<ConsoleParts, 'live' | 'store'>;
 type Kind = WaitingRow['kind'];
@@ -107,17 +107,6 @@ async function rowOf(item: Item, caller: Caller, { live }: Parts): Promise<Waiti
   return { ...shown, fingerprint, isMine: by !== undefined && isSamePerson(by, self), may };
 }
 
-function principalOf(caller: Caller): Principal {
-  switch (caller.kind) {
-    case 'local':
-      return localPerson('');
-    case 'holder':
-      return tokenHolder(caller.name);
-    case 'person':
-      return caller.person.principal;
-  }
-}
-
 async function itemsOf(parts: Parts, signal: AbortSignal): Promise<readonly Item[]> {
   const { deps } = parts.live();
   const { world, journal, clock } = deps;
@@ -157,7 +146,7 @@ function itemOfHold(hold: RecordedHold, { live }: Parts): Item {
       const { source = null, destination = null } = endedHold(hold).resource;
       const shown = {
         ...{ isOpen: true, subject, from: source, to: destination, reason, detail: detail ?? null },
-        client: clientOf(change?.client),
+        client: shownClient(change?.client),
         action: change?.action ?? null,
         scopes: [...(change?.scopes ?? [])],
         ...{ before: change?.before ?? null, after: change?.after ?? null },
@@ -192,7 +181,7 @@ function itemOfGrant(grant: BreakGlass, { live }: Parts): Item {
       return {
         shown: {
           ...{ isOpen, subject: GRANTS.recordOf(grant), from: source, to: destination, detail: reason },
-          client: clientOf(client),
+          client: shownClient(client),
           action: 'grant',
           after: { methods, path, forSeconds, duringFreeze, approvedBy },
           ...{ until, by: principalText(askedBy), decision: id },
@@ -218,7 +207,7 @@ function itemOfQuarantine(
       const first = of === undefined ? undefined : await firstApprovalOf({ subject, of }, deps);
       return {
         shown: {
-          ...{ subject, client: clientOf(client), firstApproval: viewOf(first) },
+          ...{ subject, client: shownClient(client), firstApproval: viewOf(first) },
           decision: block?.decisionId ?? null,
         },
         by: first?.by,
@@ -273,8 +262,4 @@ function viewOf(first: FirstApproval | undefined): WaitingRow['firstApproval'] {
   return first === undefined
     ? null
     : { by: principalText(first.by), at: first.at, comment: first.by.comment ?? null };
-}
-
-function clientOf(client: ClientId | undefined): WaitingRow['client'] {
-  return client === undefined ? null : { provider: client.provider, id: client.clientId };
 }

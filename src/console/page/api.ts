@@ -1,7 +1,7 @@
 import type { z } from 'zod';
+import { toSegment } from '../../model/segment.js';
 import type { TRAIL_ROUTES } from '../answers/past.js';
 import type { Fault, ROUTES } from '../answers.js';
-import { toSegment } from '../segment.js';
 
 /** An answer that is not the one asked for. `code` is the daemon's; the page has its own for a daemon that does not answer. */
 export class ApiFault extends Error {

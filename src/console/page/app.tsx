@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
+import { fromSegment } from '../../model/segment.js';
 import type { Session } from '../answers.js';
-import { fromSegment } from '../segment.js';
 import { AuditDiffPage, AuditPage, PastPage, pastOf } from './pages/audit.js';
 import { ChangePage, ChangesPage } from './pages/changes.js';
 import { ClientPage, ClientsPage } from './pages/clients.js';

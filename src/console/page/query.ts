@@ -1,4 +1,4 @@
-import { toSegment } from '../segment.js';
+import { toSegment } from '../../model/segment.js';
 
 /** What an address says of each name. A name that it does not have has its default. */
 export type Choices = Readonly<Record<string, string>>;

@@ -26,7 +26,7 @@ export interface SignedIn {
   readonly idToken: string;
 }
 
-/** Whose sessions end: a person's, or those of one login. */
+/** Whose sessions end: the sessions of a person, or of one login. */
 export interface Ended {
   readonly sub?: string;
   readonly sid?: string;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { pathOf, readChoices, writeChoices } from '../../../src/console/page/query.js';
-import { fromSegment } from '../../../src/console/segment.js';
+import { fromSegment } from '../../../src/model/segment.js';
 
 const DEFAULTS = { q: '', sort: 'name', state: 'any' };
 const choices = fc.record({ q: fc.string(), sort: fc.string(), state: fc.string({ unit: 'binary' }) });

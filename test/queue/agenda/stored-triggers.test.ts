@@ -15,18 +15,23 @@ const followedBy =
     return DONE;
   };
 
+/** The client has run, and the destination that follows waits until it is opened. */
+async function followedByOpen() {
+  const { opened, open } = gate();
+  const runs: string[] = [];
+  const write: AgendaHandler = async () => {
+    await opened;
+    return DONE;
+  };
+  const agenda = agendaOf(followedBy(write, runs));
+  agenda.take(trigger(WEB, 'a'));
+  await until(() => runs.length === 2);
+  return { ...agenda, open, runs };
+}
+
 describe('the agenda and triggers of the store', () => {
   it('settles them when everything that follows from them is done', async () => {
-    const { opened, open } = gate();
-    const runs: string[] = [];
-    const { take, saved, end } = agendaOf(
-      followedBy(async () => {
-        await opened;
-        return DONE;
-      }, runs),
-    );
-    take(trigger(WEB, 'a'));
-    await until(() => runs.length === 2);
+    const { open, runs, saved, end } = await followedByOpen();
     expect(saved).toEqual([]);
     open();
     await until(() => saved.length > 0);
@@ -36,16 +41,7 @@ describe('the agenda and triggers of the store', () => {
   });
 
   it('runs a key for new triggers while what followed from earlier ones is not done', async () => {
-    const { opened, open } = gate();
-    const runs: string[] = [];
-    const { take, settled, end } = agendaOf(
-      followedBy(async () => {
-        await opened;
-        return DONE;
-      }, runs),
-    );
-    take(trigger(WEB, 'a'));
-    await until(() => runs.length === 2);
+    const { open, runs, take, settled, end } = await followedByOpen();
     take(trigger(WEB, 'b'));
     await until(() => runs.length === 3);
     expect(settled()).toEqual([]);

@@ -1,7 +1,19 @@
 import { useMemo } from 'preact/hooks';
 import type { Mesh } from '../../answers.js';
+import { isHub } from '../../hub.js';
+import { pathOf } from '../query.js';
 import { focusOn, mapWith } from './choices.js';
-import { EVERYONE, filtered, isHub, type Link, lookOf, type Net, toNet, type Vertex } from './net.js';
+import {
+  countsText,
+  EVERYONE,
+  filtered,
+  type Link,
+  lookOf,
+  type Net,
+  nameOf,
+  toNet,
+  type Vertex,
+} from './net.js';
 import { Picture, type PictureArrow, type PictureNode } from './picture.js';
 import { Links, pick } from './tables.js';
 
@@ -65,7 +77,7 @@ function draw(net: Net, middle: Vertex, hops: number) {
       id: middle.name,
       text: middle.name,
       note: noteOf(middle, net),
-      href: `/services/${encodeURIComponent(middle.name)}`,
+      href: pathOf('/services', middle.name),
       kind: 'middle',
       layer: 0,
     },
@@ -110,12 +122,9 @@ function draw(net: Net, middle: Vertex, hops: number) {
   return { nodes, arrows };
 }
 
-const nameOf = ({ name }: Vertex) => (name === EVERYONE ? 'every service' : name);
-
-function noteOf(vertex: Vertex, net: Net): string {
+function noteOf(vertex: Vertex, { total }: Net): string {
   if (vertex.name === EVERYONE) return 'the wildcard *';
-  const counts = `${vertex.callers.toLocaleString()} in, ${vertex.calls.toLocaleString()} out`;
-  return isHub(vertex, net) ? `hub: ${counts}` : counts;
+  return isHub(vertex.callers, total.services) ? `hub: ${countsText(vertex)}` : countsText(vertex);
 }
 
 /** One edge as an arrow. */

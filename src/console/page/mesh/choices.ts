@@ -39,3 +39,6 @@ export function focusOn(name: string): string {
 
 export const asService = (name: string) => `service:${name}`;
 export const asGroup = (name: string) => `group:${name}`;
+/** The name in `service:NAME` or `group:NAME`. */
+export const nameIn = (chosen: string) => chosen.replace(/^(service|group):/, '');
+export const isService = (chosen: string) => chosen.startsWith('service:');

@@ -1,28 +1,30 @@
 import { useMemo } from 'preact/hooks';
+import { compareText } from '../../../model/compare-text.js';
+import { groupBy } from '../../../model/group-by.js';
 import { arrowOf } from './around.js';
-import { asGroup, asService, focusOn, mapWith } from './choices.js';
+import { asGroup, asService, focusOn, isService, mapWith, nameIn } from './choices.js';
 import {
   type Bundle,
   bundlesOf,
+  countsText,
   EVERYONE,
   edgesText,
+  isWildcard,
   type Link,
   type Net,
+  nameOf,
   type Vertex,
   worstLook,
 } from './net.js';
-import { Picture, type PictureArrow, type PictureNode } from './picture.js';
+import { isCrowded, Picture, type PictureArrow, type PictureNode, weightOf } from './picture.js';
 import { Bundles, Links } from './tables.js';
 
 /** In one picture. What is left out is counted below it, and in the table. */
 const MOST_BOXES = 60;
 const MOST_ARROWS = 200;
-/** More arrows cannot all run apart from each other and from the boxes. */
-const MOST_APART = 60;
 
 /** The edges whose both ends are a service: a wildcard would be an arrow to everything. */
-const between = ({ links }: Net) =>
-  links.filter(({ from, to }) => from.name !== EVERYONE && to.name !== EVERYONE);
+const between = ({ links }: Net) => links.filter((link) => !isWildcard(link));
 
 /** Every service with its name. For a small mesh. */
 export function Everything({ net }: { readonly net: Net }) {
@@ -43,7 +45,7 @@ export function Everything({ net }: { readonly net: Net }) {
         name="everything"
         title="Every service, and who may call whom"
         {...drawn}
-        isDense={drawn.arrows.length > MOST_APART}
+        isDense={isCrowded(drawn.arrows)}
       />
       <Links links={net.links} empty="No service may call another one." />
     </>
@@ -56,10 +58,7 @@ export function Islands({ net, open }: { readonly net: Net; readonly open: strin
   const { nodes, arrows, bundles, left } = useMemo(() => {
     const links = between(net);
     const all = bundlesOf(links, idOf).filter(({ from, to }) => from !== to);
-    const near =
-      open === ''
-        ? all
-        : all.filter(({ from, to }) => from.startsWith('service:') || to.startsWith('service:'));
+    const near = open === '' ? all : all.filter(({ from, to }) => isService(from) || isService(to));
     const boxes = boxesOf(net, open, near);
     const isShown = new Set(boxes.shown.map(({ id }) => id));
     const drawable = near.filter(({ from, to }) => isShown.has(from) && isShown.has(to));
@@ -80,7 +79,7 @@ export function Islands({ net, open }: { readonly net: Net; readonly open: strin
         }
         nodes={nodes}
         arrows={arrows}
-        isDense={arrows.length > MOST_APART}
+        isDense={isCrowded(arrows)}
       />
       {(left.boxes > 0 || left.arrows > 0) && (
         <p class="soft">
@@ -90,14 +89,13 @@ export function Islands({ net, open }: { readonly net: Net; readonly open: strin
       )}
       <Bundles
         caption="Edges between groups"
-        bundles={bundles.map((bundle) => ({ ...bundle, from: textOf(bundle.from), to: textOf(bundle.to) }))}
+        bundles={bundles.map((bundle) => ({ ...bundle, from: nameIn(bundle.from), to: nameIn(bundle.to) }))}
         hrefOf={({ key }) => hrefOf(bundles.find((each) => each.key === key))}
       />
     </>
   );
 }
 
-const textOf = (id: string) => id.replace(/^(service|group):/, '');
 const hrefOf = (bundle: Bundle | undefined) => mapWith({ from: bundle?.from ?? '', to: bundle?.to ?? '' });
 
 /** The boxes with the most edges. */
@@ -105,9 +103,10 @@ function boxesOf(net: Net, open: string, bundles: readonly Bundle[]) {
   const weight = new Map<string, number>();
   for (const { from, to, links } of bundles)
     for (const id of [from, to]) weight.set(id, (weight.get(id) ?? 0) + links.length);
-  const groups = new Map<string, Vertex[]>();
-  for (const vertex of net.services)
-    if (vertex.name !== EVERYONE) groups.set(vertex.group, [...(groups.get(vertex.group) ?? []), vertex]);
+  const groups = groupBy(
+    net.services.filter(({ name }) => name !== EVERYONE),
+    ({ group }) => group,
+  );
   const inside = new Map<string, number>();
   for (const { from, to } of net.links)
     if (from.group === to.group) inside.set(from.group, (inside.get(from.group) ?? 0) + 1);
@@ -120,21 +119,20 @@ function boxesOf(net: Net, open: string, bundles: readonly Bundle[]) {
     return [{ id, text: group, note, href: mapWith({ open: group, from: '', to: '' }), kind: 'group' }];
   });
   const order = all.toSorted(
-    (a, b) => (weight.get(b.id) ?? 0) - (weight.get(a.id) ?? 0) || (a.id < b.id ? -1 : 1),
+    (a, b) => (weight.get(b.id) ?? 0) - (weight.get(a.id) ?? 0) || compareText(a.id, b.id),
   );
   return { shown: order.slice(0, MOST_BOXES), left: Math.max(0, order.length - MOST_BOXES) };
 }
 
 function serviceNode(vertex: Vertex): PictureNode {
-  const { name, callers, calls } = vertex;
-  const note = `${callers.toLocaleString()} in, ${calls.toLocaleString()} out`;
-  return { id: asService(name), text: name, note, href: focusOn(name), kind: 'service' };
+  const { name } = vertex;
+  return { id: asService(name), text: name, note: countsText(vertex), href: focusOn(name), kind: 'service' };
 }
 
 function bundleArrow(bundle: Bundle): PictureArrow {
   const { key, from, to, links } = bundle;
   const [only] = links;
-  if (links.length === 1 && only !== undefined && from.startsWith('service:') && to.startsWith('service:'))
+  if (links.length === 1 && only !== undefined && isService(from) && isService(to))
     return arrowOf(only, key, from, to);
   return {
     id: key,
@@ -142,15 +140,15 @@ function bundleArrow(bundle: Bundle): PictureArrow {
     to,
     look: worstLook(links),
     label: links.length.toLocaleString(),
-    weight: links.length > 50 ? 3 : links.length > 5 ? 2 : 1,
-    title: `${textOf(from)} to ${textOf(to)}: ${edgesText(links.length)}`,
+    weight: weightOf(links.length),
+    title: `${nameIn(from)} to ${nameIn(to)}: ${edgesText(links.length)}`,
     href: hrefOf(bundle),
   };
 }
 
 /** What holds for every service is said, not drawn. */
 function Wildcards({ net }: { readonly net: Net }) {
-  const links = net.links.filter(({ from, to }) => from.name === EVERYONE || to.name === EVERYONE);
+  const links = net.links.filter(isWildcard);
   if (links.length === 0) return null;
   return (
     <p class="bands">
@@ -169,7 +167,5 @@ function Wildcards({ net }: { readonly net: Net }) {
 }
 
 function sentenceOf({ from, to, sign }: Link): string {
-  const who = from.name === EVERYONE ? 'every service' : from.name;
-  const whom = to.name === EVERYONE ? 'every service' : to.name;
-  return `${who} ${sign.access === 'deny' ? 'may not call' : 'may call'} ${whom}`;
+  return `${nameOf(from)} ${sign.access === 'deny' ? 'may not call' : 'may call'} ${nameOf(to)}`;
 }

@@ -1,3 +1,6 @@
+import { compareText } from '../../../model/compare-text.js';
+import { groupBy } from '../../../model/group-by.js';
+
 /** What is placed: in the order of their names, and what connects them. */
 export interface Graph {
   /** So many arrows that they run behind the nodes, which are close together. */
@@ -71,7 +74,7 @@ function fromScratch({ nodes, arrows, isDense }: Graph): Layout {
   const add = (id: string, layer: number, room: number) => items.set(id, { id, layer, room, near: [[], []] });
   for (const id of ids) add(id, layers.get(id) ?? 0, ROOM.node);
   const through = new Map<string, readonly string[]>();
-  for (const { id, from, to } of real.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const { id, from, to } of real.toSorted((a, b) => compareText(a.id, b.id))) {
     const [start, end] = [layers.get(from) ?? 0, layers.get(to) ?? 0];
     const step = Math.sign(end - start);
     const way: string[] = [];
@@ -116,7 +119,7 @@ function layersOf(
   if (fixed.size > 0) return fixed;
   const after = new Map<string, string[]>(ids.map((id) => [id, []]));
   const callers = new Map<string, number>(ids.map((id) => [id, 0]));
-  for (const { from, to } of arrows.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const { from, to } of arrows.toSorted((a, b) => compareText(a.id, b.id))) {
     after.get(from)?.push(to);
     callers.set(to, (callers.get(to) ?? 0) + 1);
   }
@@ -144,7 +147,7 @@ function layersOf(
   return Math.max(...layers.values()) < most ? layers : byBalance(ids, after, callers);
 }
 
-/** In a mesh in which nearly everything is on a circle: those that mostly call on the left, those that are mostly called on the right. */
+/** For a mesh in which nearly every service is on a circle: services that mostly call are on the left, and services that are mostly called on the right. */
 function byBalance(
   ids: readonly string[],
   after: ReadonlyMap<string, readonly string[]>,
@@ -161,9 +164,9 @@ function byBalance(
 
 /** The columns, each in an order in which few arrows cross: again and again each item goes to the mean of its neighbours. */
 function columnsOf(items: ReadonlyMap<string, Item>): readonly (readonly Item[])[] {
-  const byLayer = new Map<number, Item[]>();
-  for (const item of items.values()) byLayer.set(item.layer, [...(byLayer.get(item.layer) ?? []), item]);
-  let columns = [...byLayer].sort(([a], [b]) => a - b).map(([, column]) => column);
+  let columns = [...groupBy(items.values(), ({ layer }) => layer)]
+    .sort(([a], [b]) => a - b)
+    .map(([, column]) => column);
   let best = { columns, crossings: crossingsOf(columns) };
   for (let sweep = 0; sweep < SWEEPS && best.crossings > 0; sweep++) {
     const isForth = sweep % 2 === 0;

@@ -5,7 +5,7 @@ export type Shown<T> = T & { readonly motion?: 'fresh' | 'going' };
 /** What goes stays so long, struck through. */
 const GOING_MS = 2_000;
 
-/** The things of a picture with those that have just come, and for two seconds those that have just gone. */
+/** The things of a picture. New things are marked, and a thing that has gone stays for two seconds. */
 export function useLingering<T extends { readonly id: string }>(
   things: readonly T[],
   /** Another picture has other things, and none of them came or went. */

@@ -1,3 +1,4 @@
+import { compareText } from '../../../model/compare-text.js';
 import type { Link, Vertex } from './net.js';
 
 /** Rows call columns. Both are in the order of their groups, and of their names within one. */
@@ -9,7 +10,7 @@ export interface Grid {
 }
 
 export function toGrid(vertices: readonly Vertex[], links: readonly Link[]): Grid {
-  const order = vertices.toSorted((a, b) => compare(a.group, b.group) || compare(a.name, b.name));
+  const order = vertices.toSorted((a, b) => compareText(a.group, b.group) || compareText(a.name, b.name));
   const places = new Map(order.map((each, at) => [each, at]));
   const byPlace = new Map<number, Link>();
   const cells = links.flatMap((link) => {
@@ -20,8 +21,6 @@ export function toGrid(vertices: readonly Vertex[], links: readonly Link[]): Gri
   });
   return { order, cells, at: (row, column) => byPlace.get(row * order.length + column) };
 }
-
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 export interface Cursor {
   readonly row: number;

@@ -1,11 +1,12 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { Name } from '../parts/name.js';
+import { Chips, Name } from '../parts/name.js';
 import { StateBadge } from '../parts/sign.js';
 import { asService, useMapChoices } from './choices.js';
 import { type Cursor, type Grid, moved, showing, toGrid, type View } from './matrix-view.js';
 import { EVERYONE, type Link, type Net } from './net.js';
 import { paint } from './paint-matrix.js';
 import { Links, pick } from './tables.js';
+import { ZoomButtons } from './zoom-buttons.js';
 
 /** In pixels: the sizes of a cell, the largest one, and the whole image. */
 const CELLS = [1, 3, 8, 20];
@@ -57,6 +58,7 @@ export function Matrix({ net }: { readonly net: Net }) {
   if (from === undefined || to === undefined) return <p class="empty">No service is like this.</p>;
   const link = grid.at(at.row, at.column);
   const open = () => choose({ from: asService(from.name), to: asService(to.name) });
+  const step = (by: 1 | -1) => go(at, Math.max(0, Math.min(CELLS.length, zoom + by)));
   const onKeyDown = (event: KeyboardEvent) => {
     const next = moved(grid, at, event.key, event.ctrlKey);
     if (next !== undefined) go(next);
@@ -107,27 +109,7 @@ export function Matrix({ net }: { readonly net: Net }) {
           onDblClick={open}
         />
       </div>
-      <div class="zoom">
-        <button
-          type="button"
-          class="button"
-          aria-label="Smaller"
-          onClick={() => go(at, Math.max(0, zoom - 1))}
-        >
-          −
-        </button>
-        <button type="button" class="button" onClick={() => go(at, 0)}>
-          Fit
-        </button>
-        <button
-          type="button"
-          class="button"
-          aria-label="Larger"
-          onClick={() => go(at, Math.min(CELLS.length, zoom + 1))}
-        >
-          +
-        </button>
-      </div>
+      <ZoomButtons step={step} fit={() => go(at, 0)} />
       <Links links={net.links} empty="No service may call another one." />
     </>
   );
@@ -137,12 +119,7 @@ function CellText({ link }: { readonly link: Link | undefined }) {
   if (link === undefined) return <span class="soft">no edge</span>;
   return (
     <>
-      <StateBadge state={link.sign.state} />{' '}
-      {link.scopes.map((scope) => (
-        <span class="chip" key={scope}>
-          <Name text={scope} isCode />
-        </span>
-      ))}{' '}
+      <StateBadge state={link.sign.state} /> <Chips names={link.scopes} />{' '}
       <a href={pick(link)} tabIndex={-1}>
         why
       </a>

@@ -1,3 +1,5 @@
+import { compareText } from '../../../model/compare-text.js';
+import { groupBy } from '../../../model/group-by.js';
 import type { Mesh } from '../../answers.js';
 
 export interface Vertex {
@@ -50,9 +52,17 @@ export function keyOf(from: string, to: string): string {
   return `${from} > ${to}`;
 }
 
-/** The same part of the daemon's rule: nearly everything calls it. */
-export function isHub({ callers }: Vertex, { total }: Net): boolean {
-  return total.services >= 20 && callers > total.services * 0.3;
+/** Whether one end is every service. */
+export function isWildcard({ from, to }: Link): boolean {
+  return from.name === EVERYONE || to.name === EVERYONE;
+}
+
+export function nameOf({ name }: Vertex): string {
+  return name === EVERYONE ? 'every service' : name;
+}
+
+export function countsText({ callers, calls }: Vertex): string {
+  return `${callers.toLocaleString()} in, ${calls.toLocaleString()} out`;
 }
 
 export interface Filter {
@@ -89,19 +99,14 @@ export interface Bundle {
   readonly links: readonly Link[];
 }
 
-/** Links by the names of their ends, those of the most links first. */
-export function bundlesOf(links: readonly Link[], nameOf: (end: Vertex) => string): readonly Bundle[] {
-  const found = new Map<string, { from: string; to: string; links: Link[] }>();
-  for (const link of links) {
-    const [from, to] = [nameOf(link.from), nameOf(link.to)];
-    const key = keyOf(from, to);
-    const known = found.get(key);
-    if (known === undefined) found.set(key, { from, to, links: [link] });
-    else known.links.push(link);
-  }
-  return [...found]
-    .map(([key, bundle]) => ({ key, ...bundle }))
-    .sort((a, b) => b.links.length - a.links.length || (a.key < b.key ? -1 : 1));
+/** Links by the names of their ends. The bundle with the most links comes first. */
+export function bundlesOf(links: readonly Link[], endOf: (end: Vertex) => string): readonly Bundle[] {
+  return [...groupBy(links, ({ from, to }) => keyOf(endOf(from), endOf(to)))]
+    .flatMap(([key, all]) => {
+      const [first] = all;
+      return first === undefined ? [] : [{ key, from: endOf(first.from), to: endOf(first.to), links: all }];
+    })
+    .sort((a, b) => b.links.length - a.links.length || compareText(a.key, b.key));
 }
 
 export function edgesText(number: number): string {
@@ -115,3 +120,11 @@ export function worstLook(links: readonly Link[]): Look {
 }
 
 const WORST: readonly Look[] = ['break-glass', 'held', 'all', 'some', 'foreign', 'closed'];
+
+/** What a line says besides its colour. */
+export const MARKS: Readonly<Partial<Record<Look, string>>> = {
+  held: '‖',
+  foreign: 'F',
+  'break-glass': '!',
+  closed: '×',
+};

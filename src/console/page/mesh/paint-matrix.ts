@@ -1,5 +1,5 @@
 import type { Cursor, Grid, View } from './matrix-view.js';
-import { type Look, lookOf } from './net.js';
+import { type Look, lookOf, MARKS } from './net.js';
 
 const COLOURS: Readonly<Record<Look, string>> = {
   all: '--good',
@@ -8,12 +8,6 @@ const COLOURS: Readonly<Record<Look, string>> = {
   foreign: '--edge',
   'break-glass': '--bad',
   closed: '--soft',
-};
-const MARKS: Readonly<Partial<Record<Look, string>>> = {
-  held: '‖',
-  foreign: 'F',
-  'break-glass': '!',
-  closed: '×',
 };
 /** Smaller cells have no room for a mark. */
 const MARKED = 12;

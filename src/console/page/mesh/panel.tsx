@@ -1,12 +1,13 @@
+import { fieldOf } from '../../../model/field-of.js';
 import { cleanText } from '../clean-text.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Icon } from '../parts/icon.js';
-import { Name } from '../parts/name.js';
+import { Chips, Name } from '../parts/name.js';
 import { StateBadge } from '../parts/sign.js';
 import { Time } from '../parts/time.js';
 import { pathOf } from '../query.js';
 import { useAnswer } from '../use-answer.js';
-import { type MapChoices, mapWith } from './choices.js';
+import { asGroup, asService, isService, type MapChoices, mapWith, nameIn } from './choices.js';
 import type { Link, Net, Vertex } from './net.js';
 import { Links } from './tables.js';
 
@@ -14,29 +15,27 @@ import { Links } from './tables.js';
 export function Panel({ net, chosen: { from, to } }: { readonly net: Net; readonly chosen: MapChoices }) {
   if (from === '' || to === '') return null;
   const isOf = (end: Vertex, chosen: string) =>
-    chosen === `service:${end.name}` || chosen === `group:${end.group}`;
+    chosen === asService(end.name) || chosen === asGroup(end.group);
   const links = net.links.filter((link) => isOf(link.from, from) && isOf(link.to, to));
-  const isPair = from.startsWith('service:') && to.startsWith('service:');
+  const isPair = isService(from) && isService(to);
   return (
     <aside class="panel" aria-label="The arrow">
       <div class="titled">
         <h2>
-          <Name text={nameOf(from)} /> <Icon name="arrow" /> <Name text={nameOf(to)} />
+          <Name text={nameIn(from)} /> <Icon name="arrow" /> <Name text={nameIn(to)} />
         </h2>
         <a class="button" href={mapWith({ from: '', to: '' })} aria-label="Close">
           <Icon name="close" />
         </a>
       </div>
       {isPair ? (
-        <Reason from={nameOf(from)} to={nameOf(to)} link={links[0]} />
+        <Reason from={nameIn(from)} to={nameIn(to)} link={links[0]} />
       ) : (
         <Links links={links} empty="There is no edge between them." />
       )}
     </aside>
   );
 }
-
-const nameOf = (chosen: string) => chosen.replace(/^(service|group):/, '');
 
 interface Pair {
   readonly from: string;
@@ -52,11 +51,7 @@ function Reason({ from, to, link }: Pair) {
     <>
       <p>
         {link === undefined ? <span class="badge">no edge</span> : <StateBadge state={link.sign.state} />}{' '}
-        {link?.scopes.map((scope) => (
-          <span class="chip" key={scope}>
-            <Name text={scope} isCode />
-          </span>
-        ))}
+        <Chips names={link?.scopes ?? []} />
       </p>
       {!isWildcard && (
         <AnswerView answer={why}>
@@ -146,9 +141,3 @@ const OUTLIVES: Readonly<Record<string, string>> = {
   untilSynced: 'Until consul-k8s has brought the manifest to Consul',
   foreignAllows: 'Intentions of others that still allow',
 };
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && name in value
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined;
-}

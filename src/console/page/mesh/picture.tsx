@@ -3,7 +3,8 @@ import { cleanText, cutMiddle } from '../clean-text.js';
 import { useMapChoices } from './choices.js';
 import { type Layout, layOut, type Place } from './layout.js';
 import { type Shown, useLingering } from './lingering.js';
-import type { Look } from './net.js';
+import { type Look, MARKS } from './net.js';
+import { ZoomButtons } from './zoom-buttons.js';
 
 export interface PictureNode {
   readonly id: string;
@@ -43,6 +44,15 @@ const PITCH = { x: 300, dense: 232, y: 58 };
 const MARGIN = 16;
 const ZOOMS = [0.5, 0.7, 1, 1.4, 2];
 
+/** More arrows cannot all run apart from each other and from the boxes. */
+const MOST_APART = 60;
+
+/** With so many arrows they run behind the boxes. */
+export const isCrowded = (arrows: readonly unknown[]) => arrows.length > MOST_APART;
+
+/** How thick an arrow is that stands for so many. */
+export const weightOf = (count: number) => (count > 50 ? 3 : count > 5 ? 2 : 1);
+
 /** Nodes in columns and arrows between them. What the pointer or the focus is on comes to the front. */
 export function Picture({ name, title, nodes, arrows, isDense = false }: Drawn) {
   const kept = useRef<{ readonly name: string; readonly layout: Layout }>(undefined);
@@ -64,6 +74,10 @@ export function Picture({ name, title, nodes, arrows, isDense = false }: Drawn) 
   const y = ({ row }: Place) => MARGIN + NODE.height / 2 + row * PITCH.y;
   const width = Math.max(...places.map(x), 0) + NODE.width + MARGIN;
   const height = Math.max(...places.map(y), 0) + NODE.height / 2 + MARGIN;
+  const step = (by: 1 | -1) => {
+    const at = ZOOMS.indexOf(zoom ?? 1) + by;
+    setZoom(ZOOMS[Math.max(0, Math.min(ZOOMS.length - 1, at))]);
+  };
   const isLit = ({ id, from, to }: PictureArrow) => near === id || near === from || near === to;
   return (
     <figure class="drawn">
@@ -116,41 +130,8 @@ export function Picture({ name, title, nodes, arrows, isDense = false }: Drawn) 
           })}
         </svg>
       </section>
-      <Zoom zoom={zoom} choose={setZoom} />
+      <ZoomButtons step={step} fit={() => setZoom(undefined)} />
     </figure>
-  );
-}
-
-function Zoom({
-  zoom,
-  choose,
-}: {
-  readonly zoom: number | undefined;
-  readonly choose: (zoom: number | undefined) => void;
-}) {
-  const at = ZOOMS.indexOf(zoom ?? 1);
-  return (
-    <div class="zoom">
-      <button
-        type="button"
-        class="button"
-        aria-label="Smaller"
-        onClick={() => choose(ZOOMS[Math.max(0, at - 1)])}
-      >
-        −
-      </button>
-      <button type="button" class="button" onClick={() => choose(undefined)}>
-        Fit
-      </button>
-      <button
-        type="button"
-        class="button"
-        aria-label="Larger"
-        onClick={() => choose(ZOOMS[Math.min(ZOOMS.length - 1, at + 1)])}
-      >
-        +
-      </button>
-    </div>
   );
 }
 
@@ -256,13 +237,6 @@ function wayThrough(stops: readonly Stop[]) {
     : { x: (near.x + far.x) / 2, y: (near.y + far.y) / 2 };
   return { path, tip: { x: end.x, y: end.y }, isBack: isBack || isBeside, middle };
 }
-
-const MARKS: Readonly<Partial<Record<Look, string>>> = {
-  held: '‖',
-  foreign: 'F',
-  'break-glass': '!',
-  closed: '×',
-};
 
 const DIRECTIONS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [-1, 0],

@@ -1,13 +1,13 @@
 import { useMemo } from 'preact/hooks';
+import { compareText } from '../../../model/compare-text.js';
+import { groupBy } from '../../../model/group-by.js';
 import { mapWith } from './choices.js';
-import { EVERYONE, edgesText, type Link, type Net, worstLook } from './net.js';
-import { Picture, type PictureArrow, type PictureNode } from './picture.js';
+import { edgesText, isWildcard, type Link, type Net, worstLook } from './net.js';
+import { isCrowded, Picture, type PictureArrow, type PictureNode, weightOf } from './picture.js';
 import { Links } from './tables.js';
 
 /** In one column. What is left out is counted at its end. */
 const MOST = 24;
-/** More arrows cannot all run apart from each other. */
-const MOST_APART = 60;
 /** With more of them the groups of the called services are shown. */
 const MOST_NAMED = 40;
 const NO_SCOPE = 'no scope';
@@ -31,7 +31,7 @@ export function Scopes({ net, scope }: { readonly net: Net; readonly scope: stri
         title="Groups of callers, the scopes that open edges, and what they open"
         nodes={nodes}
         arrows={arrows}
-        isDense={arrows.length > MOST_APART}
+        isDense={isCrowded(arrows)}
       />
       <Links links={links} empty="No edge is opened by a scope." />
     </>
@@ -48,8 +48,7 @@ interface Strand {
 
 function draw(net: Net, scope: string) {
   const links = net.links.filter(
-    ({ from, to, scopes }) =>
-      from.name !== EVERYONE && to.name !== EVERYONE && (scope === '' || scopes.includes(scope)),
+    (link) => !isWildcard(link) && (scope === '' || link.scopes.includes(scope)),
   );
   const called = new Set(links.map(({ to }) => to));
   const strands = links.flatMap((link): Strand[] =>
@@ -79,11 +78,11 @@ function columnOf(
   kind: Kind,
   layer: number,
 ): { readonly nodes: readonly PictureNode[] } {
-  const counts = new Map<string, number>();
-  for (const strand of strands) counts.set(strand[kind], (counts.get(strand[kind]) ?? 0) + 1);
-  const order = [...counts].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
+  const order = [...groupBy(strands, (strand) => strand[kind])].sort(
+    ([a, first], [b, second]) => second.length - first.length || compareText(a, b),
+  );
   const nodes = order.slice(0, MOST).map(
-    ([text, count]): PictureNode => ({
+    ([text, { length: count }]): PictureNode => ({
       id: `${kind} ${text}`,
       text,
       note: edgesText(count),
@@ -106,13 +105,7 @@ function columnOf(
 }
 
 function arrowsOf(strands: readonly Strand[], start: Kind, end: Kind): readonly PictureArrow[] {
-  const found = new Map<string, Strand[]>();
-  for (const strand of strands) {
-    const key = JSON.stringify([strand[start], strand[end]]);
-    const known = found.get(key);
-    if (known === undefined) found.set(key, [strand]);
-    else known.push(strand);
-  }
+  const found = groupBy(strands, (strand) => JSON.stringify([strand[start], strand[end]]));
   return [...found].flatMap(([key, all]): PictureArrow[] => {
     const [first] = all;
     if (first === undefined) return [];
@@ -123,7 +116,7 @@ function arrowsOf(strands: readonly Strand[], start: Kind, end: Kind): readonly 
         to: `${end} ${first[end]}`,
         look: worstLook(all.map(({ link }) => link)),
         label: all.length.toLocaleString(),
-        weight: all.length > 50 ? 3 : all.length > 5 ? 2 : 1,
+        weight: weightOf(all.length),
         title: `${first[start]} to ${first[end]}: ${edgesText(all.length)}`,
         href: mapWith({ scope: first.scope }),
       },

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { List } from '../parts/list.js';
-import { Name } from '../parts/name.js';
+import { Chips, Name } from '../parts/name.js';
 import { StateBadge } from '../parts/sign.js';
 import { asService, focusOn, mapWith } from './choices.js';
 import type { Bundle, Link } from './net.js';
@@ -63,12 +63,7 @@ const LINK_COLUMNS = [
   { name: 'Requests', cell: (link: Link) => accessOf(link) },
   {
     name: 'Scopes',
-    cell: ({ scopes }: Link) =>
-      scopes.map((scope) => (
-        <span class="chip" key={scope}>
-          <Name text={scope} isCode />
-        </span>
-      )),
+    cell: ({ scopes }: Link) => <Chips names={scopes} />,
   },
   { name: 'Reason', cell: (link: Link) => <a href={pick(link)}>why</a> },
 ];

@@ -1,4 +1,5 @@
 import type { AnswerTo } from '../api.js';
+import { nameIn } from '../mesh/choices.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { FilterBox, FilterChoice, FilterInstant, Filters, useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
@@ -122,7 +123,7 @@ const DIFFERENCES = [
 export function pastOf(place: string, first: string | undefined, second: string | undefined) {
   const asked = Object.fromEntries(address.value.searchParams);
   const { at = '', focus = '', from = '', to = '', method = '', path = '' } = asked;
-  const name = place === 'map' ? focus.replace(/^service:/, '') : (first ?? '');
+  const name = place === 'map' ? nameIn(focus) : (first ?? '');
   if (place === 'why' && from !== '' && to !== '') return <PastCall {...{ from, to, method, path, at }} />;
   if (place === 'clients' && second !== undefined) return <Holdings name={`${name}/${second}`} at={at} />;
   if ((place !== 'services' && place !== 'map') || name === '') return undefined;

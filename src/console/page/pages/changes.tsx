@@ -9,13 +9,13 @@ import { announce } from '../parts/announce.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Copy } from '../parts/copy.js';
 import { Decisions, What } from '../parts/decisions.js';
+import { FactList } from '../parts/fact-list.js';
 import { FilterBox, FilterChoice, FilterInstant, Filters, useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Pages } from '../parts/list.js';
-import { Name } from '../parts/name.js';
+import { Chips, ClientLink, Name } from '../parts/name.js';
 import { OutcomeBadge } from '../parts/sign.js';
 import { Time } from '../parts/time.js';
-import { pathOf } from '../query.js';
 import { useAnswer } from '../use-answer.js';
 
 const DEFAULTS = {
@@ -238,33 +238,15 @@ function Facts({ decision }: { readonly decision: Answered }) {
     Cause: <Name text={cause} most={120} />,
     By: by === null ? undefined : <Name text={by} most={120} />,
     Comment: decision.comment === null ? undefined : cleanText(decision.comment),
-    Client:
-      client === null ? undefined : (
-        <a href={pathOf('/clients', client.provider, client.id)}>
-          <Name text={client.id} isCode />
-        </a>
-      ),
+    Client: client === null ? undefined : <ClientLink client={client} />,
     Person: person === null ? undefined : <Name text={person} most={120} />,
-    Scopes:
-      scopes.length === 0
-        ? undefined
-        : scopes.map((scope) => (
-            <span class="chip" key={scope}>
-              <Name text={scope} isCode />
-            </span>
-          )),
+    Scopes: scopes.length === 0 ? undefined : <Chips names={scopes} />,
     Detail: detail === null ? undefined : cleanText(detail),
     Took: latencyMs === null ? undefined : durationText(latencyMs),
     Place: sequence === null ? 'not in the chain yet' : `number ${sequence} in the chain`,
     ID: <Name text={id} isCode />,
   };
-  return (
-    <dl class="facts">
-      {Object.entries(facts).flatMap(([name, value]) =>
-        value === undefined ? [] : [<dt key={name}>{name}</dt>, <dd key={`${name} is`}>{value}</dd>],
-      )}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
 
 /** Before and after, side by side. */

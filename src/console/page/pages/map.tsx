@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks';
 import type { Mesh } from '../../answers.js';
 import { read } from '../api.js';
 import { Around } from '../mesh/around.js';
-import { focusOn, mapWith, useMapChoices } from '../mesh/choices.js';
+import { focusOn, mapWith, nameIn, useMapChoices } from '../mesh/choices.js';
 import { Everything, Islands } from '../mesh/islands.js';
 import { Legend } from '../mesh/legend.js';
 import { Matrix } from '../mesh/matrix.js';
@@ -31,7 +31,7 @@ const HOPS = [
 /** Who may call whom, as pictures; each has a table of the same rows. */
 export function MapPage() {
   const [chosen, choose] = useMapChoices();
-  const name = chosen.focus.replace(/^service:/, '');
+  const name = nameIn(chosen.focus);
   const isAround = name !== '' && chosen.lens !== 'list';
   const hidden = useMemo(() => new Set(chosen.hide.split(',').filter(Boolean)), [chosen.hide]);
   const answer = useAnswer('/api/map', name === '' ? {} : { focus: name, hops: chosen.hops });

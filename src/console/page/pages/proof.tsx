@@ -4,6 +4,7 @@ import { useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Icon } from '../parts/icon.js';
 import { Name } from '../parts/name.js';
+import { pathOf } from '../query.js';
 import { useAnswer } from '../use-answer.js';
 import { NotProven, type Proven, verifyProof } from '../verify-proof.js';
 import { cleanLines } from './changes.js';
@@ -37,8 +38,7 @@ export function ProofPage() {
   return (
     <>
       <p class="crumbs">
-        <a href="/audit">Audit</a>{' '}
-        {id !== '' && <a href={`/changes/${encodeURIComponent(id)}`}>The decision</a>}
+        <a href="/audit">Audit</a> {id !== '' && <a href={pathOf('/changes', id)}>The decision</a>}
       </p>
       <Heading title="Proof">Verify a decision in this browser</Heading>
       <p class="soft">

@@ -5,9 +5,10 @@ import { cleanText } from '../clean-text.js';
 import { type Act, ActForm } from '../parts/act-form.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Countdown } from '../parts/countdown.js';
+import { FactList } from '../parts/fact-list.js';
 import { Heading } from '../parts/heading.js';
 import { Icon } from '../parts/icon.js';
-import { Name } from '../parts/name.js';
+import { Chips, ClientLink, Name } from '../parts/name.js';
 import { Time } from '../parts/time.js';
 import { rule, titleOf, WORDS } from '../parts/waiting.js';
 import { WorldNote } from '../parts/world-note.js';
@@ -63,30 +64,12 @@ function Facts({ row }: { readonly row: WaitingRow }) {
       ),
     'Rejected by': rejectedBy === null ? undefined : <Name text={rejectedBy} most={120} />,
     Needs: approvers > 1 ? 'two persons; who asks or approves first is one of them' : undefined,
-    Client:
-      client === null ? undefined : (
-        <a href={pathOf('/clients', client.provider, client.id)}>
-          <Name text={client.id} isCode />
-        </a>
-      ),
-    Scopes:
-      scopes.length === 0
-        ? undefined
-        : scopes.map((scope) => (
-            <span class="chip" key={scope}>
-              <Name text={scope} isCode />
-            </span>
-          )),
+    Client: client === null ? undefined : <ClientLink client={client} />,
+    Scopes: scopes.length === 0 ? undefined : <Chips names={scopes} />,
     Why: detail === null ? undefined : cleanText(detail),
     Decision: decision === null ? undefined : <a href={pathOf('/changes', decision)}>how it began</a>,
   };
-  return (
-    <dl class="facts">
-      {Object.entries(facts).flatMap(([name, value]) =>
-        value === undefined ? [] : [<dt key={name}>{name}</dt>, <dd key={`${name} is`}>{value}</dd>],
-      )}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
 
 interface Ruled {
@@ -98,13 +81,7 @@ interface Ruled {
 function Ruling({ row, since, reload }: Ruled) {
   const { kind, may, rejectedBy, client, from, to, id, fingerprint, subject } = row;
   const [isAnyway, setAnyway] = useState(false);
-  const end = (
-    name: string,
-    action: string,
-    path: string,
-    body: (comment: string) => object,
-    what: string,
-  ): Act => ({
+  const end = (name: string, action: string, path: string, body: (comment: string) => object): Act => ({
     ...{ name, tone: 'danger', right: may[action] },
     async send(comment) {
       const said = (await post(path, body(comment))) as { needsSecond?: true };
@@ -112,7 +89,7 @@ function Ruling({ row, since, reload }: Ruled) {
       return [
         isFirst
           ? { what: 'Your approval is kept, and another person must approve too' }
-          : { what, subject, since },
+          : { what: 'Ended by you', subject, since },
       ];
     },
   });
@@ -132,40 +109,23 @@ function Ruling({ row, since, reload }: Ruled) {
     });
   if (kind === 'quarantine' && client !== null) {
     const path = `${pathOf('/api/quarantines', client.provider, client.id)}/release`;
-    acts.push(
-      end('End the quarantine', 'release', path, (comment) => ({ comment, fingerprint }), 'Ended by you'),
-    );
+    acts.push(end('End the quarantine', 'release', path, (comment) => ({ comment, fingerprint })));
   }
   if (kind === 'break-glass' && !row.isOpen)
     acts.push(
-      end(
-        'End it',
-        'endBreakGlass',
-        `${pathOf('/api/break-glass', id)}/end`,
-        (reason) => ({ reason }),
-        'Ended by you',
-      ),
+      end('End it', 'endBreakGlass', `${pathOf('/api/break-glass', id)}/end`, (reason) => ({ reason })),
     );
   if (kind === 'deny')
     acts.push(
-      end(
-        'End the deny',
-        'endDeny',
-        '/api/denies/end',
-        (reason) => ({ source: from, destination: to, reason, fingerprint }),
-        'Ended by you',
-      ),
+      end('End the deny', 'endDeny', '/api/denies/end', (reason) => ({
+        source: from,
+        destination: to,
+        reason,
+        fingerprint,
+      })),
     );
   if (kind === 'freeze')
-    acts.push(
-      end(
-        'End the freeze',
-        'unfreeze',
-        '/api/freeze/end',
-        (reason) => ({ reason, fingerprint }),
-        'Ended by you',
-      ),
-    );
+    acts.push(end('End the freeze', 'unfreeze', '/api/freeze/end', (reason) => ({ reason, fingerprint })));
   return (
     <section>
       <ActForm acts={acts} onSent={reload}>

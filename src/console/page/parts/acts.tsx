@@ -58,18 +58,19 @@ export function ActLink({
 
 /** The address of this page with the dialog over it. */
 export function actAddress(act: ActName, about: About): string {
+  return addressWith({ act, ...about });
+}
+
+function addressWith(about: About & { readonly act?: ActName }): string {
   const { pathname, search } = address.value;
   const parameters = new URLSearchParams(search);
   for (const name of PARAMETERS) parameters.delete(name);
-  for (const [name, value] of Object.entries({ act, ...about })) parameters.set(name, value);
-  return `${pathname}?${parameters}`;
+  for (const [name, value] of Object.entries(about)) parameters.set(name, value);
+  return parameters.size === 0 ? pathname : `${pathname}?${parameters}`;
 }
 
 function close(): void {
-  const { pathname, search } = address.value;
-  const parameters = new URLSearchParams(search);
-  for (const name of PARAMETERS) parameters.delete(name);
-  navigate(parameters.size === 0 ? pathname : `${pathname}?${parameters}`, { replace: true });
+  navigate(addressWith({}), { replace: true });
 }
 
 /** The dialog that the address names. */

@@ -2,7 +2,7 @@ import type { DecisionRow } from '../../answers.js';
 import { durationText } from '../clock.js';
 import { pathOf } from '../query.js';
 import { Icon, type IconName } from './icon.js';
-import { Name } from './name.js';
+import { Chips, Name } from './name.js';
 import { OutcomeBadge } from './sign.js';
 import { Time } from './time.js';
 
@@ -54,11 +54,7 @@ function DecisionLine({ row }: { readonly row: DecisionRow }) {
       )}
       <p class="access">{reason}</p>
       <p class="soft grow">
-        {scopes.slice(0, 4).map((scope) => (
-          <span class="chip" key={scope}>
-            <Name text={scope} isCode />
-          </span>
-        ))}
+        <Chips names={scopes.slice(0, 4)} />
         {client !== null && (
           <>
             {' '}

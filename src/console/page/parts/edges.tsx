@@ -2,7 +2,7 @@ import type { Edge } from '../../answers.js';
 import { pathOf } from '../query.js';
 import { actAddress } from './acts.js';
 import { Icon } from './icon.js';
-import { Name } from './name.js';
+import { Chips, ClientLink, Name } from './name.js';
 import { StateBadge } from './sign.js';
 
 interface Listed {
@@ -41,18 +41,11 @@ function EdgeRow({ edge }: { readonly edge: Edge }) {
       <StateBadge state={state} />
       <p class="access">{accessText(edge)}</p>
       <p class="soft grow">
-        {scopes.map((scope) => (
-          <span class="chip" key={scope}>
-            <Name text={scope} isCode />
-          </span>
-        ))}
+        <Chips names={scopes} />
         {client !== null && (
           <>
             {' '}
-            client{' '}
-            <a href={pathOf('/clients', client.provider, client.id)}>
-              <Name text={client.id} isCode />
-            </a>
+            client <ClientLink client={client} />
           </>
         )}
         {reason !== null && <> {reason}</>}

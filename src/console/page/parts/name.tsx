@@ -1,4 +1,5 @@
 import { cleanText, cutMiddle } from '../clean-text.js';
+import { pathOf } from '../query.js';
 
 interface Named {
   /** From outside: it may be hostile. */
@@ -15,5 +16,31 @@ export function Name({ text, most = 56, isCode = false }: Named) {
     <bdi class={isCode ? 'name code' : 'name'} {...(cut === clean ? {} : { title: clean })}>
       {cut}
     </bdi>
+  );
+}
+
+/** Scopes, each as it is at the identity provider. */
+export function Chips({ names }: { readonly names: readonly string[] }) {
+  return (
+    <>
+      {names.map((name) => (
+        <span class="chip" key={name}>
+          <Name text={name} isCode />
+        </span>
+      ))}
+    </>
+  );
+}
+
+interface Client {
+  readonly provider: string;
+  readonly id: string;
+}
+
+export function ClientLink({ client: { provider, id } }: { readonly client: Client }) {
+  return (
+    <a href={pathOf('/clients', provider, id)}>
+      <Name text={id} isCode />
+    </a>
   );
 }

@@ -7,7 +7,7 @@ import { useAnswer } from '../use-answer.js';
 import { AnswerView } from './answer-view.js';
 import { Icon } from './icon.js';
 import { List } from './list.js';
-import { Name } from './name.js';
+import { Chips, ClientLink, Name } from './name.js';
 import { Time } from './time.js';
 
 interface Asked {
@@ -112,16 +112,8 @@ const COLUMNS = [
     name: 'By',
     cell: ({ client, scopes }: PastEdge) => (
       <>
-        {scopes.map((scope) => (
-          <span class="chip" key={scope}>
-            <Name text={scope} isCode />
-          </span>
-        ))}{' '}
-        {client !== undefined && (
-          <a href={pathOf('/clients', client.provider, client.clientId)}>
-            <Name text={client.clientId} isCode />
-          </a>
-        )}
+        <Chips names={scopes} />{' '}
+        {client !== undefined && <ClientLink client={{ provider: client.provider, id: client.clientId }} />}
       </>
     ),
   },

@@ -1,13 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../../../src/console/answers.js';
-import {
-  bundlesOf,
-  filtered,
-  isHub,
-  lookOf,
-  toNet,
-  worstLook,
-} from '../../../../src/console/page/mesh/net.js';
+import { bundlesOf, filtered, lookOf, toNet, worstLook } from '../../../../src/console/page/mesh/net.js';
 
 const MESH: Mesh = {
   asOf: { at: '2026-01-31T12:00:00.000Z', decision: null },
@@ -52,11 +45,4 @@ it('counts the links between groups, and shows what asks for attention first', (
   ]);
   expect(NET.links.map(({ sign }) => lookOf(sign))).toEqual(['all', 'held', 'closed']);
   expect(worstLook(NET.links)).toBe('held');
-});
-
-it('a hub is what nearly everything in a large mesh calls', () => {
-  const hub = { name: 'auth', group: '', callers: 31, calls: 0 };
-  expect(isHub(hub, { ...NET, total: { services: 100, edges: 31 } })).toBe(true);
-  expect(isHub({ ...hub, callers: 30 }, { ...NET, total: { services: 100, edges: 31 } })).toBe(false);
-  expect(isHub(hub, { ...NET, total: { services: 19, edges: 31 } })).toBe(false);
 });
