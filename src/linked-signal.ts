@@ -39,7 +39,7 @@ export function firstOf(
 }
 
 /** For work that nothing ends. */
-export const NEVER = new AbortController().signal;
+export const NEVER: AbortSignal = new AbortController().signal;
 
 export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
