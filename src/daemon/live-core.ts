@@ -33,5 +33,5 @@ export function createLiveCore(
 
 /** Its part that does not go on although it should; undefined if all goes well, or if nothing of it runs here. */
 export function stuckPart({ isReconciling, progress, agenda, ages, sweptAt }: LiveCore): string | undefined {
-  return isReconciling ? progress.stuck(agenda.state().waiting, ages.ages(), sweptAt) : undefined;
+  return isReconciling ? progress.stuck(agenda.waiting, ages.ages(), sweptAt) : undefined;
 }

@@ -10,7 +10,7 @@ import { backoffDelayMs } from './backoff.js';
 import type { AgendaHandler, FollowUps } from './follow-ups.js';
 import type { KeyFailure, KeyUpdate, Unsettled } from './inbox.js';
 import { byKey, mergeTriggers } from './merge-triggers.js';
-import type { QueueState, Scheduler, Unparked } from './queue.js';
+import type { ParkedKey, QueueState, Scheduler, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 import type { IsKnown } from './turns.js';
@@ -148,15 +148,16 @@ export class Agenda implements Scheduler {
 
   /** `parked`: keys that failed often; they are still tried, once a minute. */
   state(): QueueState {
-    const all = [...this.#entries.values()];
-    const count = (is: (entry: Entry) => boolean) => all.filter(is).length;
-    const parked = all.filter(({ parkedSince }) => parkedSince !== undefined);
-    return {
-      waiting: this.#ready.size,
-      delayed: count(({ wake, parkedSince }) => wake !== undefined && parkedSince === undefined),
-      active: count(({ isRunning }) => isRunning),
-      parked: parked.map((each) => each.toParked()).sort((a, b) => (a.key < b.key ? -1 : 1)),
-    };
+    const parked: ParkedKey[] = [];
+    let delayed = 0;
+    let active = 0;
+    for (const entry of this.#entries.values()) {
+      if (entry.isRunning) active++;
+      if (entry.parkedSince !== undefined) parked.push(entry.toParked());
+      else if (entry.wake !== undefined) delayed++;
+    }
+    parked.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { waiting: this.#ready.size, delayed, active, parked };
   }
 
   get waiting(): number {
