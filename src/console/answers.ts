@@ -168,6 +168,17 @@ export type Decisions = z.infer<typeof Decisions>;
 export const DecisionPage = DecisionRow.extend({
   before: z.unknown(),
   after: z.unknown(),
+  outlives: z
+    .array(
+      z.object({
+        text,
+        until: z
+          .union([instant, z.literal('unknown')])
+          .nullable()
+          .describe('Null: no time ends it.'),
+      }),
+    )
+    .describe('What of a revoked access goes on after the write; of another decision nothing.'),
   event: z.record(text, z.unknown()).describe('The event as the log has it.'),
 });
 export type DecisionPage = z.infer<typeof DecisionPage>;

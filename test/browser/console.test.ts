@@ -88,6 +88,9 @@ it('a scope that is taken away closes the edge on the open page, which says why'
   await page.keyboard.press('c');
   await page.locator('.decision').filter({ hasText: 'ScopeRevoked' }).getByRole('link').first().click();
   await page.getByRole('heading', { name: 'shipping' }).waitFor();
+  const left = page.locator('section').filter({ hasText: 'What outlives it' });
+  expect(await left.getByText(/^access tokens .* end unknown$/).count()).toBe(1);
+  await left.getByRole('link', { name: 'what shipping still reaches' }).waitFor();
   await visit('/why?from=shipping&to=inventory&method=GET&path=/v1/stock');
   expect(await page.locator('.verdict').textContent()).toContain('Refused');
   expect(await page.locator('.step.bad').first().textContent()).toContain('Scope');

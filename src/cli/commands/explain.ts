@@ -11,6 +11,7 @@ import {
 } from '../../app/explain-call.js';
 import { hasDecisionLog } from '../../app/has-decision-log.js';
 import { loginDocument, toLoginView } from '../../app/login-view.js';
+import { remains } from '../../app/remains.js';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
@@ -28,7 +29,6 @@ import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { readDecisions } from '../read-decision-log.js';
 import { ORDERS_UNKNOWN, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts, loginVerdict } from '../terminal/login-text.js';
-import { residualTexts } from '../terminal/residual-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
@@ -225,7 +225,8 @@ function print(answer: CallAnswer, { screen }: Cli): void {
   if (edge === undefined) screen.line('the log has no decision about this pair');
   else {
     printEdge(edge, screen);
-    for (const text of residualTexts(edge.residual ?? {})) screen.line(printable(`    remains  ${text}`));
+    for (const { text } of remains(edge.residual ?? {}, edge.decision.time))
+      screen.line(printable(`    remains  ${text}`));
     screen.line(printable(`    mapping  ${edge.mappingRevision}`));
   }
   printLimits(answer, screen);

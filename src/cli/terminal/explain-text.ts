@@ -8,10 +8,10 @@ import {
   decidingText,
 } from '../../app/explain-sentences.js';
 import { firstToMend } from '../../app/first-to-mend.js';
+import { remains } from '../../app/remains.js';
 import { type Explanation, isAllowed, type Verdict } from '../../plan/explain.js';
 import { decisionText } from './decision-text.js';
 import { behindText } from './reach-text.js';
-import { residualTexts } from './residual-text.js';
 import { breakGlassLine } from './ruling-text.js';
 import { printable, type Screen } from './screen.js';
 
@@ -64,7 +64,9 @@ export function printExplanation(
   const { lastDecision, lastChange } = conditions;
   for (const each of new Set([lastChange, lastDecision]))
     if (each !== undefined) screen.line(`  ${'decision'.padEnd(10)} ${decisionText(each, colors)}`);
-  for (const text of residualTexts((lastChange ?? lastDecision)?.residual ?? {})) fact('remains', text);
+  const { residual, time } = lastChange ?? lastDecision ?? {};
+  if (residual !== undefined && time !== undefined)
+    for (const { text } of remains(residual, time)) fact('remains', text);
   if (conditions.logTrouble !== undefined)
     fact('decision', `the decision log could not be read: ${conditions.logTrouble}`);
 }

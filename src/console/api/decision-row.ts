@@ -1,6 +1,8 @@
+import { remains } from '../../app/remains.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { principalText } from '../../model/cause.js';
-import type { Decision } from '../../model/decision.js';
+import { type Decision, isMade } from '../../model/decision.js';
+import { UNKNOWN } from '../../model/residual.js';
 import type { DecisionList } from '../../trail/list-decisions.js';
 import type { DecisionPage, DecisionRow, Decisions } from '../answers.js';
 import { shownClient } from './parts.js';
@@ -39,5 +41,14 @@ export function toDecisions({ decisions, next }: DecisionList): Decisions {
 export function toDecisionPage(decision: Decision): DecisionPage {
   const event = toCloudEvent(decision);
   const { before = null, after = null } = event.data;
-  return { ...toDecisionRow(decision), before, after, event: { ...event } };
+  return { ...toDecisionRow(decision), before, after, outlives: outlives(decision), event: { ...event } };
+}
+
+/** A revocation that does not say what outlives it, as one by somebody else, leaves that unknown. */
+function outlives(decision: Decision): DecisionPage['outlives'] {
+  const { residual, action, time } = decision;
+  if (residual !== undefined)
+    return Array.from(remains(residual, time), ({ text, until = null }) => ({ text, until }));
+  if (action !== 'revoke' || !isMade(decision)) return [];
+  return [{ text: 'the decision does not say what outlives it', until: UNKNOWN }];
 }

@@ -1,8 +1,8 @@
-import { fieldOf } from '../../../model/field-of.js';
 import { cleanText } from '../clean-text.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Icon } from '../parts/icon.js';
 import { Chips, Name } from '../parts/name.js';
+import { Outlives } from '../parts/outlives.js';
 import { StateBadge } from '../parts/sign.js';
 import { Time } from '../parts/time.js';
 import { pathOf } from '../query.js';
@@ -95,7 +95,6 @@ function LastDecision({ from, to }: { readonly from: string; readonly to: string
         <a href={`/changes?${new URLSearchParams({ service: from })}`}>All of them</a>
       </p>
     );
-  const left = decision === undefined ? [] : outlives(decision.event);
   return (
     <>
       <p>
@@ -106,38 +105,7 @@ function LastDecision({ from, to }: { readonly from: string; readonly to: string
           <Time at={row.time} />
         </span>
       </p>
-      {left.length > 0 && (
-        <>
-          <h3>What outlives it</h3>
-          <ul class="reasons">
-            {left.map((sentence) => (
-              <li key={sentence}>
-                <Icon name="waiting" /> <span>{cleanText(sentence)}</span>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Outlives decision={decision} />
     </>
   );
 }
-
-/** What a decision says of the access that goes on after the write, in sentences. What is not known is said to be unknown. */
-export function outlives(event: Readonly<Record<string, unknown>>): readonly string[] {
-  const residual = fieldOf(fieldOf(event, 'data'), 'residual');
-  if (typeof residual !== 'object' || residual === null) return [];
-  return Object.entries(residual).map(([name, value]) => {
-    const known = value === 'unknown' ? 'how long is unknown' : value === true ? '' : JSON.stringify(value);
-    const what = OUTLIVES[name] ?? name;
-    return known === '' ? what : `${what}: ${known}`;
-  });
-}
-
-const OUTLIVES: Readonly<Record<string, string>> = {
-  nextRequests: 'Each pooled connection serves its next request by the old permissions',
-  openStreamsSeconds: 'Open streams and TCP connections, for the drain time of their Envoy in seconds',
-  agentCache: 'What client agents of Consul have in their cache, in seconds',
-  accessTokensUntil: 'Access tokens that were issued before',
-  untilSynced: 'Until consul-k8s has brought the manifest to Consul',
-  foreignAllows: 'Intentions of others that still allow',
-};

@@ -14,6 +14,7 @@ import { FilterBox, FilterChoice, FilterInstant, Filters, useChoices } from '../
 import { Heading } from '../parts/heading.js';
 import { Pages } from '../parts/list.js';
 import { Chips, ClientLink, Name } from '../parts/name.js';
+import { Outlives } from '../parts/outlives.js';
 import { OutcomeBadge } from '../parts/sign.js';
 import { Time } from '../parts/time.js';
 import { useAnswer } from '../use-answer.js';
@@ -195,6 +196,7 @@ export function ChangePage({ id }: { readonly id: string }) {
               <OutcomeBadge outcome={decision.outcome} />
             </div>
             <Facts decision={decision} />
+            <Outlives decision={decision} />
             <Difference before={decision.before} after={decision.after} />
             <details>
               <summary>The event as the log has it</summary>
