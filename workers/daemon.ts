@@ -23,6 +23,7 @@ import {
   openProvider,
   openSigner,
   openStore,
+  startCommand,
   startQuestionThread,
 } from './wire.js';
 
@@ -74,6 +75,7 @@ export async function runDaemon(
       metrics,
       openFeed,
       startQuestionThread: () => startQuestionThread(config),
+      startCommand: (args: readonly string[]) => startCommand(options.configFile, args),
     };
     const { listen, admin } = await serveHttp(listeners, served, runtime);
     address = admin ?? listen;

@@ -34,6 +34,7 @@ process.exitCode = await createProgram({
   stderr: process.stderr,
   stdin: process.stdin,
   user: userName(),
+  ...(process.send === undefined ? {} : { report: (progress: object) => process.send?.(progress) }),
 }).run(process.argv);
 
 /** A user without an entry in the system's list has only a number. */

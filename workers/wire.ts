@@ -1,4 +1,8 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
 import {
@@ -208,6 +212,32 @@ export function startQuestionThread(config: DecisionLogSettings): Worker {
   const thread = JSON.stringify(new URL('./question-thread.ts', url).href);
   const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${thread}); })`;
   return new Worker(code, { ...options, eval: true });
+}
+
+const COMMAND_MEMORY_MB = 512;
+const COMMAND_TIME_MS = 1_800_000;
+
+/** Runs a command with the configuration file of the daemon. On a busy machine, or one without memory, the daemon comes first. */
+export function startCommand(configFile: string, args: readonly string[]): ChildProcess {
+  const { url } = import.meta;
+  const main = fileURLToPath(new URL(url.endsWith('.js') ? './main.js' : './main.ts', url));
+  const child = fork(main, ['--config', configFile, ...args], {
+    execArgv: [
+      `--max-old-space-size=${COMMAND_MEMORY_MB}`,
+      ...(url.endsWith('.js') ? [] : ['--import', 'tsx']),
+    ],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    timeout: COMMAND_TIME_MS,
+    killSignal: 'SIGKILL',
+  });
+  if (child.pid === undefined) return child;
+  try {
+    setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    writeFileSync(`/proc/${child.pid}/oom_score_adj`, '1000');
+  } catch {
+    // Elsewhere than on Linux, or where it may not: it then runs as the daemon does.
+  }
+  return child;
 }
 
 async function verifyTrail(

@@ -9,6 +9,8 @@ export type Role = (typeof ROLES)[number];
 
 export interface RunOptions {
   readonly config: Config;
+  /** Where it was read; for commands that the daemon runs. */
+  readonly configFile: string;
   readonly only: readonly Role[];
   /** Reads the file again; for SIGHUP. */
   readonly reload: () => Promise<Config>;

@@ -18,6 +18,15 @@ export interface CliContext {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** The user who runs the command; decisions name them. */
   readonly user: string;
+  /** Tells the process that started this one how far a long command is. */
+  readonly report?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  /** Decisions that were verified. */
+  readonly checked: number;
+  /** Of how many; null: not known. */
+  readonly of: number | null;
 }
 
 /** What every command works with. */

@@ -12,6 +12,7 @@ import {
   text,
   World,
 } from './answers/fields.js';
+import { Jobs } from './answers/jobs.js';
 import { MAP_ROUTES } from './answers/map.js';
 import { Proof } from './answers/past.js';
 import { WAITING_ROUTES } from './answers/waiting.js';
@@ -23,6 +24,7 @@ import { WAITING_ROUTES } from './answers/waiting.js';
  */
 
 export type { World } from './answers/fields.js';
+export { Job, Jobs } from './answers/jobs.js';
 export { Mesh, Reach } from './answers/map.js';
 export { Proof } from './answers/past.js';
 export { Waiting, WaitingPage, WaitingRow } from './answers/waiting.js';
@@ -345,6 +347,12 @@ export const ROUTES = {
     summary: 'A proof that one decision is in the signed log',
     query: z.strictObject({ id: text.min(1).max(128) }),
     answer: Proof,
+  },
+  jobs: {
+    path: '/api/jobs',
+    summary: 'Reports of evidence that somebody asked for, newest first',
+    query: NoQuery,
+    answer: Jobs,
   },
   stream: {
     path: '/api/stream',

@@ -6,6 +6,7 @@ import type { PrometheusMetrics } from '../app/metrics.js';
 import { readBuild } from '../app/version.js';
 import type { Clock } from '../clock.js';
 import { addConsoleApi } from '../console/api/console-api.js';
+import { addJobs } from '../console/api/jobs.js';
 import { FREEZE_ID, quarantineId, waitingRow } from '../console/api/waiting.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
 import { addBackChannelLogout, addLogin } from '../console/session/login-api.js';
@@ -43,6 +44,7 @@ import { addDenyApi } from './deny-api.js';
 import { createEventStreams } from './event-streams.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
+import type { Jobs } from './jobs.js';
 import type { Listeners } from './listeners.js';
 import { addParkedApi, MAX_KEY_LENGTH } from './parked-api.js';
 import { type FindWaiting, requireComment, requireSeen, SEEN_FIELDS } from './seen.js';
@@ -56,6 +58,7 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly feed: (() => Promise<DecisionFeed>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
   readonly questions: TrailApiDeps['questions'];
+  readonly jobs: Jobs;
   /** Where persons of the console sign in, by the name of the provider. */
   readonly logins: ReadonlyMap<string, OidcClient>;
   /** Whether this process takes events. */
@@ -168,6 +171,7 @@ export function addRoutes(
   addLogin(rest, { clients, origin, roles: settings.roles, sessions, codes, keyValues, logger, clock });
   addBackChannelLogout(main, { clients, store: store.sessions, logger });
   addConsoleApi(rest, { ...parts, ...change, streams, clock });
+  addJobs(rest, { ...change, jobs: parts.jobs });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
   addShell(rest);

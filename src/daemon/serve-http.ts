@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
 import { apiTokenPath, createApiToken, writeApiToken } from '../app/api-token.js';
@@ -9,6 +10,7 @@ import { isLoopback } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
 import type { Logger } from '../observe.js';
 import type { Runtime } from '../runtime.js';
+import { Jobs, type StartCommand } from './jobs.js';
 import type { Listeners } from './listeners.js';
 import type { LiveSecrets } from './live-secrets.js';
 import type { LocalReplica } from './local-replica.js';
@@ -24,21 +26,34 @@ interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'
   readonly openFeed: () => Promise<DecisionFeed>;
   /** Starts the thread that answers questions to the trail. */
   readonly startQuestionThread: () => Worker;
+  readonly startCommand: StartCommand;
 }
 
 /** Adds the routes and begins to listen. Resolves with the addresses. */
 export async function serveHttp(
   listeners: Listeners,
-  { config, only, secrets, store, providers, replica, metrics, openFeed, startQuestionThread }: ServedParts,
+  {
+    config,
+    only,
+    secrets,
+    store,
+    providers,
+    replica,
+    metrics,
+    openFeed,
+    startQuestionThread,
+    startCommand,
+  }: ServedParts,
   runtime: Runtime,
 ): ReturnType<Listeners['listen']> {
-  const { logger } = runtime;
+  const { clock, logger } = runtime;
   const apiToken = createApiToken();
   const logins = createLogins(config, runtime);
   const questions = createQuestions({ start: startQuestionThread, logger, metrics });
+  const jobs = new Jobs({ startCommand, directory: join(config.state.directory, 'evidence'), clock, logger });
   // The server waits for its answers.
   (listeners.admin ?? listeners.main).addHook('preClose', async () => {
-    await Promise.all([questions.close(), logins.close()]);
+    await Promise.all([questions.close(), jobs.close(), logins.close()]);
   });
   addRoutes(
     listeners,
@@ -55,6 +70,7 @@ export async function serveHttp(
       intake: replica.ports,
       isIntake: only.includes('intake'),
       questions,
+      jobs,
       logins: logins.clients,
     },
     { token: apiToken, path: apiTokenPath(config) },

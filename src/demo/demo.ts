@@ -112,7 +112,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
     const runtime = { logger: log.logger, metrics: createMetrics(), clock };
 
     const daemon = options.runDaemon(
-      { config, only: ROLES, reload: load, onReload: () => {} },
+      { config, configFile, only: ROLES, reload: load, onReload: () => {} },
       runtime,
       ended,
     );

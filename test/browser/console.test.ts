@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -268,6 +269,39 @@ it('verifies a decision with a pasted key while nothing answers, and refuses a c
   await proof.fill(text.replace(id, id.toLowerCase()));
   await page.getByText('it was changed').waitFor();
   await page.context().setOffline(false);
+});
+
+it('makes the evidence of a period: the files of the command, byte for byte, for whoever may read', async () => {
+  const { page } = open;
+  const period = { from: '2026-01-01T00:00:00.000Z', to: new Date().toISOString() };
+  const byCommand = async () => {
+    const out = mkdtempSync(join(tmpdir(), 'evidence-'));
+    await open.command('evidence', '--from', period.from, '--to', period.to, '--out', out);
+    const files = readdirSync(out).map((name) => [name, readFileSync(join(out, name), 'utf8')]);
+    rmSync(out, { recursive: true });
+    return Object.fromEntries(files);
+  };
+  const byJob = async () => {
+    await visit(`/audit/evidence?${new URLSearchParams(period)}`);
+    await page.getByRole('button', { name: 'Make the report' }).click();
+    const report = page.locator('section').first();
+    await report.getByText('log proven').waitFor();
+    const files: Record<string, string> = {};
+    for (const button of await report.getByRole('button').all()) {
+      const [download] = await Promise.all([page.waitForEvent('download'), button.click()]);
+      files[download.suggestedFilename()] = readFileSync(await download.path(), 'utf8');
+    }
+    return files;
+  };
+  // A checkpoint that comes meanwhile is in the report too.
+  await until('the log rests', async () => {
+    const before = await byCommand();
+    const made = await byJob();
+    if (JSON.stringify(before) !== JSON.stringify(await byCommand())) return false;
+    expect(made).toEqual(before);
+    expect(Object.keys(made)).toContain('report.html');
+    return true;
+  });
 });
 
 it('asks the daemon only what openapi.yaml describes, and nobody else anything', () => {

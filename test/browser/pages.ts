@@ -22,6 +22,7 @@ export const PAGES: Readonly<Record<string, string>> = {
   'access now, by the log': '/audit?name=orders',
   'a service in the past': '/services/orders?at=2026-01-31T12:00:00.000Z',
   'a difference': '/audit/diff?from=2026-01-31T12:00:00.000Z',
+  'evidence of a period': '/audit/evidence?from=2026-01-31T12:00:00.000Z',
   'the proof of a decision': '/audit/proof',
   me: '/me',
 };

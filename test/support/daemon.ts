@@ -226,6 +226,7 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
   const ended = runDaemon(
     {
       config,
+      configFile: join(rig.directory, 'scopemesh.yaml'),
       only,
       reload: () => rig.load(),
       onReload: (listener) => reloads.add(listener),

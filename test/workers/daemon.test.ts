@@ -10,7 +10,7 @@ it('refuses a relay that no lease fences before an embedded log that other proce
   const never = new AbortController().signal;
   const config = await loadText(fileWith('queue: { kind: bullmq, url: "redis://127.0.0.1:9" }'));
   const only = ['relay'] as const;
-  const options = { config, only, reload: async () => config, onReload: () => {} };
+  const options = { config, configFile: 'none', only, reload: async () => config, onReload: () => {} };
   await expect(runDaemon(options, runtime, never)).rejects.toMatchObject({
     code: 'ERR_CONFIG',
     retriable: false,

@@ -7,6 +7,7 @@ import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import { collectEvidence } from '../../trail/evidence/evidence-report.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
 import { PeriodExport } from '../../trail/evidence/period-export.js';
+import { listDecisions } from '../../trail/list-decisions.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parsePastInstant } from '../instant.js';
@@ -21,6 +22,9 @@ interface Options extends TrailOptions {
   readonly out: string;
   readonly key?: readonly string[];
 }
+
+/** A message for each decision would take longer than its hash. */
+const REPORT_EACH = 1_000;
 
 export function addEvidence(program: DocumentedCommand, cli: Cli): void {
   withTrailOptions(program.command('evidence'))
@@ -50,22 +54,40 @@ async function writeEvidence(options: Options, cli: Cli): Promise<void> {
   const { from, out, key } = options;
   const settings = await cli.openLogSettings();
   const { owner } = settings;
-  const evidence = await withTrail(cli, options, async (trail) => {
+  const { evidence, size } = await withTrail(cli, options, async (trail) => {
     const to = options.to ?? (await endOf(trail));
     if (from > to) throw configError('--from must be before --to');
-    return collectEvidence(trail, { owner, from, to });
+    return { evidence: await collectEvidence(trail, { owner, from, to }), size: await sizeOf(trail) };
   });
   const exported = new PeriodExport(evidence.period);
-  const checked = await ofLog(settings, { key }, cli, (event, record) => exported.add(event, record));
+  let count = 0;
+  const checked = await ofLog(settings, { key }, cli, (event, record) => {
+    exported.add(event, record);
+    if (record.kind === 'decision' && count++ % REPORT_EACH === 0)
+      cli.context.report?.({ checked: count, of: size });
+  });
   const report = await verifyRecords(checked);
   const signaturesChecked = checked.verifiers.length > 0;
   const verified = report.fault === undefined && signaturesChecked && report.decisions > 0;
   const integrity: Integrity = { ...report, signaturesChecked, verified };
   const files = evidenceFiles(evidence, integrity, { accessText, events: exported.events() });
   await writePrivateFiles(out, files, { overwrite: true });
-  if (options.json) return cli.screen.json({ out, files: [...files.keys()], verified: integrity.verified });
+  if (options.json)
+    return cli.screen.json({
+      out,
+      ...evidence.period,
+      files: [...files.keys()],
+      verified: integrity.verified,
+    });
   cli.screen.line(printable(`wrote ${files.size} files to ${out}; open ${join(out, 'report.html')}`));
   if (!integrity.verified) cli.screen.warn('scopemesh: the log is not proven; the report says why');
+}
+
+/** By the places in the chain; null: not known. */
+async function sizeOf(trail: Trail): Promise<number | null> {
+  if ((await trail.extent()).isCut) return null;
+  const { decisions } = await listDecisions(trail, {}, { limit: 1 });
+  return decisions[0]?.chain?.sequence ?? null;
 }
 
 /** Now, or the end of an index that follows a topic, which is some seconds ago. */

@@ -33,7 +33,15 @@ Examples:
       const started = () => void supervisor.tell('READY=1');
       try {
         await context.runDaemon(
-          { config, only: options.only, reload: cli.openConfig, onReload, supervisor, started },
+          {
+            config,
+            configFile: cli.loadOptions().path,
+            only: options.only,
+            reload: cli.openConfig,
+            onReload,
+            supervisor,
+            started,
+          },
           runtime,
           signal,
         );

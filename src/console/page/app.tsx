@@ -4,6 +4,7 @@ import type { Session } from '../answers.js';
 import { AuditDiffPage, AuditPage, PastPage, pastOf } from './pages/audit.js';
 import { ChangePage, ChangesPage } from './pages/changes.js';
 import { ClientPage, ClientsPage } from './pages/clients.js';
+import { EvidencePage } from './pages/evidence.js';
 import { MapPage } from './pages/map.js';
 import { MePage } from './pages/me.js';
 import { NowPage } from './pages/now.js';
@@ -93,6 +94,7 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
       case 'audit':
         if (first === undefined) return <AuditPage />;
         if (first === 'diff' && second === undefined) return <AuditDiffPage />;
+        if (first === 'evidence' && second === undefined) return <EvidencePage />;
         if (first === 'proof' && second === undefined) return <ProofPage />;
         break;
       case 'waiting':

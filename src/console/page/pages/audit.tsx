@@ -15,11 +15,11 @@ const ABOUT = [
   ['holdings', 'what the service, client or person could call'],
 ] as const;
 
-function AuditPlaces() {
+export function AuditPlaces() {
   return (
     <p class="crumbs">
       <a href="/audit">Access at an instant</a> <a href="/audit/diff">Difference of two instants</a>{' '}
-      <a href="/audit/proof">Verify a decision</a>
+      <a href="/audit/evidence">Evidence</a> <a href="/audit/proof">Verify a decision</a>
     </p>
   );
 }

@@ -17,6 +17,7 @@ import { Chips, ClientLink, Name } from '../parts/name.js';
 import { Outlives } from '../parts/outlives.js';
 import { OutcomeBadge } from '../parts/sign.js';
 import { Time } from '../parts/time.js';
+import { saveAs } from '../save-as.js';
 import { useAnswer } from '../use-answer.js';
 
 const DEFAULTS = {
@@ -124,11 +125,7 @@ function Export({ filter: { cursor: _, ...filter } }: { readonly filter: typeof 
         rows.push(...page.rows);
         cursor = page.next;
       }
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([csvOf(rows.toReversed())], { type: 'text/csv' }));
-      link.download = 'decisions.csv';
-      link.click();
-      URL.revokeObjectURL(link.href);
+      saveAs('decisions.csv', new Blob([csvOf(rows.toReversed())], { type: 'text/csv' }));
       setState(`${rows.length} saved`);
     } catch (error) {
       setState(error instanceof Error ? error.message : String(error));
