@@ -124,7 +124,7 @@ export function formerLogIn(note: string): FormerLog | undefined {
 function parseCheckpoint(text: string): Checkpoint | undefined {
   const [origin = '', size = '', root = '', ...more] = text.split('\n');
   const hash = Buffer.from(root, 'base64');
-  if (more.length === 0 || !/^(0|[1-9]\d{0,15})$/.test(size) || hash.length !== HASH_BYTES) return undefined;
+  if (!/^(0|[1-9]\d{0,15})$/.test(size) || hash.length !== HASH_BYTES) return undefined;
   const [, log, before] = more.map((line) => FOLLOWS.exec(line)).find((found) => found !== null) ?? [];
   return {
     origin,

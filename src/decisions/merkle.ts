@@ -59,7 +59,7 @@ export function isIncluded(
   leaf: Hash,
   proof: readonly Hash[],
 ): boolean {
-  return root.length === HASH_BYTES && rootFrom({ index, size }, leaf, proof)?.equals(root) === true;
+  return rootFrom({ index, size }, leaf, proof)?.equals(root) === true;
 }
 
 /** The root of the tree of this size to which the proof leads from the leaf; undefined for a proof of another length. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import {
   appendLeaf,
@@ -7,6 +6,8 @@ import {
   isConsistent,
   isIncluded,
   leafHash,
+  nodeHash,
+  rootFrom,
   rootOf,
 } from '../../src/decisions/merkle.js';
 import { MerkleTree } from '../../src/decisions/merkle-tree.js';
@@ -40,6 +41,7 @@ const treeOf = (all: readonly Hash[], beginning = 0) => {
   return tree;
 };
 const some = (size: number) => Array.from({ length: size }, (_, at) => leafHash(Buffer.from(`${at}`)));
+const SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 16, 17];
 const leaves = INPUTS.map((input) => leafHash(Buffer.from(input, 'hex')));
 
 describe('the Merkle tree', () => {
@@ -61,41 +63,72 @@ describe('the Merkle tree', () => {
     expect(roots).toHaveLength(3);
   });
 
-  test('proves each of its leaves, and no other', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), fc.nat(), fc.nat(), (size, a, b, cut) => {
-        const all = some(size);
-        const [index, other] = [a % size, b % size];
-        const place = { index, size, root: rootOfLeaves(all) };
-        const proof = treeOf(all, cut % (index + 1)).inclusionProof(index, size);
-        const [leaf = leafHash(Buffer.of()), wrong = leafHash(Buffer.of())] = [all[index], all[other]];
-        expect(isIncluded(place, leaf, proof)).toBe(true);
-        expect(isIncluded(place, wrong, proof)).toBe(other === index);
-        expect(isIncluded({ ...place, index: other }, leaf, proof)).toBe(other === index);
-        expect(isIncluded(place, leaf, [...proof, leaf])).toBe(false);
-      }),
-    );
+  test.each(SIZES)('of %i leaves proves each of them, and no other', (size) => {
+    const all = some(size);
+    const root = rootOfLeaves(all);
+    for (const [index, leaf] of all.entries()) {
+      const proof = treeOf(all, index).inclusionProof(index, size);
+      for (const [other, wrong] of all.entries()) {
+        expect(isIncluded({ index, size, root }, wrong, proof)).toBe(other === index);
+        expect(isIncluded({ index: other, size, root }, leaf, proof)).toBe(other === index);
+      }
+      expect(rootFrom({ index, size }, leaf, [...proof, leaf])).toBeUndefined();
+      if (proof.length > 0) expect(rootFrom({ index, size }, leaf, proof.slice(1))).toBeUndefined();
+    }
+    const leaf = all.at(-1) ?? root;
+    for (const index of [-1, 0.5, Number.NaN, size]) {
+      expect(rootFrom({ index, size }, leaf, [])).toBeUndefined();
+      expect(rootFrom({ index, size }, leaf, [leaf])).toBeUndefined();
+    }
+    for (const length of [0, 31, 33]) {
+      const proof = [...treeOf(all).inclusionProof(0, size).slice(1), Buffer.alloc(length)];
+      if (size > 1) expect(rootFrom({ index: 0, size }, leaf, proof)).toBeUndefined();
+      expect(rootFrom({ index: 0, size: 1 }, Buffer.alloc(length), [])).toBeUndefined();
+    }
   });
 
-  test('proves that it begins with each of its earlier trees, and with no other', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), fc.nat(), fc.nat(), (size, a, b, cut) => {
-        const all = some(size);
-        const [first, other] = [1 + (a % size), 1 + (b % size)];
-        const tree = (count: number) => ({ size: count, root: rootOfLeaves(all.slice(0, count)) });
-        const proof = treeOf(all, cut % (first + 1)).consistencyProof(first, size);
-        expect(isConsistent(tree(first), tree(size), proof)).toBe(true);
-        expect(isConsistent({ ...tree(first), root: tree(other).root }, tree(size), proof)).toBe(
-          first === other,
-        );
-        expect(isConsistent(tree(first), { ...tree(size), root: tree(other).root }, proof)).toBe(
-          size === other,
-        );
-        if (first !== other) expect(isConsistent(tree(other), tree(size), proof)).toBe(false);
-        expect(isConsistent(tree(first), tree(size), [...proof, tree(1).root])).toBe(false);
-        if (proof.length > 0) expect(isConsistent(tree(first), tree(size), proof.slice(1))).toBe(false);
-      }),
-    );
+  test.each(SIZES)(
+    'of %i leaves proves that it begins with each of its earlier trees, and no other',
+    (size) => {
+      const all = some(size);
+      const tree = (count: number) => ({ size: count, root: rootOfLeaves(all.slice(0, count)) });
+      const whole = tree(size);
+      for (let first = 1; first <= size; first++) {
+        const proof = treeOf(all, first).consistencyProof(first, size);
+        expect(isConsistent(tree(first), whole, proof)).toBe(true);
+        for (let other = 1; other <= size; other++) {
+          expect(isConsistent({ ...tree(first), root: tree(other).root }, whole, proof)).toBe(
+            first === other,
+          );
+          expect(isConsistent(tree(first), { ...whole, root: tree(other).root }, proof)).toBe(size === other);
+          if (first !== other) expect(isConsistent(tree(other), whole, proof)).toBe(false);
+        }
+        expect(isConsistent(tree(first), whole, [...proof, tree(1).root])).toBe(false);
+        expect(isConsistent(tree(first), { ...whole, size: size + 400 }, proof)).toBe(false);
+        if (proof.length > 0) expect(isConsistent(tree(first), whole, proof.slice(1))).toBe(false);
+        if (proof.length > 0)
+          expect(isConsistent(tree(first), whole, proof.with(0, Buffer.alloc(31)))).toBe(false);
+      }
+      expect(isConsistent(tree(0), whole, [])).toBe(false);
+      expect(isConsistent({ ...tree(1), size: 0.5 }, whole, [])).toBe(false);
+      expect(isConsistent(whole, tree(size - 1), [])).toBe(false);
+      expect(isConsistent(whole, tree(size - 1), [whole.root])).toBe(false);
+    },
+  );
+
+  it('refuses hashes of other lengths, which would leave bytes of the node before', () => {
+    const [left = Buffer.of()] = leaves;
+    for (const other of [left.subarray(1), Buffer.concat([left, left])])
+      for (const [one, two] of [
+        [left, other],
+        [other, left],
+      ] as const)
+        expect(() => nodeHash(one, two)).toThrow('a hash of the Merkle tree has another length');
+  });
+
+  it('is the same beyond the leaves for which it has room at first', () => {
+    const all = some(2_100);
+    expect(treeOf(all).root(0, 2_100)).toEqual(rootOfLeaves(all));
   });
 
   it('proves nothing without a leaf that the proof needs', () => {

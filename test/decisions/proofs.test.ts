@@ -4,6 +4,7 @@ import { type ChainHead, emptyChain, extendChain } from '../../src/decisions/cha
 import { originOf, signCheckpoint, toCheckpointEvent } from '../../src/decisions/checkpoint.js';
 import { toCloudEvent } from '../../src/decisions/envelope.js';
 import {
+  isExtensionProof,
   proveExtension,
   proveInclusion,
   verifyExtension,
@@ -11,13 +12,13 @@ import {
 } from '../../src/decisions/proofs.js';
 import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
 import { decisions } from '../support/decisions.js';
+import { logOf } from '../support/signed-log.js';
 
-const newSigner = () =>
-  createNoteSigner(
-    'scopemesh/payments',
-    String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
-  );
-const signer = newSigner();
+const newPem = () =>
+  String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+const newSigner = (pem = newPem()) => createNoteSigner('scopemesh/payments', pem);
+const pem = newPem();
+const signer = newSigner(pem);
 const verifier = createNoteVerifier(signer.verifierKey);
 
 /** 13 decisions, a checkpoint, and 2 decisions. */
@@ -56,6 +57,7 @@ describe('the proof of a decision', () => {
     expect(verify({})).toBeDefined();
     expect(verify({ event: proof.event.replace('ScopeRevoked', 'ScopeGranted') })).toBeUndefined();
     expect(verify({ event: events[5] })).toBeUndefined();
+    expect(verify({ event: '{}' })).toBeUndefined();
     expect(verify({ hashes: proof.hashes.toReversed() })).toBeUndefined();
     expect(verify({ hashes: proof.hashes.slice(1) })).toBeUndefined();
     expect(verify({ checkpoint: proof.checkpoint.replace('13', '14') })).toBeUndefined();
@@ -75,10 +77,15 @@ describe('the proof of a decision', () => {
     await expect(proveInclusion(events, all[14]?.id ?? '')).rejects.toThrow('no checkpoint signs decision');
     await expect(proveInclusion(events, 'nothing')).rejects.toThrow('the log has no decision nothing');
     await expect(proveInclusion(events.slice(1), all[4]?.id ?? '')).rejects.toThrow('is not there');
+    // Neither the checkpoint of another log signs it nor an older one behind it.
+    for (const behind of [logOf(100, 'two'), events.slice(13, 14)])
+      await expect(proveInclusion([...events, ...behind], all[14]?.id ?? '')).rejects.toThrow(
+        'no checkpoint',
+      );
   });
 
   it('is made in a log that begins with a checkpoint', async () => {
-    const rest = [...events.slice(13), sign()];
+    const rest = [...events.slice(13), '{}', sign()];
     const proof = JSON.stringify(await proveInclusion(rest, all[14]?.id ?? ''));
     expect(verifyInclusion(proof, [verifier])).toMatchObject({ sequence: 15, size: 15 });
   });
@@ -97,6 +104,11 @@ describe('the proof of an extension', () => {
     for (const { id } of all) expect(proof).not.toContain(id);
     const cut = JSON.stringify(await proveExtension(grown.slice(13), note));
     expect(cut).toBe(proof);
+    expect(
+      [proof, JSON.stringify(await proveInclusion(events, all[4]?.id ?? ''))].map(isExtensionProof),
+    ).toEqual([true, false]);
+    const same = JSON.stringify(await proveExtension(events, note));
+    expect(verifyExtension(same, note, [verifier])).toEqual({ log: 'one', from: 13, to: 13 });
   });
 
   it('is refused for a checkpoint of another past, and with a changed proof or key', async () => {
@@ -113,6 +125,14 @@ describe('the proof of an extension', () => {
     expect(verify({ hashes: proof.hashes.slice(1) })).toBeUndefined();
     expect(verify({ checkpoint: other })).toBeUndefined();
     expect(verify({}, note, createNoteVerifier(newSigner().verifierKey))).toBeUndefined();
+    const neighbour = createNoteSigner('scopemesh/other', pem);
+    const ofNeighbour = neighbour.sign(note.slice(0, note.indexOf('\n\n') + 1).replace('payments', 'other'));
+    const both = [verifier, createNoteVerifier(neighbour.verifierKey)];
+    expect(verifyExtension(JSON.stringify(proof), ofNeighbour, both)).toBeUndefined();
+    expect(() => verifyExtension('{}', note, both)).toThrow(
+      'not a proof that scopemesh decisions prove --extends',
+    );
+    expect(() => verifyExtension(JSON.stringify(proof), 'text', both)).toThrow('not a checkpoint');
   });
 
   it('is not made for another log, for more than is signed, or for a text that is no checkpoint', async () => {
@@ -120,6 +140,8 @@ describe('the proof of an extension', () => {
       'there is no checkpoint of log two',
     );
     await expect(proveExtension(events, note.replace('13', '14'))).rejects.toThrow('fewer than 14');
-    await expect(proveExtension(events, 'text')).rejects.toThrow('not a checkpoint');
+    for (const text of ['text', ` ${note}`])
+      await expect(proveExtension(events, text)).rejects.toThrow('not a checkpoint');
+    await expect(proveExtension(events, note.replace('13', '1000'))).rejects.toThrow('fewer than 1000');
   });
 });

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
 
@@ -7,6 +7,13 @@ const VERIFIER_KEY = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4
 const TEXT =
   "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
 const NOTE = `${TEXT}\n\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n`;
+
+/** A key with the hash that it should have, another first byte, or another length. */
+function keyOf(algorithm: number, length: number): string {
+  const key = Buffer.alloc(length, 7);
+  const hashed = createHash('sha256').update('a\n').update(Buffer.of(1)).update(key).digest('hex');
+  return `a+${hashed.slice(0, 8)}+${Buffer.concat([Buffer.of(algorithm), key]).toString('base64')}`;
+}
 
 const pemOf = (type: 'ed25519' | 'x25519') =>
   String(
@@ -28,6 +35,12 @@ describe('a signed note', () => {
     expect(verifier.open(note)).toBe('a\nb\n');
     expect(verifier.open(`${note}\u2014 witness AAAAAAAA\n`)).toBe('a\nb\n');
     expect(createNoteVerifier(VERIFIER_KEY).open(note)).toBeUndefined();
+    expect(verifier.open(`${note}${'\u2014 a AAAA\n'.repeat(99)}`)).toBe('a\nb\n');
+  });
+
+  it('is opened with a key from a file, which ends with a line break', () => {
+    const verifier = createNoteVerifier(`${VERIFIER_KEY}\n`);
+    expect([verifier.key, verifier.open(NOTE)]).toEqual([VERIFIER_KEY, TEXT]);
   });
 
   it.each([
@@ -37,17 +50,24 @@ describe('a signed note', () => {
     ['another name', NOTE.replace('PeterNeumann', 'Peter')],
     ['no signature', TEXT],
     ['no line break at its end', NOTE.slice(0, -1)],
+    ['another sign at its end', `${NOTE.slice(0, -1)} `],
+    ['more signatures than anybody needs', `${NOTE}${'\u2014 a AAAA\n'.repeat(100)}`],
     ['nothing', ''],
   ])('with %s is refused', (_, note) => {
     expect(createNoteVerifier(VERIFIER_KEY).open(note)).toBeUndefined();
   });
 
-  it.each(['', 'a+b+c', VERIFIER_KEY.replace('c74f20a3', 'c74f20a4'), VERIFIER_KEY.replace('Peter', 'Pete')])(
-    'has no verifier with the key "%s"',
-    (key) => {
-      expect(() => createNoteVerifier(key)).toThrow('the public key is not an Ed25519 key');
-    },
-  );
+  it.each([
+    '',
+    'a+b+c',
+    VERIFIER_KEY.replace('c74f20a3', 'c74f20a4'),
+    VERIFIER_KEY.replace('Peter', 'Pete'),
+    keyOf(4, 32),
+    keyOf(1, 31),
+    keyOf(1, 33),
+  ])('has no verifier with the key "%s"', (key) => {
+    expect(() => createNoteVerifier(key)).toThrow('the public key is not an Ed25519 key');
+  });
 
   it.each([
     ['text', 'nothing'],
