@@ -19,6 +19,7 @@ import { makeImage } from './image.js';
 import { checkInstalled, checkPacked, pack } from './package.js';
 import { check, expectThat, run } from './run.js';
 import { makeSbom, missingIn } from './sbom.js';
+import { makeSite } from './site.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const { values } = parseArgs({
@@ -89,7 +90,8 @@ function manual(): Artefact {
   const file = join(out, `scopemesh-${version}-manual.tgz`);
   const folder = mkdtempSync(join(tmpdir(), 'scopemesh-manual-'));
   try {
-    const isText = (path: string) => !/\.(ts|mjs)$/.test(path) || path.includes('providers/template');
+    const isText = (path: string) =>
+      !path.endsWith('/deploy/site') && (!/\.(ts|mjs)$/.test(path) || path.includes('providers/template'));
     for (const name of [
       'docs',
       'README.md',
@@ -149,6 +151,7 @@ await made('image', () =>
 if (existsSync(join(root, 'deploy/chart'))) await made('chart', () => makeChart(root, version, out));
 await made('SBOM', sbom);
 await made('manual', manual);
+await made('site', () => makeSite(root, join(out, `scopemesh-${version}-site.tgz`)));
 await made('release notes', notes);
 writeFileSync(join(out, 'SHA256SUMS'), checksums(artefacts));
 const text = report(version, commit, artefacts);

@@ -158,6 +158,15 @@ describe('the chart', () => {
     );
   });
 
+  it('links each alert to the manual that you serve', async () => {
+    const prometheusRule = { enabled: true, manual: 'https://manual.example.com/scopemesh/' };
+    const { spec } = find(await rendered({ ...SEVERAL, prometheusRule }), 'PrometheusRule');
+    for (const { alert, annotations } of Object(spec).groups[0].rules)
+      expect(annotations.runbook_url).toBe(
+        `https://manual.example.com/scopemesh/reference/alerts.html#${alert.toLowerCase()}`,
+      );
+  });
+
   it('starts new pods for a new configuration', async () => {
     const annotations = async (values: Values) =>
       Object(find(await rendered(values), 'StatefulSet').spec).template.metadata.annotations;

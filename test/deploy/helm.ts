@@ -147,7 +147,7 @@ export async function kustomizeFiles(): Promise<Readonly<Record<string, string>>
   const lines = objects
     .join('---')
     .split('\n')
-    .filter((line) => !/helm\.sh\/|managed-by|scopemesh\.dev\/conf|^ *#|^\s*$/.test(line));
+    .filter((line) => !/helm\.sh\/|managed-by|checksum\/conf|^ *#|^\s*$/.test(line));
   // Kustomize names the ConfigMap after its content, so the checksum, the only annotation, is not needed.
   const text = lines.join('\n').replace(/\n +annotations:(?=\n +spec:)/, '');
   return { 'objects.yaml': `${head}${text}\n`, 'scopemesh.yaml': `${head}${config}` };

@@ -39,9 +39,7 @@ describe('the alerts', () => {
         labels: { severity: 'critical' },
         annotations: { summary: expect.stringMatching(/^\w.*[^.]$/) },
       });
-      expect(rule.annotations.runbook_url).toBe(
-        `https://scopemesh.dev/reference/alerts#${rule.alert.toLowerCase()}`,
-      );
+      expect(rule.annotations.runbook_url).toBe(`${PAGE}#${rule.alert.toLowerCase()}`);
       if ('for' in rule) expect(rule.for).toMatch(/^\d+[smh]$/);
     }
   });

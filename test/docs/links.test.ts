@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { anchorOf } from '../../deploy/site/pages.js';
 import { OTHER_PAGES, PAGES, ROOT, textOf } from './manual.js';
 
 const LINKS = [...PAGES, ...OTHER_PAGES].flatMap((page) =>
@@ -11,14 +12,8 @@ const LINKS = [...PAGES, ...OTHER_PAGES].flatMap((page) =>
   })),
 );
 
-/** As GitHub makes them. */
 function anchorsOf(page: string): string[] {
-  return [...textOf(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
+  return [...textOf(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
 }
 
 describe('links between pages', () => {

@@ -1,20 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { OTHERS, ROOT } from '../../deploy/site/pages.js';
 
-export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export { ROOT };
 
 /** The pages of the manual, relative to the root. */
 export const PAGES: readonly string[] = ['README.md', ...filesIn('docs', '.md')];
 
 /** What is read beside the manual. */
-export const OTHER_PAGES: readonly string[] = [
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'SECURITY.md',
-  'src/plan/SPEC.md',
-  'src/acl/plan/SPEC.md',
-  'test/README.md',
-];
+export const OTHER_PAGES: readonly string[] = OTHERS.filter((page) => page !== 'README.md');
 
 export function textOf(page: string): string {
   return readFileSync(`${ROOT}${page}`, 'utf8');

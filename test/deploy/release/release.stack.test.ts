@@ -33,6 +33,7 @@ it.runIf(isSoak)('a release makes and checks everything but the image from one c
     'scopemesh-manual.tgz',
     'scopemesh-notes.md',
     'scopemesh-sbom.json',
+    'scopemesh-site.tgz',
     'scopemesh.tgz',
   ]);
   expect(run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: out })).not.toContain('FAILED');
