@@ -152,7 +152,7 @@ function failureOf(error: unknown): string {
 /** The JSON of an answer. Throws IncompleteRead if it is not JSON, because half a document must not look complete. */
 export function parseJson(answer: HttpAnswer, place: string): unknown {
   const value = jsonInBytes(answer.body);
-  if (value === undefined) throw incomplete(place, 'the answer is not valid JSON');
+  if (value === undefined) throw incomplete(place, 'the answer is not valid JSON, or is nested too much');
   return value;
 }
 

@@ -1,5 +1,5 @@
 import { isRecord } from '../../model/is-record.js';
-import { jsonIn, jsonInBytes } from '../../model/json-in.js';
+import { jsonIn, jsonInBytes, MAX_DEPTH } from '../../model/json-in.js';
 
 /** One element of a list, or one member of an object. */
 export type JsonElement =
@@ -30,8 +30,6 @@ export interface JsonElementsOptions {
 /** The value of a field that was not kept. Every parser refuses it as a wrong type. */
 export const OMITTED = Symbol('omitted');
 
-/** No structure of Consul comes near. Code that walks a value may call itself for each level. */
-export const MAX_DEPTH = 64;
 const MAX_FIELD_BYTES = 64 * 1024;
 /** Of all kept fields of a partial element. */
 const MAX_FIELDS_BYTES = 1024 * 1024;

@@ -6,11 +6,10 @@ import {
   type JsonElement,
   JsonElements,
   type JsonElementsOptions,
-  MAX_DEPTH,
   memberIn,
   OMITTED,
 } from '../../../src/consul/http/json-elements.js';
-import { jsonInBytes } from '../../../src/model/json-in.js';
+import { jsonInBytes, MAX_DEPTH } from '../../../src/model/json-in.js';
 
 type Settings = Partial<Omit<JsonElementsOptions, 'each'>>;
 

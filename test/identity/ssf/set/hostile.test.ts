@@ -100,12 +100,16 @@ describe('an invalid set', () => {
   });
 
   it('has no subject if that is no readable text, or is too long', async () => {
-    const deep = `${'{"user":'.repeat(4_500)}{}${'}'.repeat(4_500)}`;
+    const nested = (depth: number) => `${'{"user":'.repeat(depth)}{}${'}'.repeat(depth)}`;
+    const deep = nested(50);
+    const of = (subject: string) =>
+      sign(new TextEncoder().encode(JSON.stringify(claims({ sub_id: 'here' })).replace('"here"', subject)));
     for (const subject of ['{"format":{"toString":1}}', '{"user":{"format":{"toString":1}}}', deep]) {
-      const text = JSON.stringify(claims({ sub_id: 'here' })).replace('"here"', subject);
-      const reception = await receiver.push(sign(new TextEncoder().encode(text)));
-      expect(reception).toMatchObject({ triggers: [], orders: [] });
+      expect(await receiver.push(of(subject))).toMatchObject({ triggers: [], orders: [] });
     }
+    await expect(receiver.push(of(nested(4_500)))).rejects.toMatchObject({
+      answer: { err: 'invalid_request' },
+    });
   });
 
   it('is refused, whatever is in a header that the transmitter signs', async () => {
