@@ -24,6 +24,8 @@ export function startRouter(): void {
     if (link === null || event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     if (link.target !== '' || link.origin !== location.origin || link.hash !== '') return;
+    // The daemon answers this address itself: it leads to the identity provider.
+    if (link.pathname.startsWith('/login/')) return;
     event.preventDefault();
     navigate(link.href);
   });

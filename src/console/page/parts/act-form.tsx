@@ -96,10 +96,7 @@ export function ActForm({ acts, children, onSent }: Form) {
         ? acts.map(({ name, right }) => right !== true && <WhyNot key={name} name={name} why={right} />)
         : acts.length > 0 && (
             <p class="soft">
-              You signed in too long ago for a change.{' '}
-              <a href={loginAddress(again, true)} target="_self">
-                Sign in again
-              </a>{' '}
+              You signed in too long ago for a change. <a href={loginAddress(again, true)}>Sign in again</a>{' '}
               and come back here.
             </p>
           )}
