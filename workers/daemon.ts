@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/config.js';
 import type { PrometheusMetrics } from '../src/app/metrics.js';
 import { checkRelay, type RunOptions } from '../src/app/run-daemon.js';
-import { describeProcess } from '../src/daemon/describe-process.js';
+import { describeProcess, reachableAddress } from '../src/daemon/describe-process.js';
 import { openListeners } from '../src/daemon/listeners.js';
 import { stuckPart } from '../src/daemon/live-core.js';
 import { createLiveSecrets } from '../src/daemon/live-secrets.js';
@@ -78,7 +78,7 @@ export async function runDaemon(
       startCommand: (args: readonly string[]) => startCommand(options.configFile, args),
     };
     const { listen, admin } = await serveHttp(listeners, served, runtime);
-    address = admin ?? listen;
+    address = reachableAddress(admin ?? listen, (config.http.admin ?? config.http.listen).host);
     options.onReload(() => reloads.request());
 
     const described = describeProcess(address, only, runtime);

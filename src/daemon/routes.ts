@@ -43,6 +43,7 @@ import { addDecisionStream } from './decision-stream.js';
 import { addDenyApi } from './deny-api.js';
 import { createEventStreams } from './event-streams.js';
 import { addIntake, type IntakeDeps } from './events.js';
+import { forwardToLeader } from './forward.js';
 import { addProbes, addStatus } from './health.js';
 import type { Jobs } from './jobs.js';
 import type { Listeners } from './listeners.js';
@@ -94,6 +95,7 @@ export function addRoutes(
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore, inability });
   const rest = admin ?? main;
   rest.addHook('onRequest', access.readSession);
+  forwardToLeader(rest, { access, isLeader: () => leading().isLeader, fence: store.fence, logger });
   rest.addHook('onSend', async (request, reply) => {
     if (origin?.startsWith('https:') === true) reply.header('strict-transport-security', 'max-age=31536000');
     if (request.url.startsWith('/api/'))

@@ -54,9 +54,11 @@ async function readStatus(): Promise<string | undefined> {
   return answer.asOf.decision ?? undefined;
 }
 
+/** Throws if another replica leads: a new stream reaches that one. */
 function showStatus(said: Status | Fault): void {
   if ('asOf' in said) status.value = said;
   statusFault.value = 'asOf' in said ? undefined : new ApiFault(503, said.code ?? '', said.error);
+  if (!('asOf' in said) && typeof said.leader === 'string') throw statusFault.value;
 }
 
 /** Resolves if the tab is hidden, or the stream ends. */
