@@ -15,7 +15,6 @@ import { proveInclusion, verifyInclusion } from '../../src/decisions/proofs.js';
 import { silentLogger } from '../../src/observe.js';
 import { decisions } from '../support/decisions.js';
 import { signer, verifier } from '../support/signed-log.js';
-import { withIndex } from '../support/trail-history.js';
 
 const never = new AbortController().signal;
 /** Three checkpoints, and two decisions that none covers. */
@@ -75,11 +74,6 @@ it('no proof is given of a decision that is not signed yet, or not there', async
     message: expect.stringContaining('no checkpoint signs decision'),
   });
   expect(await ask('proof', { id: 'nobody' })).toBe('null');
-  const index = { until: ALL[34]?.time ?? '', isBehind: false, gaps: [] };
-  const question = { kind: 'proof', query: { id: ALL[0]?.id }, now: 0, protectedServices: [] } as const;
-  await expect(answerQuestion(async () => withIndex(await openTrail(), index), question)).rejects.toThrow(
-    'has no checkpoints: paste what scopemesh decisions prove',
-  );
 });
 
 it('the questions that the page asks have the answers that it expects', async () => {

@@ -123,8 +123,8 @@ export class DecisionFile {
 
   /**
    * Once an hour deletes the oldest decisions up to the first that is not older than `before` (ISO 8601). A log with checkpoints
-   * keeps the last checkpoint older than that and what follows it, so that the rest can be verified. The newest decision stays,
-   * because its position tells where the log ends. Resolves with the number of deleted rows.
+   * keeps the last checkpoint older than that, or else its first one, and what follows it, so that the rest can be verified. The
+   * newest decision stays, because its position tells where the log ends. Resolves with the number of deleted rows.
    */
   async deleteOld(now: number, before: string): Promise<number> {
     // The clock may have been set back.
@@ -185,12 +185,14 @@ export class DecisionFile {
     const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
       'DELETE FROM decisions WHERE seq <= ?',
     );
-    const lastCheckpoint =
-      "SELECT coalesce(max(seq), 0) AS seq FROM decisions WHERE subject LIKE 'checkpoint/%' AND time < ?";
-    const checkpoint = this.#integer(lastCheckpoint, time) ?? 0;
-    const hasCheckpoints = (this.#integer(lastCheckpoint, END_OF_TIME) ?? 0) > 0;
+    const checkpoint = (which: 'min' | 'max', before: string) =>
+      this.#integer(
+        `SELECT coalesce(${which}(seq), 0) AS seq FROM decisions WHERE subject LIKE 'checkpoint/%' AND time < ?`,
+        before,
+      );
+    const beginning = checkpoint('max', time) || checkpoint('min', END_OF_TIME);
     for (let deleted = 0; ; ) {
-      const end = hasCheckpoints ? checkpoint : this.last();
+      const end = beginning || this.last();
       const rows = this.#all('SELECT seq, time FROM decisions ORDER BY seq LIMIT ?', IN_ONE_TURN);
       const isOld = (row: Row) => row.text('time') < time && row.integer('seq') < end;
       const kept = rows.findIndex((row) => !isOld(row));

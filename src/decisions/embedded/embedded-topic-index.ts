@@ -4,6 +4,7 @@ import { isoInstant } from '../../clock.js';
 import type { Runtime } from '../../runtime.js';
 import { inTransaction, Queries } from '../../sqlite.js';
 import { isProven, ProofCheck } from '../batch-proof.js';
+import { isSigned } from '../checkpoint.js';
 import { isOwnedBy, parseCloudEvent } from '../envelope.js';
 import type { LogParts } from '../log.js';
 import type { NoteVerifier } from '../signed-note.js';
@@ -11,11 +12,14 @@ import { toTrailRecord } from '../trail-record.js';
 import type { TopicIndex } from '../update-topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import {
+  BEHIND,
   type Judgement,
   judge,
+  judgeCheckpoint,
   MAX_HELD,
   STAGED,
   type Staged,
+  stagedCheckpoint,
   withGap,
   withoutHole,
 } from './topic-index-judge.js';
@@ -159,7 +163,14 @@ export class EmbeddedTopicIndex implements TopicIndex {
     };
     for await (const { part, event } of events) {
       const record = toTrailRecord(event);
-      if (record.kind === 'checkpoint') continue;
+      if (record.kind === 'checkpoint') {
+        const staged = stagedCheckpoint(record.checkpoint, event);
+        if (!isSigned(this.#options.verifiers, record.checkpoint) || this.#isKnown(this.#state, staged))
+          continue;
+        batch.push(staged);
+        if (batch.length === BATCH) await store();
+        continue;
+      }
       if (record.kind === 'decision' && owner !== undefined && !isOwnedBy(owner, record.source)) continue;
       if (!isProven(record, this.#proofs)) {
         left.unproven++;
@@ -230,7 +241,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
         const judged = this.#judge(state, row);
         state = judged.state;
         if (judged.verdict === 'wait') break;
-        if (judged.verdict === 'take') accepted.push(row);
+        if (judged.verdict === 'take') accepted.push(judged.row ?? row);
         done = row;
       }
       // Those that a crash left here and there are stored once.
@@ -245,8 +256,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
     }
   }
 
-  #judge(state: TopicIndexState, row: Staged): Omit<Judgement, 'fault'> {
+  #judge(state: TopicIndexState, row: Staged): Omit<Judgement, 'fault'> & { readonly row?: Staged } {
     if (this.#isKnown(state, row)) return { verdict: 'drop', state };
+    if (row.time === BEHIND) return judgeCheckpoint(state, row);
     const { clock, isOnce = false } = this.#options;
     const judged = judge(state, row, { now: clock.now(), held: () => this.#held(row.log), isOnce });
     if (judged.fault !== undefined) this.#fault(judged.fault, { id: row.id }, FAULTS[judged.fault]);

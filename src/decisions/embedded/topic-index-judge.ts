@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { compareText } from '../../model/compare-text.js';
 import { linkOf, NO_HASH } from '../chain.js';
+import {
+  checkpointSubject,
+  parseCheckpointEvent,
+  type StoredCheckpoint,
+  toCheckpointEvent,
+} from '../checkpoint.js';
 import { parseJson } from '../envelope.js';
 import type { Gap, TopicIndexState } from './topic-index-state.js';
 
@@ -81,6 +87,29 @@ export function judge(state: TopicIndexState, row: Staged, { now, held, isOnce }
     state: withGap(taken, { after: last?.time ?? row.time, until: row.time }),
     fault: 'gap',
   };
+}
+
+/** In the place of a time: sorts behind each decision with the same number. */
+export const BEHIND = '~';
+
+/**
+ * A checkpoint of the topic, behind the last decision that it signs. Anybody who may write to the topic can repeat one with
+ * another ID or time, so that neither is believed: each could hide a decision from the answers.
+ */
+export function stagedCheckpoint({ log, tree }: StoredCheckpoint, event: string): Staged {
+  const id = `${log}/${tree.size}`;
+  return { log, sequence: tree.size, time: BEHIND, id, subject: checkpointSubject(log), event };
+}
+
+/** Without it later ones prove the same: it keeps nothing back, and is dropped unless it comes at its place. */
+export function judgeCheckpoint(state: TopicIndexState, row: Staged): Judgement & { readonly row?: Staged } {
+  const last = state.chains[row.log];
+  const checkpoint = parseCheckpointEvent(parseJson(row.event));
+  if (last?.sequence !== row.sequence || checkpoint === undefined) return { verdict: 'drop', state };
+  const { id } = row;
+  const { time } = last;
+  const event = JSON.stringify(toCheckpointEvent({ ...checkpoint, id, time }));
+  return { verdict: 'take', state, row: { ...row, time, event } };
 }
 
 /** Adds a time in which decisions are missing. */
