@@ -95,6 +95,21 @@ export function requireConsul(answer: HttpAnswer, operation: Operation): void {
     );
 }
 
+/**
+ * Consul 1.16 answers 404 to a DELETE of what does not exist, and also to an ACL token that it does not know, so that
+ * nothing was deleted. Throws ERR_CONSUL_DENIED in the second case.
+ */
+export async function requireGone(
+  answer: HttpAnswer,
+  operation: Operation,
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<void> {
+  requireConsul(answer, operation);
+  const query = toTenancyQuery(transport.tenancy);
+  await transport.send({ operation: 'acl.read', method: 'GET', path: '/v1/acl/token/self', query }, signal);
+}
+
 /** The binding rules of one auth method. */
 export async function listRulesOf(
   transport: Transport,

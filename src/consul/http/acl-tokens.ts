@@ -7,7 +7,7 @@ import { TokenBucket } from '../../model/token-bucket.js';
 import type { TokenFilter } from '../acl.js';
 import { incomplete, type Raw, Reader } from '../reader.js';
 import { linkNames, sortedOnce } from './acl-parse.js';
-import { readAclAt, requireConsul, UNCLEAR } from './acl-table.js';
+import { readAclAt, requireGone, UNCLEAR } from './acl-table.js';
 import { readListed } from './answer.js';
 import { OMITTED } from './json-elements.js';
 import { type Query, toTenancyQuery } from './place.js';
@@ -66,7 +66,7 @@ export async function deleteTokens(
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
     try {
       const answer = await transport.send(request, stop, [200, 404]);
-      if (answer.status === 404) requireConsul(answer, operation);
+      if (answer.status === 404) await requireGone(answer, operation, transport, stop);
     } catch (error) {
       if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') throw error;
       refused.push(error);

@@ -3,7 +3,7 @@ import type { AclObject, Stored } from '../../model/acl.js';
 import { Reader } from '../reader.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
 import { parseAclObject } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listRulesOf, readAcl, UNCLEAR } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listRulesOf, readAcl, requireGone, UNCLEAR } from './acl-table.js';
 import { parseJson, parseVerdict } from './answer.js';
 import { toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
@@ -41,7 +41,7 @@ export async function writeAcl(
   return put.stored;
 }
 
-/** Reads the object first, because Consul answers true to a DELETE of a missing object. */
+/** Reads the object first, because Consul before 1.16 answers true to a DELETE of a missing object. */
 export async function deleteAcl(
   transport: Transport,
   kind: AclKind,
@@ -57,8 +57,12 @@ export async function deleteAcl(
     throw conflict('the object lost its mark after it was read, so it was not deleted', operation);
   const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
   const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
-  const isDone = parseVerdict(await transport.send(request, signal), operation);
-  if (!isDone)
+  const answer = await transport.send(request, signal, [200, 404]);
+  if (answer.status === 404) {
+    await requireGone(answer, operation, transport, signal);
+    return false;
+  }
+  if (!parseVerdict(answer, operation))
     throw new SyncError('ERR_CONSUL_UNREACHABLE', `Consul ${operation}: answered false`, { retriable: true });
   return isThere;
 }

@@ -132,7 +132,8 @@ describe('the deletion of tokens', () => {
   it('has at most 16 in flight, each once, and counts those that newer versions call not found', async () => {
     let inFlight = 0;
     let most = 0;
-    const rig = await against(({ target, reply }) => {
+    const rig = await against(({ method, target, reply }) => {
+      if (method === 'GET') return reply(200, {}) ?? true;
       inFlight += 1;
       most = Math.max(most, inFlight);
       setImmediate(() => {
@@ -143,9 +144,19 @@ describe('the deletion of tokens', () => {
       return true;
     });
     expect(await rig.acl.deleteTokens([...ids, ...ids], never)).toBe(100);
-    expect([...rig.seen].sort()).toEqual(ids.map((id) => `DELETE /v1/acl/token/${id}`).sort());
+    const deletions = rig.seen.filter((each) => each.startsWith('DELETE'));
+    expect(deletions.sort()).toEqual(ids.map((id) => `DELETE /v1/acl/token/${id}`).sort());
     expect(most).toBeLessThanOrEqual(16);
     expect(most).toBeGreaterThan(1);
+  });
+
+  it('is denied, and not done, if Consul does not know the ACL token and so calls all of them not found', async () => {
+    const rig = await against(({ method, reply }) => {
+      if (method === 'GET') reply(403, 'ACL not found');
+      else reply(404, 'Cannot find token to delete', ABSENT);
+      return true;
+    });
+    expect(await failureOf(rig.acl.deleteTokens(ids, never))).toMatchObject({ code: 'ERR_CONSUL_DENIED' });
   });
 
   it('stops when Consul is sick, and leaves no request behind', async () => {

@@ -282,6 +282,33 @@ describe('the deletion of an ACL object', () => {
     expect(puts(rig)).toEqual(['DELETE /v1/acl/policy/policy-1']);
   });
 
+  it('of a missing object returns false where Consul answers 404, and is denied if Consul does not know the ACL token', async () => {
+    for (const [status, expected] of [
+      [200, false],
+      [403, 'ERR_CONSUL_DENIED'],
+    ] as const) {
+      const rig = await against(({ method: verb, url, reply }) => {
+        if (verb === 'DELETE') reply(404, 'Cannot find policy to delete', ABSENT);
+        else if (url.pathname === '/v1/acl/token/self') reply(status, status === 200 ? {} : 'ACL not found');
+        else reply(403, 'ACL not found');
+        return true;
+      });
+      const found = await rig.acl.delete('acl-policy', 'policy-1', never).catch((error) => error.code);
+      expect(found).toBe(expected);
+    }
+  });
+
+  it('is not done if only a proxy answers 404', async () => {
+    const { acl } = await against(({ method: verb, reply }) => {
+      if (verb !== 'DELETE') return false;
+      reply(404, '', { 'X-Consul-Index': undefined });
+      return true;
+    });
+    expect(await failureOf(acl.delete('acl-auth-method', 'ours', never))).toMatchObject({
+      code: 'ERR_CONSUL_INCOMPLETE',
+    });
+  });
+
   it('with an answer other than true is an error', async () => {
     for (const answer of ['false', '', 'ok']) {
       const { acl } = await against(({ method: verb, reply }) => {
