@@ -55,7 +55,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'providers[].claims.client':
     'The claim of an access token that names its client. Use a JSON pointer (`/a/b`) for a claim inside another one.',
   'providers[].claims.scopes':
-    'The claim of an access token that holds its scopes. If it is a list, `user: required` looks for the scope in it. Use a JSON pointer for a claim inside another one.',
+    'The claim of an access token that holds its scopes. With a claim that is a list, a rule with `user: required` opens nothing, because Consul compares a claim only as one text: see [user tokens](../explanation/user-tokens.md#what-the-token-must-be). Use a JSON pointer for a claim inside another one.',
   'providers[].claims.groups':
     'The claim of a person’s access token that lists their groups. Use a JSON pointer for a claim inside another one.',
   'providers[].clientSecret': 'The secret of `clientId`.',
@@ -92,7 +92,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'scopes.<scope>.acl':
     'Instead of `to`: rules in Consul’s ACL language. A client with this scope has them when it logs in to Consul. They may use captures of the scope. See [log in to Consul](../how-to/log-in-to-consul.md).',
   'scopes.<scope>.user':
-    'The request must also carry a user’s access token in `Authorization`: a token of the provider, for its `userAudience`, and with the scope if tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http and is not behind a terminating gateway. Otherwise scopemesh holds what the rule would open (`UserTokenUnenforceable`), and it stays closed. See [user tokens](../explanation/user-tokens.md).',
+    'The request must also carry a user’s access token in `Authorization`: a token of the provider, for its `userAudience`. Needs Consul 1.16.1 or newer and a destination that speaks http and is not behind a terminating gateway. Otherwise scopemesh holds what the rule would open (`UserTokenUnenforceable`), and it stays closed. See [user tokens](../explanation/user-tokens.md).',
   'scopes.<scope>.actors':
     'Only clients of these kinds. A client of unknown kind passes only if all three are listed.',
   login:

@@ -28,7 +28,7 @@ export interface LoginProvider {
   readonly forwardUserAs?: string;
   readonly signingAlgorithms: readonly string[];
   readonly claims: { readonly client: ClaimPath; readonly subject: ClaimPath; readonly groups: ClaimPath };
-  /** The claim with the scopes. A proxy can find a single scope only in a list, not in a text with several scopes. */
+  /** The claim with the scopes. A proxy finds a single scope in neither form: it compares the whole claim with one text. */
   readonly scopes: { readonly claim: ClaimPath; readonly isList: boolean };
   /** Proof that the client requested the token for itself. A person's token for the same client must not act as the client. */
   readonly ownToken: ClaimProof | undefined;

@@ -19,9 +19,8 @@ export interface UserRequirementInput {
   readonly protocol: Protocol;
   /** Whether a terminating gateway enforces the intentions of the destination, or some of them; undefined if unknown. */
   readonly isBehindGateway: boolean | undefined;
-  /** The client of the calling service, and the scope that opens the call. */
+  /** The client of the calling service. */
   readonly clientId: string;
-  readonly scope: string;
   /** The client must act for a person (`onBehalfOf: human`). */
   readonly actsForHuman: boolean;
 }
@@ -49,7 +48,7 @@ const ABOUT = 'scopemesh-provider';
  *
  * | required | verified claims |
  * |---|---|
- * | a user | the person, if the provider's tokens show it; the scope, if the claim is a list |
+ * | a user | the person, if the provider's tokens show it; never the scope, which is in a list or in a text with others |
  * | an agent (or unknown) that acts for a human | also the agent's client, and that the agent acts (`act.sub`) for the subject |
  */
 export function userRequirement(input: UserRequirementInput): UserRequirement {
@@ -78,6 +77,10 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     return held(
       'the provider has no audience for users or no issuer, so any token would be accepted; set userAudience (or audience) and issuer of the provider',
     );
+  if (provider.scopes.isList)
+    return held(
+      `the provider's tokens list their scopes in ${provider.scopes.claim.join('.')}, and Consul compares a claim only as one text, so no token would pass; name a claim that is not a list under claims.scopes of the provider, and let userAudience limit who may call: the scope is then not compared`,
+    );
   const claims: ClaimValue[] = [];
   if (provider.person !== undefined)
     claims.push({ path: provider.person.claim, value: provider.person.equals });
@@ -86,10 +89,9 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     // RFC 8693, section 4.1. Without it a token that the agent requested for itself would be accepted.
     claims.push({ path: ['act', 'sub'], value: clientId });
   }
-  if (provider.scopes.isList) claims.push({ path: provider.scopes.claim, value: input.scope });
   if (!claims.every(({ path, value }) => path.length > 0 && value !== '' && value.isWellFormed()))
     return held(
-      'a required claim is empty or contains an unpaired surrogate, so no token can match it; rename the client or the scope, or correct the claims of the provider',
+      'a required claim is empty or contains an unpaired surrogate, so no token can match it; rename the client, or correct the claims of the provider',
     );
   const name = jwtProviderName(input.owner, provider.name);
   const requirement = { provider: name, verifyClaims: claims };

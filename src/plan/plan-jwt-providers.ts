@@ -94,7 +94,6 @@ function entryFor(
     protocol: 'http',
     isBehindGateway: false,
     clientId: '',
-    scope: '',
     actsForHuman: false,
   });
   return asked.kind === 'required' ? asked.entry : undefined;

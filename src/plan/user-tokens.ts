@@ -113,7 +113,6 @@ function requirementOf(
     protocol,
     isBehindGateway: isBehindGateway(destination.name, userTokens),
     clientId,
-    scope: opening.scope,
     actsForHuman: opening.user?.actsForHuman ?? false,
   });
 }

@@ -41,6 +41,21 @@ describe('validate', () => {
       ],
     });
   });
+
+  it('says that no token could pass where a user is required and tokens list their scopes', async () => {
+    const okta = { kind: 'okta', issuer: 'https://x.okta.com/oauth2/default', apiToken: 'hunter2' };
+    const validate = async (more: object) => {
+      cli.configure({
+        providers: [{ name: 'main', ...okta, apis: ['api://orders'], audience: 'calls', ...more }],
+        scopes: { 'orders:read': { to: 'orders', user: 'required' } },
+      });
+      return (await cli.run(['validate', '--json'])).json();
+    };
+    expect(await validate({})).toMatchObject({
+      problems: [{ path: 'providers', message: expect.stringContaining('list their scopes in scp') }],
+    });
+    expect(await validate({ claims: { scopes: 'scope' } })).toEqual({ valid: true, problems: [] });
+  });
 });
 
 describe('the program', () => {

@@ -51,6 +51,31 @@ const jwtFilter = (keys: string) => ({
   },
 });
 
+/** As Consul 1.16 requires a claim of a permission (agent/xds/rbac.go): one text that is equal. */
+const rbacFilter = {
+  name: 'envoy.filters.http.rbac',
+  typed_config: {
+    '@type': `${EXTENSIONS}.http.rbac.v3.RBAC`,
+    rules: {
+      policies: {
+        all: {
+          principals: [{ any: true }],
+          permissions: [
+            { not_rule: { url_path: { path: { prefix: '/scp' } } } },
+            {
+              metadata: {
+                filter: 'envoy.filters.http.jwt_authn',
+                path: [{ key: 'jwt_payload_users' }, { key: 'scp' }],
+                value: { string_match: { exact: 'orders:read' } },
+              },
+            },
+          ],
+        },
+      },
+    },
+  },
+};
+
 const endpoint = (port: number) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
 
 const bootstrap = (port: number, servicePort: number, keys: string) => ({
@@ -78,6 +103,7 @@ const bootstrap = (port: number, servicePort: number, keys: string) => ({
                   },
                   http_filters: [
                     jwtFilter(keys),
+                    rbacFilter,
                     {
                       name: 'envoy.filters.http.router',
                       typed_config: { '@type': `${EXTENSIONS}.http.router.v3.Router` },
@@ -138,8 +164,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const tokenFor = (audience: string) =>
-  new SignJWT({ sub: 'alice' })
+const tokenFor = (audience: string, claims: object = {}) =>
+  new SignJWT({ sub: 'alice', ...claims })
     .setProtectedHeader({ alg: 'RS256', kid: 'k' })
     .setIssuer('https://sso.example.com')
     .setAudience(audience)
@@ -164,4 +190,15 @@ it('a real Envoy writes the claims of a verified token over a forged header, and
   expect(await received({ ...forged, authorization: 'Bearer x.y.z' })).toBeNull();
   expect(await received({ [UNDERSCORED]: 'forged' })).toBe('forged');
   expect(await received({ 'X-USER-CLAIMS': 'forged', authorization: 'Basic abc' })).toBeNull();
+});
+
+it('a real Envoy compares a claim as one text, so that no value of a list is found', async () => {
+  const statusWith = async (scp: unknown) => {
+    const authorization = `Bearer ${await tokenFor('orders', { scp })}`;
+    const answer = await fetch(`${address}/scp`, { headers: { authorization } });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  const claims = ['orders:read', ['orders:read'], ['openid', 'orders:read'], 'openid orders:read', undefined];
+  expect(await Promise.all(claims.map(statusWith))).toEqual([200, 403, 403, 403, 403]);
 });

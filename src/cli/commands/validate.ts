@@ -2,8 +2,10 @@ import type { Config } from '../../../config/config.js';
 import { ConfigError, formatPath } from '../../../config/config-error.js';
 import { type Finding, finding } from '../../../config/finding.js';
 import { loadConfig } from '../../../config/load.js';
+import { toMapping } from '../../../config/mapping-revision.js';
 import { SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
+import { userRuleFindings } from '../doctor/jwt-findings.js';
 import type { DocumentedCommand } from '../documented-command.js';
 
 export function addValidate(program: DocumentedCommand, cli: Cli): void {
@@ -39,7 +41,17 @@ Examples:
 }
 
 async function check(cli: Cli): Promise<void> {
-  await loadConfig(cli.loadOptions(), (config) => providerFindings(config, cli));
+  await loadConfig(cli.loadOptions(), async (config) => [
+    ...userFindings(config),
+    ...(await providerFindings(config, cli)),
+  ]);
+}
+
+/** Why no user's token could ever pass. The daemon starts all the same, and holds what the rules would open. */
+function userFindings(config: Config): readonly Finding[] {
+  return userRuleFindings(toMapping(config))
+    .filter(({ severity }) => severity === 'error')
+    .map(({ message, remedy }) => finding(['providers'], `${message}; ${remedy}`));
 }
 
 /** What a provider's adapter refuses at the start: its addresses and keys. It sends no request before it is used. */

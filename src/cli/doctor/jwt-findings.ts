@@ -1,10 +1,9 @@
 import { type JwtBlock, jwtBlocksOf } from '../../acl/plan/jwt-blocks.js';
 import type { Consul, ConsulFacts } from '../../consul/consul.js';
 import type { ServiceName } from '../../model/intention.js';
-import type { LoginProvider } from '../../model/login.js';
+import { type LoginProvider, SCOPE_LISTS } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { enforcesJwt } from '../../plan/jwt-requirement.js';
-import { jwtProviderName } from '../../plan/object-names.js';
 import { serviceText } from '../../plan/world.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -19,11 +18,7 @@ export function userRuleFindings(mapping: Mapping): readonly Finding[] {
   const named = new Set(rules.flatMap((rule) => (rule.userRequired ? (rule.provider ?? only ?? []) : [])));
   return [...acl.providers.values()]
     .filter(({ name }) => isForAll || named.has(name))
-    .flatMap((provider) => {
-      const faults = [...userFaults(provider, logsIn(provider.name, mapping))];
-      const what = `the audience, the scopes and the person of a user's token of provider ${provider.name}`;
-      return faults.length === 0 ? ok('users', `${what} can be checked`) : faults;
-    });
+    .flatMap((provider) => [...userFaults(provider, logsIn(provider.name, mapping))]);
 }
 
 /** Whether tokens of this provider are also used to log in to Consul. */
@@ -68,11 +63,18 @@ function* userFaults(
       `proxies fetch the keys of provider ${name} without verifying the server's certificate: an attacker in between can forge the token of any user`,
       "set the provider's keysCaFile to a file with CA certificates on the machines of the proxies",
     );
-  if (!scopes.isList)
+  const claim = scopes.claim.join('.');
+  if (scopes.isList)
+    yield error(
+      'users.scopes',
+      `tokens of provider ${name} list their scopes in ${claim}, and Consul compares a claim only as one text, so no token would pass: access by user: required and onBehalfOf stays closed`,
+      `name a claim that is not a list under claims.scopes of the provider, and issue tokens with the audience ${userAudience} only to those who may call: their scopes are then not checked`,
+    );
+  else
     yield notice(
       'users.scopes',
-      `tokens of provider ${name} have all scopes in one string in ${scopes.claim.join('.')}, in which Consul cannot find a single scope: a user's token is required, but its scopes are not checked`,
-      'if the provider has a claim with the scopes as a list, name it under claims.scopes',
+      `tokens of provider ${name} have all scopes in one string in ${claim}, in which Consul cannot find a single scope: a user's token is required, but its scopes are not checked`,
+      `issue tokens with the audience ${userAudience} only to those who may call`,
     );
 }
 
@@ -85,11 +87,9 @@ export async function jwtFindings(
 ): Promise<readonly Finding[]> {
   const blocks = [...world.entries.values()].flatMap(jwtBlocksOf);
   if (blocks.length === 0) return [];
-  const { owner, providers } = world.mapping;
-  const ours = new Set(providers.map((provider) => jwtProviderName(owner, provider)));
   const findings = [
     ...conflictFindings(blocks),
-    ...blocks.flatMap((block) => [...blockFindings(block, ours, (name) => world.protocolOf(name))]),
+    ...blocks.flatMap((block) => [...blockFindings(block, (name) => world.protocolOf(name))]),
     ...(enforcesJwt(version) ? await providerFindings(consul, blocks, signal) : []),
   ];
   return findings.length === 0
@@ -114,12 +114,12 @@ function conflictFindings(blocks: readonly JwtBlock[]): readonly Finding[] {
   });
 }
 
-const SCOPES_AS_LIST =
-  'let the provider write the scopes as a list into another claim, and compare that claim';
+const ONE_TEXT = 'compare a claim that has exactly one value, as text, or none';
+/** Claims that some provider writes as a list. */
+const LISTS = new Set(['groups', ...Object.values(SCOPE_LISTS).flat()]);
 
 function* blockFindings(
   { destination, source, providers }: JwtBlock,
-  ours: ReadonlySet<string>,
   protocolOf: (name: ServiceName) => string,
 ): Iterable<Finding> {
   const where = `the intention ${source ?? 'of every source'} -> ${destination.name}`;
@@ -141,13 +141,13 @@ function* blockFindings(
         yield warning(
           'jwt.scope-claim',
           `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, but a scope claim is one string with all scopes (RFC 9068, section 2.2.3): only a token with no other scope passes`,
-          SCOPES_AS_LIST,
+          ONE_TEXT,
         );
-      else if (path.at(-1) === 'scp' && !ours.has(name))
-        yield notice(
-          'jwt.scope-claim',
-          `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}; that claim is a list at Okta, but at Entra ID one string with all scopes, where only a token with no other scope passes`,
-          SCOPES_AS_LIST,
+      else if (LISTS.has(path.at(-1) ?? ''))
+        yield warning(
+          'jwt.list-claim',
+          `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, but in tokens of many providers that claim is a list, and Consul compares it only as one text: a token with a list does not pass`,
+          ONE_TEXT,
         );
 }
 

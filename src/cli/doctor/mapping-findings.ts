@@ -1,6 +1,5 @@
 import { ruleNames } from '../../app/rule-names.js';
 import type { Rule } from '../../model/rule.js';
-import { isInteractive } from '../../plan/actor.js';
 import { createPatternCompiler } from '../../plan/pattern.js';
 import { matchRule } from '../../plan/rule-match.js';
 import { shadowedRules } from '../../plan/shadowed-rules.js';
@@ -13,7 +12,6 @@ export function mappingFindings(world: WorldState): readonly Finding[] {
   return [
     ...shadowFindings(world),
     ...unmatchedFindings(world),
-    ...unsignedFindings(world),
     ...lifetimeFindings(world),
     ...neverFindings(world),
   ];
@@ -52,37 +50,6 @@ function* unmatchedFindings(world: WorldState): Iterable<Finding> {
       `rules that match no scope of any client: ${namesText(unmatched.map((rule) => names.get(rule) ?? rule.scope))}`,
       'remove them, or correct their scope, provider or api',
     );
-}
-
-/**
- * A rule with `user: required` verifies the scope in the user's token where it is a list there. Only a client at which people
- * sign in can get such a token.
- */
-function unsignedFindings(world: WorldState): readonly Finding[] {
-  const { mapping } = world;
-  const unsigned = new Map<string, Set<string>>();
-  for (const [text, { openings }] of world.openings()) {
-    const { provider } = parseClientText(text);
-    if (mapping.acl.providers.get(provider)?.scopes.isList !== true || !world.hasDirectory(provider))
-      continue;
-    for (const { scope, api, destination, user } of openings) {
-      if (user?.actsForHuman !== false) continue;
-      const isSignedIn = [...world.clients(provider).values()].some(
-        (client) =>
-          client.enabled &&
-          isInteractive(client) &&
-          client.grants.some((grant) => grant.name === scope && grant.api === api),
-      );
-      if (!isSignedIn) unsigned.set(destination, (unsigned.get(destination) ?? new Set()).add(scope));
-    }
-  }
-  return [...unsigned].map(([destination, scopes]) =>
-    warning(
-      'users.unsatisfiable',
-      `calls of ${destination} need a user's token with the scope ${namesText([...scopes])}, and no client at which people sign in has it: nobody can get such a token`,
-      'give the scope to the client at which people sign in, or remove user: required from the rule',
-    ),
-  );
 }
 
 function* lifetimeFindings(world: WorldState): Iterable<Finding> {

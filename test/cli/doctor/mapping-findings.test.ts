@@ -1,9 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadMapping } from '../../../config/load.js';
-import { createWorld } from '../../../src/app/create-core.js';
 import { foreignFindings } from '../../../src/cli/doctor/foreign-findings.js';
-import { mappingFindings } from '../../../src/cli/doctor/mapping-findings.js';
-import type { OAuthClient } from '../../../src/model/client.js';
 import { toShellWord } from '../../../src/model/shell-word.js';
 import { shadowedRules } from '../../../src/plan/shadowed-rules.js';
 import { WorldState } from '../../../src/state/world-state.js';
@@ -158,41 +154,6 @@ describe('doctor on the mapping', () => {
     expect(await examine('actors.limited')).toEqual([
       'clients with scopes that their actor kind may not use: main/web-app (workload): orders:read',
     ]);
-  });
-
-  it("finds a user's token that nobody can get", async () => {
-    const text = JSON.stringify({
-      owner: 'payments',
-      mode: 'enforce',
-      consul: { address: 'http://127.0.0.1:8500' },
-      providers: [{ name: 'main', kind: 'okta', apis: ['mesh'] }],
-      scopes: { 'orders:read': { to: 'orders', user: 'required' } },
-    });
-    const options = { path: 'x.json', environment: {}, readFile: async () => text };
-    const config = await loadMapping(options);
-    // The claim in which tokens of the stand-in have their scopes as a list.
-    const providers = config.providers.map((each) => ({
-      ...each,
-      claims: { ...each.claims, scopes: 'permissions' },
-    }));
-    const world = createWorld({ ...config, providers });
-    const client = (clientId: string, grantTypes: readonly string[]) => ({
-      provider: 'main',
-      clientId,
-      enabled: true,
-      grantTypes,
-      grants: [{ api: 'mesh', name: 'orders:read' }],
-      attributes: {},
-    });
-    const found = (...clients: OAuthClient[]) => {
-      world.putDirectory('main', clients, world.beginRead(), 0);
-      return mappingFindings(world).map(({ message }) => message);
-    };
-    const job = client('job', ['client_credentials']);
-    expect(found(job)).toEqual([
-      "calls of orders need a user's token with the scope orders:read, and no client at which people sign in has it: nobody can get such a token",
-    ]);
-    expect(found(job, client('portal', ['authorization_code']))).toEqual([]);
   });
 });
 
