@@ -101,7 +101,7 @@ export const METRICS = {
   scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
   scopemesh_decisions_suppressed_total: [
     'counter',
-    'Refused events, holds of claims, and holds of sources without a record (kind `event`, `claim` or `mark`) that were counted and not recorded as decisions, because there were too many.',
+    'Refused events, holds of claims, holds of sources without a record, and ends of holds that came back (kind `event`, `claim`, `mark` or `end`) that were counted and not recorded as decisions, because there were too many.',
     ['kind'],
   ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],

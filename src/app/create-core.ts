@@ -26,7 +26,7 @@ import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
 import { FailedReads } from '../state/failed-reads.js';
-import { HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
+import { Flaps, HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
 import { KeyedMutex } from '../state/mutex.js';
 import { OpenRevocations } from '../state/open-revocations.js';
 import { RevocationWindow } from '../state/revocation-window.js';
@@ -147,6 +147,7 @@ export function createCore(
       reads: new FailedReads(),
       contention: new Contention(CONTENTION, parts.store.keyValues, runtime.clock),
       claimHolds: new HoldBudget(),
+      flaps: new Flaps(),
       markHolds: new HoldBudget(OF_DESTINATION),
       adoptions: new RequestedAdoptions(),
       rulingTurns: new KeyedMutex(),

@@ -7,7 +7,7 @@ import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { StoreSpace } from '../queue/store-space.js';
 import type { Contention } from '../state/contention.js';
-import type { HoldBudget } from '../state/hold-budget.js';
+import type { Flaps, HoldBudget } from '../state/hold-budget.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 
@@ -63,6 +63,7 @@ export interface HoldDeps extends ApplyDeps, StampDeps {
   readonly clock: Clock;
   readonly world: WorldState;
   readonly claimHolds: HoldBudget;
+  readonly flaps: Flaps;
   /** Of what follows from a mark without a record, by destination. */
   readonly markHolds: HoldBudget;
 }

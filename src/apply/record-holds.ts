@@ -1,4 +1,5 @@
 import type { Cause } from '../model/cause.js';
+import type { HoldReason } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import { clientKey } from '../model/key.js';
 import { type Trigger, triggersOf } from '../model/trigger.js';
@@ -36,15 +37,19 @@ export async function recordHolds(
   const delayed = new Set(holds.flatMap(({ subject, reason }) => (isDelay(reason) ? [subject] : [])));
   for (const [name, known] of isLow ? [] : record.holds) {
     if (!concerns(known.subject) || current.has(name)) continue;
-    if (!decided.has(known.subject) && isUndecided(known, deps)) continue;
+    const isDecided = decided.has(known.subject);
+    if (!isDecided && isUndecided(known, deps)) continue;
+    const cameBack = isDecided || !mayFlap(known.reason) ? 0 : deps.flaps.end(name, deps.clock.now());
+    if (cameBack === undefined) continue;
     update.set(name, null);
     const isPlan = known.reason === 'ModeForbids';
     // Only for edges: `trial` says when a plan ended that was not carried out. A change that is delayed is still planned.
-    const isMade = decided.has(known.subject) || !known.subject.startsWith('intention/');
+    const isMade = isDecided || !known.subject.startsWith('intention/');
     if (isPlan && (isMade || delayed.has(known.subject))) continue;
-    decisions.push(holdDecision(endedHold(known), isPlan ? 'planned' : 'released', cause, stamp));
+    decisions.push(holdDecision(endedHold(known, cameBack), isPlan ? 'planned' : 'released', cause, stamp));
   }
   for (const [name, hold] of current) {
+    if (deps.flaps.isBack(name)) deps.metrics.count('scopemesh_decisions_suppressed_total', { kind: 'end' });
     if (isLow && !isRecordedWhenLow(hold)) continue;
     const known = record.holds.get(name);
     const fingerprint = fingerprintOf(hold);
@@ -87,6 +92,11 @@ function changeOf({ action, client, scopes, before, after }: SettledDecision): H
   return { action, ...definedFields({ client, scopes, before, after }) };
 }
 
+/** Whether the end waits if the hold often comes back. The end of the others is the reason of what opens then. */
+function mayFlap(reason: HoldReason): boolean {
+  return reason !== 'Frozen' && reason !== 'ClientQuarantined' && reason !== 'ModeForbids';
+}
+
 function isRecordedWhenLow({ action, reason }: Hold): boolean {
   return reason === 'RevocationLimit' || (action === 'revoke' && reason !== 'MarkUnrecorded');
 }
@@ -108,7 +118,7 @@ function takeHold(
         : undefined;
   if (bounded === undefined) return 0;
   const { kind, budget, name = '' } = bounded;
-  const more = budget.take({ name, namespace, partition }, clock.now());
+  const more = budget.take(serviceText({ name, namespace, partition }), clock.now());
   if (more === undefined) metrics.count('scopemesh_decisions_suppressed_total', { kind });
   return more;
 }

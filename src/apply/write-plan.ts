@@ -57,7 +57,7 @@ export async function writePlan(
         for (const draft of overtaken)
           if (mayRemove(draft) && !narrowed.has(draft.subject)) window.releaseEdge(draft.subject);
         for (const { subject, reason, breakGlass } of part) {
-          if (breakGlass?.isByMark === true) markHolds.take(destination, now);
+          if (breakGlass?.isByMark === true) markHolds.take(serviceText(destination), now);
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.confirmEdge(subject);
         }

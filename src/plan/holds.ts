@@ -105,15 +105,15 @@ const NAMED_KINDS = [
   'jwt-provider',
 ] as const;
 
-/** The hold for the decision about its end. Only its subject and reason are known. */
-export function endedHold({ subject, reason }: Pick<Hold, 'subject' | 'reason'>): Hold {
+/** The hold for the decision about its end. Only its subject and reason are known, and how often it came back meanwhile. */
+export function endedHold({ subject, reason }: Pick<Hold, 'subject' | 'reason'>, cameBack = 0): Hold {
   return {
     subject,
     reason,
     detail:
       reason === 'ModeForbids'
         ? 'no change is planned any more that the mode forbids'
-        : 'the reason for holding it is gone',
+        : `the reason for holding it is gone${cameBack === 0 ? '' : `; it was gone and came back ${cameBack} times before`}`,
     action: 'none',
     scopes: [],
     resource: resourceOf(subject),

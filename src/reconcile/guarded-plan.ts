@@ -3,6 +3,7 @@ import { formatKey } from '../model/key.js';
 import { guardableEdges } from '../plan/guards/edges.js';
 import { guard } from '../plan/guards/guards.js';
 import type { Hold } from '../plan/plan.js';
+import { serviceText } from '../plan/world.js';
 import type { DestinationDeps } from './deps.js';
 import { type FreshPlan, isUnchanged, type PlanBasis, planFresh } from './fresh-plan.js';
 import { guardFacts } from './guard-facts.js';
@@ -40,7 +41,7 @@ async function planOnce(basis: PlanBasis, deps: DestinationDeps, signal: AbortSi
         entry,
         sourcesAfter(entry?.sources ?? [], changes, mapping.owner),
       ),
-    deps.markHolds.room(destination, deps.clock.now()),
+    deps.markHolds.room(serviceText(destination), deps.clock.now()),
   );
   const facts = await guardFacts(kind.losses, basis.record.holds, deps, planned.job.triggers);
   const { changes, holds, used, rejections } = guard(kind, facts);

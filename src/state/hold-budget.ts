@@ -1,6 +1,4 @@
-import type { ServiceName } from '../model/intention.js';
 import { TokenBucket } from '../model/token-bucket.js';
-import { serviceText } from '../plan/world.js';
 
 /**
  * The owner of a service can change its claim, or mark sources at it, without end. So its holds are recorded only so often.
@@ -8,15 +6,20 @@ import { serviceText } from '../plan/world.js';
 const OF_SERVICE = { burst: 10, everyMs: 10 * 60_000 };
 /** For sources without a record: after the loss of a store a person may have many of them to approve. */
 export const OF_DESTINATION = { burst: 100, everyMs: 10 * 60_000 };
+/** A list of an identity provider, or a record in it, may be right and wrong by turns. */
+const OF_HOLD = { burst: 5, everyMs: 10 * 60_000 };
 /** Of all services together. */
 const OF_ALL = { burst: 10_000, everyMs: 30_000 };
 const MAX_SERVICES = 10_000;
 
-/** How many holds about services are recorded. The rest is counted, and recorded later if it still exists then. */
+/**
+ * How many holds about services are recorded, each service named by `serviceText`. The rest is counted, and recorded later if
+ * it still exists then.
+ */
 export class HoldBudget {
   readonly #each: typeof OF_SERVICE;
   readonly #all = new TokenBucket(OF_ALL);
-  /** By `serviceText`, the longest unused first. */
+  /** The longest unused first. */
   readonly #services = new Map<string, TokenBucket>();
 
   constructor(each = OF_SERVICE) {
@@ -24,8 +27,7 @@ export class HoldBudget {
   }
 
   /** Undefined: not now. Otherwise the number of earlier holds about this service that were not recorded. */
-  take(serviceName: ServiceName, now: number): number | undefined {
-    const text = serviceText(serviceName);
+  take(text: string, now: number): number | undefined {
     const limit = this.#services.get(text) ?? new TokenBucket(this.#each);
     this.#services.delete(text);
     this.#services.set(text, limit);
@@ -40,8 +42,8 @@ export class HoldBudget {
   }
 
   /** How many may be recorded now. */
-  room(serviceName: ServiceName, now: number): number {
-    const ofService = this.#services.get(serviceText(serviceName))?.left(now) ?? this.#each.burst;
+  room(text: string, now: number): number {
+    const ofService = this.#services.get(text)?.left(now) ?? this.#each.burst;
     return Math.min(ofService, this.#all.left(now));
   }
 
@@ -62,5 +64,30 @@ export class HoldBudget {
       if (!limit.isFull(now) && this.#services.size <= MAX_SERVICES) return;
       this.#services.delete(text);
     }
+  }
+}
+
+/**
+ * Holds that end and begin again and again. Their ends are recorded only so often, so each stays one fact meanwhile. Every
+ * beginning follows a recorded end.
+ */
+export class Flaps {
+  readonly #ends = new HoldBudget(OF_HOLD);
+  /** Holds that are gone and stay recorded. */
+  readonly #gone = new Set<string>();
+
+  /** Undefined: the end is not recorded now. Otherwise how often the hold came back since its last recorded end. */
+  end(hold: string, now: number): number | undefined {
+    const isKnown = this.#gone.has(hold);
+    if (isKnown && this.#ends.room(hold, now) < 1) return undefined;
+    const more = this.#ends.take(hold, now);
+    if (more === undefined) this.#gone.add(hold);
+    else this.#gone.delete(hold);
+    return more === undefined ? undefined : more - (isKnown ? 1 : 0);
+  }
+
+  /** Whether it stayed recorded while it was gone. */
+  isBack(hold: string): boolean {
+    return this.#gone.delete(hold);
   }
 }

@@ -12,7 +12,7 @@ import { ReadsUnderWay } from '../../src/read/reads-under-way.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
 import { FailedReads } from '../../src/state/failed-reads.js';
-import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
+import { Flaps, HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
 import { KeyedMutex } from '../../src/state/mutex.js';
 import { OpenRevocations } from '../../src/state/open-revocations.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
@@ -206,6 +206,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     revocations: new OpenRevocations(),
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
     claimHolds: new HoldBudget(),
+    flaps: new Flaps(),
     markHolds: new HoldBudget(OF_DESTINATION),
     adoptions: new RequestedAdoptions(),
     rulingTurns: new KeyedMutex(),

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { serviceText } from '../../src/plan/world.js';
 import { HoldBudget } from '../../src/state/hold-budget.js';
 import { NOW } from '../plan/scene.js';
 
 const DAY_MS = 24 * 3600_000;
-const named = (name: string) => ({ partition: 'default', namespace: 'default', name });
+const named = (name: string) => serviceText({ partition: 'default', namespace: 'default', name });
 
 describe('the budget of claim holds', () => {
   it('lets one service make ten holds at once and then six an hour, and counts the others', () => {

@@ -188,6 +188,61 @@ describe('holds that others can make without end', () => {
   });
 });
 
+describe('a hold that comes and goes', () => {
+  const unreadable: Hold = { ...edge('web', 'ClientUnreadable'), subject: 'client/main/web', action: 'none' };
+  const MINUTE_MS = 60_000;
+  /** One run of the job, with what the runs before it recorded. */
+  const runAt = async (nowMs: number, ...held: readonly Hold[]) => {
+    deps = { ...deps, clock: { ...deps.clock, now: () => nowMs } };
+    await record({ ...recordOf(), holds: await holds() }, ...held);
+  };
+
+  it.each([unreadable, edge('web', 'RevocationLimit', { action: 'revoke' })])(
+    'is one fact with a count: $reason',
+    async (hold) => {
+      for (let turn = 0; turn < 100; turn++) {
+        await runAt(NOW, hold);
+        for (let more = 0; more < 3; more++) await runAt(NOW);
+      }
+      const [held, released] = [`held ${hold.reason}`, 'released HoldEnded'];
+      expect(decided()).toEqual([...Array.from({ length: 5 }, () => [held, released]).flat(), held]);
+      expect(log.filter((line) => line === 'scopemesh_decisions_suppressed_total end')).toHaveLength(94);
+      await runAt(NOW + 10 * MINUTE_MS);
+      expect(decided().at(-1)).toBe(released);
+      expect(made.decisions.at(-1)?.detail).toMatch(/; it was gone and came back 94 times before$/);
+      expect((await holds()).size).toBe(0);
+    },
+  );
+
+  it.each(['Frozen', 'ClientQuarantined'] as const)(
+    'ends each time if its end opens something: %s',
+    async (reason) => {
+      for (let turn = 0; turn < 20; turn++) {
+        await runAt(NOW, edge('web', reason));
+        await runAt(NOW);
+      }
+      expect(decided()).toHaveLength(40);
+    },
+  );
+
+  it('ends each time that a person or a change decided it', async () => {
+    const hold = edge('web', 'RevocationLimit', { action: 'revoke' });
+    for (let turn = 0; turn < 20; turn++) {
+      await runAt(NOW, hold);
+      await recordHolds(
+        KEY,
+        { ...recordOf(), holds: await holds() },
+        [],
+        CAUSE,
+        deps,
+        undefined,
+        new Set([hold.subject]),
+      );
+    }
+    expect(decided()).toHaveLength(40);
+  });
+});
+
 describe('a claim whose hold was not recorded', () => {
   const suppressed = () => suppressedClaimTriggers(CAUSE, deps);
   const take = async (...services: readonly string[]) => {
