@@ -38,6 +38,8 @@ export class AgendaEntry {
   startedAt = 0;
   /** Ends the run that is under way. */
   stop: AbortController | undefined = undefined;
+  /** An event arrived during its run, which begins again if it lasts. */
+  isOvertaken = false;
   /** Ends the wait for the next try. */
   wake: AbortController | undefined = undefined;
 

@@ -12,11 +12,13 @@ import type { KeyFailure, KeyUpdate, Unsettled } from './inbox.js';
 import { byKey, mergeTriggers } from './merge-triggers.js';
 import type { ParkedKey, QueueState, Scheduler, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
-import { interrupt, type JobOutcome, type RunDeps, runJob } from './run-job.js';
+import { beginAgain, interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 import type { IsKnown } from './turns.js';
 
 /** Runs that begin in one turn of the event loop: some milliseconds. Thousands of keys may need no answer from anywhere. */
 const MAX_IN_ONE_TURN = 8;
+/** A run of a client that has lasted for so long when an event about it arrives asks again. */
+const OLD_MS = 1_000;
 
 /**
  * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
@@ -181,10 +183,27 @@ export class Agenda implements Scheduler {
         entry.isUrgent = true;
         // An urgent trigger waits out no delay.
         entry.wake?.abort();
+        this.#overtake(entry);
       }
       this.#want(entry);
       return entry;
     });
+  }
+
+  /**
+   * A run may wait ten seconds for an answer that it asked for before the event, and that does not count any more. It begins
+   * again, but only once until it is done: events may come more often than answers.
+   */
+  #overtake(entry: Entry): void {
+    const { stop } = entry;
+    if (stop === undefined || entry.isOvertaken) return;
+    entry.isOvertaken = true;
+    const { clock } = this.#deps;
+    const afterMs = Math.min(OLD_MS, entry.startedAt + OLD_MS - clock.now());
+    clock.sleep(Math.max(1, afterMs), stop.signal).then(
+      () => entry.stop === stop && beginAgain(stop),
+      () => {},
+    );
   }
 
   /** The triggers came before this term, which has not tried them yet. */
@@ -256,6 +275,7 @@ export class Agenda implements Scheduler {
     const outcome = await runJob(this.#deps, (each, until) => handler(each, until, follow), job, stop);
     entry.isRunning = false;
     entry.stop = undefined;
+    if (!isInterrupted(stop)) entry.isOvertaken = false;
     leave();
     if (outcome.kind === 'done') this.#done(entry, taken, followUps);
     else this.#again(entry, { ...taken, triggers: noted }, outcome);

@@ -24,11 +24,11 @@ export interface RunDeps extends Runtime {
 }
 
 /** Ends a run that begins again at once. */
-class OrderArrived extends Error {}
+class Overtaken extends Error {}
 
-/** Whether an order ended the run of this signal. */
+/** Whether an order or an event ended the run of this signal. */
 export function isInterrupted(signal: AbortSignal): boolean {
-  return signal.reason instanceof OrderArrived;
+  return signal.reason instanceof Overtaken;
 }
 
 /**
@@ -41,8 +41,12 @@ export function interrupt(
 ): void {
   for (const { key, order } of triggers) {
     if (key.kind !== 'client' || order === undefined) continue;
-    runOf(formatKey(key))?.abort(new OrderArrived('An order arrived: the job begins again.'));
+    beginAgain(runOf(formatKey(key)));
   }
+}
+
+export function beginAgain(run: AbortController | undefined): void {
+  run?.abort(new Overtaken('An order or an event arrived: the job begins again.'));
 }
 
 // An error's text may quote a whole response. This bounds what is stored and shown.

@@ -34,6 +34,51 @@ describe('the agenda', () => {
     expect(runs.indexOf(formatKey(WEB))).toBeLessThan(510);
   });
 
+  it('begins a run of a client again that still waits when an event about the client is a second old, once', async () => {
+    const runs: (readonly (string | undefined)[])[] = [];
+    const signals: AbortSignal[] = [];
+    const { opened, open } = gate();
+    const { agenda, take, settled, end } = agendaOf(async (job, signal) => {
+      runs.push(idsOf(job));
+      signals.push(signal);
+      // The first answer never ends; the second one is late.
+      await (runs.length === 1 ? untilAborted(signal) : opened);
+      signal.throwIfAborted();
+      return DONE;
+    });
+    take(trigger(WEB, 'a', { urgent: true }));
+    await until(() => runs.length === 1);
+    take(trigger(WEB, 'b', { urgent: true }));
+    await until(() => runs.length === 2);
+    expect(runs[1]).toEqual(['a', 'b']);
+    const at = Date.now();
+    take(trigger(WEB, 'c', { urgent: true }));
+    await until(() => Date.now() > at + 1_500);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    open();
+    await until(() => settled().length === 3);
+    expect(runs).toEqual([['a'], ['a', 'b'], ['c']]);
+    expect(agenda.state().parked).toEqual([]);
+    await end();
+  });
+
+  it('lets a run of a client end that an event overtakes and that is soon done', async () => {
+    const { opened, open } = gate();
+    const runs: (readonly (string | undefined)[])[] = [];
+    const { take, settled, end } = agendaOf(async (job) => {
+      runs.push(idsOf(job));
+      await opened;
+      return DONE;
+    });
+    take(trigger(WEB, 'a', { urgent: true }));
+    await until(() => runs.length === 1);
+    take(trigger(WEB, 'b', { urgent: true }));
+    open();
+    await until(() => settled().length === 2);
+    expect(runs).toEqual([['a'], ['b']]);
+    await end();
+  });
+
   // `AbortSignal.any` of Node 20 leaves an entry in a signal that lives long.
   it('waits for the next try without AbortSignal.any', async () => {
     let tries = 0;
