@@ -238,6 +238,18 @@ export const Session = z.object({
 });
 export type Session = z.infer<typeof Session>;
 
+/** Why a login failed, as the page is told. */
+export type LoginRefusal =
+  | 'busy'
+  | 'denied'
+  | 'elsewhere'
+  | 'failed'
+  | 'noLogin'
+  | 'noPerson'
+  | 'noRole'
+  | 'notBegun'
+  | 'unavailable';
+
 /** Of every answer that is not 200. */
 export const Fault = z.object({
   error: text,

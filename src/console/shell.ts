@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { packageFile } from '../package-file.js';
+import type { LoginRefusal } from './answers.js';
 
 /** Addresses that answer with the same document. The script in it shows the page. */
 const PAGES = [
@@ -67,8 +68,19 @@ interface BuiltFile {
   readonly coded: readonly { readonly coding: string; readonly bytes: Buffer }[];
 }
 
+/** Answers a login that failed: a browser that shows the answer gets the page, which says why, and everybody else the error. */
+export type SendRefused = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  why: LoginRefusal,
+  error: string,
+) => FastifyReply;
+
 /** Adds the page. The built files are read once, here: no request touches the disk. */
-export function addShell(server: FastifyInstance, folder = fileURLToPath(packageFile('dist/console'))): void {
+export function addShell(
+  server: FastifyInstance,
+  folder = fileURLToPath(packageFile('dist/console')),
+): SendRefused {
   const files = readFiles(folder);
   const shell = files.get('index.html');
   for (const page of PAGES)
@@ -83,6 +95,13 @@ export function addShell(server: FastifyInstance, folder = fileURLToPath(package
     if (file === undefined || file === shell) return reply.callNotFound();
     return sendFile(request, reply.header('cache-control', 'public, max-age=31536000, immutable'), file);
   });
+  return ({ headers }, reply, why, error) => {
+    reply.header('cache-control', 'no-store');
+    if (shell === undefined || headers.accept?.includes('text/html') !== true) return reply.send({ error });
+    // `why` is a word of ours: no text of a request or of an identity provider gets into the document.
+    const text = shell.plain.toString().replace('<html', `<html data-refused="${why}"`);
+    return reply.headers(HEADERS).type(shell.type).send(text);
+  };
 }
 
 function sendFile({ headers }: FastifyRequest, reply: FastifyReply, file: BuiltFile): FastifyReply {

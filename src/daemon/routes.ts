@@ -170,13 +170,16 @@ export function addRoutes(
   const { logins: clients } = parts;
   const { keyValues } = store;
   addSession(rest, { access, sessions, codes, clients, instance, logger });
-  addLogin(rest, { clients, origin, roles: settings.roles, sessions, codes, keyValues, logger, clock });
+  const sendRefused = addShell(rest);
+  addLogin(rest, {
+    ...{ clients, origin, roles: settings.roles, sessions, codes, keyValues },
+    ...{ sendRefused, logger, clock },
+  });
   addBackChannelLogout(main, { clients, store: store.sessions, logger });
   addConsoleApi(rest, { ...parts, ...change, streams, clock });
   addJobs(rest, { ...change, jobs: parts.jobs });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
-  addShell(rest);
   addWebhookApi(rest, { names, keyValues: store.keyValues, access, logger });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {

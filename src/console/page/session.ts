@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
-import type { Session } from '../answers.js';
+import type { LoginRefusal, Session } from '../answers.js';
 import { ApiFault, keepSession, keptSession, onSessionEnd, request } from './api.js';
+import { navigate } from './router.js';
 
 export type SignIn =
   | { readonly kind: 'starting' }
@@ -50,7 +51,34 @@ export async function startSession(): Promise<void> {
   await enter();
 }
 
+const REFUSED: Readonly<Record<LoginRefusal, string>> = {
+  busy: 'Too many people sign in at once. Try again.',
+  denied: 'The identity provider did not let you in, or you cancelled the sign-in there.',
+  elsewhere: 'This is not the address of the console. Open the address of http.console.url.',
+  failed: 'The sign-in failed. Try again; the log of the daemon says why it failed.',
+  noLogin: 'The console has no sign-in at this identity provider.',
+  noPerson: 'The identity provider does not say who you are.',
+  noRole:
+    'You have no role here: the identity provider gives you no value that http.console.roles names. Ask an operator of scopemesh.',
+  notBegun: 'This sign-in was not begun in this browser, was used, or is too old. Begin it again.',
+  unavailable: 'The identity provider does not answer the console now. Try again in some seconds.',
+};
+
+/** Why the login that led to this document failed. Its code and state leave the address. */
+function takeRefusal(): string | undefined {
+  const { refused = '' } = document.documentElement.dataset;
+  if (!Object.hasOwn(REFUSED, refused)) return undefined;
+  delete document.documentElement.dataset.refused;
+  navigate('/', { replace: true });
+  return REFUSED[refused as LoginRefusal];
+}
+
 async function enter(): Promise<void> {
+  const refused = takeRefusal();
+  if (refused !== undefined) {
+    signIn.value = { kind: 'out', why: refused };
+    return;
+  }
   const code = takeCode();
   let why: string | undefined;
   if (code !== undefined) why = await redeem(code);

@@ -4,7 +4,7 @@ import { base64url, EncryptJWT, jwtDecrypt } from 'jose';
 import { z } from 'zod';
 import type { ConsoleRoles } from '../../../config/console-settings.js';
 import type { Clock } from '../../clock.js';
-import { COOKIE, notHere, type Refusal, sendRefusal } from '../../daemon/api-access.js';
+import { COOKIE, notHere, type Refusal } from '../../daemon/api-access.js';
 import { fieldOf } from '../../model/field-of.js';
 import { isLoopbackHost } from '../../model/is-loopback.js';
 import { issuedUntil } from '../../model/order.js';
@@ -13,6 +13,7 @@ import type { Logger } from '../../observe.js';
 import type { KeyValueStore } from '../../queue/key-value-store.js';
 import type { SessionStore } from '../../queue/session-store.js';
 import { safeParse } from '../../safe-parse.js';
+import type { SendRefused } from '../shell.js';
 import { addressOf, Callbacks } from './callbacks.js';
 import type { EntryCodes } from './entry-codes.js';
 import { loginFault, type OidcClient } from './oidc-client.js';
@@ -28,6 +29,7 @@ export interface LoginApiDeps {
   readonly sessions: Sessions;
   readonly codes: EntryCodes;
   readonly keyValues: Pick<KeyValueStore, 'get' | 'replace'>;
+  readonly sendRefused: SendRefused;
   readonly logger: Logger;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -47,7 +49,7 @@ const PATH = /^\/(?![/\\])[\x21-\x7e]{0,1000}$/;
 
 /** `GET /login…`: sends the browser to the identity provider, and takes it back. Nothing is stored before the person is known. */
 export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
-  const { clients, roles, sessions, codes, logger, clock } = deps;
+  const { clients, roles, sessions, codes, sendRefused, logger, clock } = deps;
   const { origin = '' } = deps;
   const isSecure = origin.startsWith('https:');
   const cookie = isSecure ? '__Host-scopemesh-login' : 'scopemesh-login';
@@ -59,10 +61,11 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
 
   server.get<{ Params: { provider: string } }>('/login/:provider', async (request, reply) => {
     const client = clients.get(request.params.provider);
-    if (client === undefined) return reply.code(404).send({ error: NO_LOGIN });
+    if (client === undefined) return sendRefused(request, reply.code(404), 'noLogin', NO_LOGIN);
     const refusal = hostRefusal(request, origin);
     if (refusal === 'elsewhere') return reply.redirect(`${origin}${request.url}`);
-    if (refusal !== undefined) return sendRefusal(reply, refusal);
+    if (refusal !== undefined)
+      return sendRefused(request, reply.code(refusal.status), 'elsewhere', refusal.error);
     const to = safeParse(z.string().regex(PATH), fieldOf(request.query, 'to')).data ?? '/';
     try {
       const { address, attempt } = await client.begin(fieldOf(request.query, 'again') === '1');
@@ -75,16 +78,18 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
         .header('cache-control', 'no-store')
         .redirect(address.href);
     } catch (error) {
-      return reply.code(503).send({ error: `no login at ${client.provider}: ${loginFault(error)}` });
+      const why = `no login at ${client.provider}: ${loginFault(error)}`;
+      return sendRefused(request, reply.code(503), 'unavailable', why);
     }
   });
 
   server.get<{ Params: { provider: string } }>('/login/:provider/callback', async (request, reply) => {
     const client = clients.get(request.params.provider);
-    if (client === undefined) return reply.code(404).send({ error: NO_LOGIN });
+    if (client === undefined) return sendRefused(request, reply.code(404), 'noLogin', NO_LOGIN);
     const refusal = hostRefusal(request, origin);
-    if (refusal === 'elsewhere') return reply.code(403).send({ error: ANOTHER_HOST });
-    if (refusal !== undefined) return sendRefusal(reply, refusal);
+    if (refusal === 'elsewhere') return sendRefused(request, reply.code(403), 'elsewhere', ANOTHER_HOST);
+    if (refusal !== undefined)
+      return sendRefused(request, reply.code(refusal.status), 'elsewhere', refusal.error);
     reply.header('cache-control', 'no-store');
     const attempt = await attemptIn(request, cookie, deps);
     // What does not fit costs no request to the identity provider.
@@ -92,19 +97,19 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
     const from = addressOf(request);
     const begun = isOurs ? callbacks.begin(attempt.state, from) : 'used';
     if (begun === 'busy')
-      return reply.code(503).header('retry-after', '1').send({ error: 'too many logins at once; try again' });
+      return sendRefused(request, reply.code(503).header('retry-after', '1'), 'busy', BUSY);
     reply.header('set-cookie', forget);
-    if (!isOurs || begun === 'used') return reply.code(400).send({ error: NOT_BEGUN });
+    if (!isOurs || begun === 'used') return sendRefused(request, reply.code(400), 'notBegun', NOT_BEGUN);
     try {
       const signedIn = await client.finish(request.url.replace(/^[^?]*\??/, ''), attempt);
       const entrant = personOfClaims(client.provider, signedIn, roles, clock.now());
       if (entrant === undefined)
-        return reply.code(403).send({ error: 'the identity provider names no person' });
+        return sendRefused(request, reply.code(403), 'noPerson', 'the identity provider names no person');
       const { principal, roles: given } = entrant;
       // A session without a role would read nothing, and would take the place of another one.
       if (given.length === 0) {
         logger.warn({ by: principal.id, note: principal.note }, 'a person without a role was turned away');
-        return reply.code(403).send({ error: noRole(roles.claim) });
+        return sendRefused(request, reply.code(403), 'noRole', noRole(roles.claim));
       }
       logger.info({ by: principal.id, note: principal.note, roles: given }, 'a person signed in');
       if (!isSecure)
@@ -116,7 +121,13 @@ export function addLogin(server: FastifyInstance, deps: LoginApiDeps): void {
     } catch (error) {
       const why = loginFault(error);
       logger.warn({ provider: client.provider, error: why }, 'a login failed');
-      return reply.code(401).send({ error: `the login failed: ${why}` });
+      const isDenied = fieldOf(error, 'error') === 'access_denied';
+      return sendRefused(
+        request,
+        reply.code(401),
+        isDenied ? 'denied' : 'failed',
+        `the login failed: ${why}`,
+      );
     } finally {
       callbacks.end(from);
     }
@@ -160,6 +171,7 @@ export function addBackChannelLogout(
   });
 }
 
+const BUSY = 'too many logins at once; try again';
 const NOT_BEGUN = 'this login was not begun in this browser, was used, or is too old; begin it again';
 const noRole = (claim: string) =>
   `you have no role here: the identity provider gives you none of the values of ${claim} that http.console.roles names; ask an operator of scopemesh`;

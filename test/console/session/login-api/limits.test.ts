@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { systemClock } from '../../../../src/clock.js';
 import { EntryCodes } from '../../../../src/console/session/entry-codes.js';
 import { addBackChannelLogout, addLogin } from '../../../../src/console/session/login-api.js';
 import { Sessions } from '../../../../src/console/session/sessions.js';
+import { addShell } from '../../../../src/console/shell.js';
 import { createHttpServer } from '../../../../src/daemon/http-server.js';
 import { acceptEvents } from '../../../../src/intake/accept-events.js';
 import type { RevocationOrder } from '../../../../src/model/order.js';
@@ -60,6 +61,7 @@ beforeEach(() => {
   };
   const clients = new Map([['main', client]]);
   server = createHttpServer();
+  writeFileSync(join(directory, 'index.html'), '<html lang="en"></html>');
   const codes = new EntryCodes(clock);
   const { keyValues } = store;
   const origin = `https://${HOST}`;
@@ -70,6 +72,7 @@ beforeEach(() => {
     sessions,
     codes,
     keyValues,
+    sendRefused: addShell(server, directory),
     logger: silentLogger,
     clock,
   });
@@ -144,6 +147,41 @@ it('a person without a role gets no session, and so takes the place of nobody', 
   expect(body).toContain('you have no role here');
   expect(body).not.toContain('engineering');
   expect(String(headers['set-cookie'])).not.toContain('__Host-scopemesh=');
+});
+
+it('shows a browser a page that says why a login failed, and keeps the status', async () => {
+  const html = 'text/html,application/xhtml+xml,*/*;q=0.8';
+  const hostile = '"><script>alert(1)</script>';
+  const refusedWith = async (change: (login: Login) => Partial<Login>, faults?: object) => {
+    answers =
+      faults === undefined ? Promise.resolve() : Promise.reject(Object.assign(new Error(hostile), faults));
+    answers.catch(() => {});
+    const login = await begin();
+    const changed = { ...login, ...change(login) };
+    const { statusCode, headers, body } = await finish({
+      ...changed,
+      headers: { ...changed.headers, ...{ accept: html } },
+    });
+    expect(headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+    });
+    expect(headers['content-security-policy']).toContain("default-src 'none'");
+    return [statusCode, /^<html data-refused="(\w+)" lang="en"><\/html>$/.exec(body)?.[1]];
+  };
+  const asIs = (login: Login) => login;
+  const wrongState = () => ({ url: `/login/main/callback?code=c&state=${encodeURIComponent(hostile)}` });
+  expect(await refusedWith(wrongState)).toEqual([400, 'notBegun']);
+  expect(await refusedWith(({ url }) => ({ url: url.replace('main', 'other') }))).toEqual([404, 'noLogin']);
+  const evil = ({ headers }: Login) => ({ headers: { ...headers, host: 'evil.test' } });
+  expect(await refusedWith(evil)).toEqual([403, 'elsewhere']);
+  const denied = { error: 'access_denied', error_description: hostile };
+  expect(await refusedWith(asIs, denied)).toEqual([401, 'denied']);
+  expect(await refusedWith(asIs, { error: hostile })).toEqual([401, 'failed']);
+  claims = { ...claims, groups: [hostile] };
+  expect(await refusedWith(asIs)).toEqual([403, 'noRole']);
+  claims = {};
+  expect(await refusedWith(asIs)).toEqual([403, 'noPerson']);
 });
 
 async function order(part: Partial<RevocationOrder>) {
