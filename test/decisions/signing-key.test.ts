@@ -1,8 +1,22 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openSigningKey, publicKeyPath } from '../../src/decisions/signing-key.js';
+import {
+  openSigningKey,
+  publicKeyPath,
+  trustedKeys,
+  trustedProofs,
+} from '../../src/decisions/signing-key.js';
 import type { Logger } from '../../src/observe.js';
 
 let directory: string;
@@ -26,6 +40,7 @@ describe('the signing key of the trail', () => {
     expect(statSync(keyFile()).mode & 0o777).toBe(0o600);
     expect(readFileSync(publicKeyPath(directory), 'utf8')).toBe(`${made.verifierKey}\n`);
     expect(said).toEqual([['warn', expect.stringContaining('made a key that signs the decisions')]]);
+    expect(readdirSync(directory).toSorted()).toEqual(['trail-key.pem', 'trail-key.pub']);
     expect(open().verifierKey).toBe(made.verifierKey);
     expect(said).toHaveLength(1);
   });
@@ -50,6 +65,28 @@ describe('the signing key of the trail', () => {
     rmSync(directory);
     mkdirSync(directory);
     expect(open()).toBeDefined();
+  });
+
+  it('whose public key is lost or another one is beside its public key again', () => {
+    const { verifierKey } = open();
+    writeFileSync(publicKeyPath(directory), 'another');
+    open();
+    expect(readFileSync(publicKeyPath(directory), 'utf8')).toBe(`${verifierKey}\n`);
+    rmSync(publicKeyPath(directory));
+    mkdirSync(publicKeyPath(directory));
+    expect(open().verifierKey).toBe(verifierKey);
+    expect(said.slice(1)).toEqual([['warn', 'the public key of the decision log could not be written']]);
+  });
+
+  it('is trusted beside the configured ones, as soon as it is there', () => {
+    const key = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
+    const keys = () => trustedKeys(directory, [key]).map((each) => each.key);
+    const proofs = trustedProofs(directory);
+    expect([keys(), trustedKeys(directory)]).toEqual([[key], []]);
+    expect(proofs()).not.toBe(proofs());
+    const { verifierKey } = open();
+    expect(keys()).toEqual([verifierKey, key]);
+    expect(proofs()).toBe(proofs());
   });
 
   it('that the configuration names must be there', () => {
