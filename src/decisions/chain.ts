@@ -213,8 +213,9 @@ const CHAIN_LINK = z.object({
   sequence: z.int().min(1),
   previousHash: HASH,
   hash: HASH,
+  // It is not hashed, so it has nothing else.
   proof: z
-    .object({
+    .strictObject({
       index: z.int().min(0),
       size: z.int().min(1),
       // Base64 with stray bits at its end would be another spelling of the same proof.

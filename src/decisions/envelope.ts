@@ -125,6 +125,11 @@ export function isOwnedBy(owner: string, source: string): boolean {
   return source === `scopemesh/${owner}` || source.startsWith(`scopemesh/${owner}/`);
 }
 
+/** The owner that a source or the first line of a checkpoint names: `scopemesh/<owner>/…`. */
+export function ownerIn(text: string): string | undefined {
+  return text.split('/', 2)[1];
+}
+
 /** Throws SyncError ERR_EVENT_INVALID. */
 export function parseJson(text: string): unknown {
   try {

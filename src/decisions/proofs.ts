@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { invalidEvent } from '../errors.js';
 import { fieldOf } from '../model/field-of.js';
 import { safeParse } from '../safe-parse.js';
-import { hashOfEvent, leafOf, linkOf } from './chain.js';
+import { leafOf, linkOf } from './chain.js';
 import { logOfNote, openCheckpoint, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
 import { HASH_BYTES, type Hash, isConsistent, isIncluded } from './merkle.js';
 import { MerkleTree } from './merkle-tree.js';
 import type { NoteVerifier } from './signed-note.js';
+import { toTrailRecord } from './trail-record.js';
 
 /** A signed checkpoint and hashes of RFC 6962 in base64. */
 const CHECKPOINT = z.string().max(10_000);
@@ -94,15 +95,15 @@ export function verifyInclusion(
 ): ProvenDecision | undefined {
   const proof = safeParse(INCLUSION, parseJson(text)).data;
   if (proof === undefined) throw invalidEvent('this is not a proof that scopemesh decisions prove wrote');
-  const event = parseJson(proof.event);
-  const link = linkOf(event);
-  const signed = link === undefined ? undefined : openCheckpoint(verifiers, link.log, proof.checkpoint);
-  const id = fieldOf(event, 'id');
-  if (link === undefined || signed === undefined || typeof id !== 'string') return undefined;
+  // Another spelling of the same value could say something else to another reader.
+  const record = toTrailRecord(proof.event);
+  if (record.kind !== 'decision' || !record.isIntact) return undefined;
+  const { id, link } = record;
+  const signed = openCheckpoint(verifiers, link.log, proof.checkpoint);
+  if (signed === undefined) return undefined;
   const place = { index: link.sequence - 1, size: signed.size, root: signed.root };
-  const isProven =
-    hashOfEvent(event) === link.hash && isIncluded(place, leafOf(link.hash), toHashes(proof.hashes));
-  return isProven ? { id, sequence: link.sequence, size: signed.size, event } : undefined;
+  if (!isIncluded(place, leafOf(link.hash), toHashes(proof.hashes))) return undefined;
+  return { id, sequence: link.sequence, size: signed.size, event: parseJson(proof.event) };
 }
 
 /**

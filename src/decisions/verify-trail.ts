@@ -3,6 +3,7 @@ import { definedFields } from '../model/defined-fields.js';
 import { ProofCheck } from './batch-proof.js';
 import { type FormerLog, leafOf, NO_HASH } from './chain.js';
 import { formerLogIn, type KeptCheckpoint, openCheckpoint, type StoredCheckpoint } from './checkpoint.js';
+import { ownerIn } from './envelope.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, rootOf } from './merkle.js';
 import type { NoteVerifier } from './signed-note.js';
 import type { TrailRecord } from './trail-record.js';
@@ -48,6 +49,7 @@ export interface TrailReport {
 /** How far a log is known: by its decisions, or by a checkpoint with which a log begins whose older part was deleted. */
 interface End {
   readonly log: string;
+  readonly owner: string | undefined;
   readonly sequence: number;
   readonly id?: string;
   /** Unknown after a checkpoint. */
@@ -136,7 +138,12 @@ export class TrailVerification {
     this.#checked.add(digest);
     if (isBeginning || this.#end === undefined) {
       this.#logs.push({ log, first: tree.size + 1, last: tree.size, ...definedFields({ follows }) });
-      this.#end = { log, sequence: tree.size, ...(tree.size === 0 ? { hash: NO_HASH } : {}) };
+      this.#end = {
+        log,
+        owner: ownerIn(note),
+        sequence: tree.size,
+        ...(tree.size === 0 ? { hash: NO_HASH } : {}),
+      };
       this.#tree = tree;
     }
     if (this.#verifiers.length > 0) this.#checkpoints++;
@@ -146,7 +153,7 @@ export class TrailVerification {
     // What is before the first log is not known anyway: a list of decisions has no notes.
     if (this.#end === undefined && record.kind === 'decision' && record.link.sequence === 1) {
       this.#logs.push({ log: record.link.log, first: 1, last: 0 });
-      this.#end = { log: record.link.log, sequence: 0, hash: NO_HASH };
+      this.#end = { log: record.link.log, owner: ownerIn(record.source), sequence: 0, hash: NO_HASH };
     }
     this.#found = decisionFault(record, this.#end, this.#position) ?? this.#unsigned(record);
     if (this.#found !== undefined || record.kind !== 'decision') return;
@@ -154,7 +161,7 @@ export class TrailVerification {
     const current = this.#logs.at(-1);
     if (current !== undefined) current.last = sequence;
     this.#tree = appendLeaf(this.#tree, leafOf(record.link.hash));
-    this.#end = { log, sequence, hash: record.link.hash, id: record.id };
+    this.#end = { log, owner: ownerIn(record.source), sequence, hash: record.link.hash, id: record.id };
     this.#decisions++;
     if (
       this.#kept?.log === log &&
@@ -229,6 +236,10 @@ function decisionFault(
     const detail = `the signed note with which log ${log} begins is not before its decision ${sequence}`;
     return at(position, { kind: sequence === 1 ? 'removed' : 'inserted', id, sequence, detail });
   }
+  if (end.owner !== ownerIn(record.source)) {
+    const detail = `decision ${sequence} is of another owner than log ${log}`;
+    return at(position, { kind: 'inserted', id, sequence, detail });
+  }
   const last = end;
   const expected = last.sequence + 1;
   if (sequence < expected) {
@@ -293,7 +304,8 @@ function checkpointFault(
     sequence: size,
     detail,
   });
-  if (end !== undefined && end.log !== log) return fault('the checkpoint is about another log');
+  if (end !== undefined && (end.log !== log || end.owner !== ownerIn(note)))
+    return fault('the checkpoint is about another log');
   if (end !== undefined && size > end.sequence) {
     const detail = `a checkpoint signs ${size} decisions, and the log has ${end.sequence} before it`;
     return { kind: 'removed', sequence: end.sequence + 1, detail };

@@ -57,6 +57,8 @@ describe('the proof of a decision', () => {
     expect(verify({})).toBeDefined();
     expect(verify({ event: proof.event.replace('ScopeRevoked', 'ScopeGranted') })).toBeUndefined();
     expect(verify({ event: events[5] })).toBeUndefined();
+    // The same value to this reader, and another one to a reader that takes the first member.
+    expect(verify({ event: proof.event.replace('{', '{"id":"forged",') })).toBeUndefined();
     expect(verify({ event: '{}' })).toBeUndefined();
     expect(verify({ hashes: proof.hashes.toReversed() })).toBeUndefined();
     expect(verify({ hashes: proof.hashes.slice(1) })).toBeUndefined();

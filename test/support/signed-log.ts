@@ -26,6 +26,10 @@ export const verifier = createNoteVerifier(signer.verifierKey);
 /** A key of the same name that nobody trusts. */
 export const stranger = createNoteSigner('scopemesh/payments', newPem());
 
+/** Another owner, whose key is trusted too. */
+export const neighbour = createNoteSigner('scopemesh/other', newPem());
+export const neighbourVerifier = createNoteVerifier(neighbour.verifierKey);
+
 /** As a relay publishes them: some are signed together, and some alone. */
 function inBatches(all: readonly Decision[]): readonly (readonly Decision[])[] {
   const begins = Array.from({ length: Math.ceil(all.length / BATCH) }, (_, at) => at * BATCH);

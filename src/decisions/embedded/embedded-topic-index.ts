@@ -5,7 +5,7 @@ import type { Runtime } from '../../runtime.js';
 import { inTransaction, Queries } from '../../sqlite.js';
 import { isProven, ProofCheck } from '../batch-proof.js';
 import { isSigned } from '../checkpoint.js';
-import { isOwnedBy, parseCloudEvent } from '../envelope.js';
+import { isOwnedBy, ownerIn, parseCloudEvent } from '../envelope.js';
 import type { LogParts } from '../log.js';
 import type { NoteVerifier } from '../signed-note.js';
 import { toTrailRecord } from '../trail-record.js';
@@ -146,6 +146,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const bound = this.#bound();
     const isResumable = this.#state.begin !== undefined;
     const { owner } = this.#options;
+    // Another owner whose key is trusted too could go on in a log.
+    const nameOf = (log: string, by: string) => (owner === undefined ? `${ownerIn(by)}/${log}` : log);
     let batch: Staged[] = [];
     let begun = this.#options.clock.now();
     const store = async () => {
@@ -164,7 +166,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
     for await (const { part, event } of events) {
       const record = toTrailRecord(event);
       if (record.kind === 'checkpoint') {
-        const staged = stagedCheckpoint(record.checkpoint, event);
+        const { log, note } = record.checkpoint;
+        const staged = { ...stagedCheckpoint(record.checkpoint, event), log: nameOf(log, note) };
         if (!isSigned(this.#options.verifiers, record.checkpoint) || this.#isKnown(this.#state, staged))
           continue;
         batch.push(staged);
@@ -176,10 +179,11 @@ export class EmbeddedTopicIndex implements TopicIndex {
         left.unproven++;
         continue;
       }
-      const { id, time, subject, chain } = parseCloudEvent(event);
+      const { id, time, source, subject, chain } = parseCloudEvent(event);
       // Of its owner alone: another may have decided much more, and so earlier.
       if (!firsts.has(part)) firsts.set(part, time);
-      const staged = { log: chain?.log ?? '', sequence: chain?.sequence ?? 0, time, id, subject, event };
+      const log = nameOf(chain?.log ?? '', source);
+      const staged = { log, sequence: chain?.sequence ?? 0, time, id, subject, event };
       if (this.#isKnown(this.#state, staged)) continue;
       if (time <= bound && this.#state.chains[staged.log] === undefined) {
         left.repeated++;

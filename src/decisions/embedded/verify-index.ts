@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { Queries } from '../../sqlite.js';
 import { isProven, ProofCheck } from '../batch-proof.js';
-import { isSigned } from '../checkpoint.js';
+import { formerLogIn, isSigned } from '../checkpoint.js';
 import type { NoteVerifier } from '../signed-note.js';
 import type { TopicContent } from '../topic-content.js';
 import { toTrailRecord } from '../trail-record.js';
@@ -28,6 +28,7 @@ const CHECKS: readonly (readonly [query: string, detail: string])[] = [
       WHERE id IS NOT ${column('id')} OR time IS NOT ${column('time')} OR subject IS NOT ${column('subject')} LIMIT 1`,
     'the columns id, time and subject are not those of the event',
   ],
+  ['SELECT seq, id FROM decisions WHERE seq < 1 LIMIT 1', 'a decision is before the first number of the log'],
   [
     `SELECT seq, id FROM decisions WHERE ${isAbout('subject')}
       AND (${NAMES.map(([kind, path]) => isNoted(kind, path)).join(' OR ')}) LIMIT 1`,
@@ -51,7 +52,9 @@ const CHECKS: readonly (readonly [query: string, detail: string])[] = [
   ],
   [
     `SELECT seq, subject AS id FROM carried
-      WHERE subject IS NOT ${column('subject')} OR seq >= (SELECT min(seq) FROM decisions) LIMIT 1`,
+      WHERE subject IS NOT ${column('subject')} OR seq >= (SELECT min(seq) FROM decisions)
+      OR EXISTS (SELECT 1 FROM decisions AS kept WHERE kept.id = json_extract(carried.event, '$.id')
+        AND json_extract(kept.event, '$.data.chain.hash') = json_extract(carried.event, '$.data.chain.hash')) LIMIT 1`,
     'the table carried has a decision under another subject, or one that the log still has',
   ],
 ];
@@ -90,6 +93,8 @@ export function verifyIndex(
     }
     if (topic === undefined && queries.all('SELECT one FROM topic_index').length > 0)
       return fault('the log says that it follows a topic', 0);
+    if (topic === undefined && isWhole(queries) && queries.all('SELECT seq FROM carried').length > 0)
+      return fault('the table carried has decisions from before the log, which is whole', 0);
     if (verifiers.length === 0) return undefined;
     const proofs = new ProofCheck(verifiers);
     const check = topic && new RowCheck(readIndexState(queries), topic);
@@ -117,6 +122,14 @@ export function verifyIndex(
   } finally {
     queries.close();
   }
+}
+
+/** Whether nothing was deleted: a log that lost its beginning begins with a checkpoint, or with the note of a log that follows another one. */
+function isWhole(queries: Queries): boolean {
+  const [first] = queries.all('SELECT event FROM decisions ORDER BY seq LIMIT 1');
+  const record = first && toTrailRecord(first.text('event'));
+  if (record?.kind !== 'checkpoint') return true;
+  return record.checkpoint.tree.size === 0 && formerLogIn(record.checkpoint.note) === undefined;
 }
 
 /** The name of a table, an index, a view or a trigger that somebody else made or changed. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
+import { extendSigned } from '../../../src/decisions/batch-proof.js';
+import { emptyChain, toStoredText } from '../../../src/decisions/chain.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { openEmbeddedTrail } from '../../../src/decisions/embedded/embedded-trail.js';
 import { copyTopic } from '../../../src/decisions/embedded/topic-copy.js';
@@ -14,7 +16,7 @@ import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { whoCanCall } from '../../../src/trail/who-can-call.js';
 import { decision } from '../../support/decisions.js';
 import { createMovableClock } from '../../support/movable-clock.js';
-import { chained, verifier } from '../../support/signed-log.js';
+import { chained, neighbour, neighbourVerifier, signer, verifier } from '../../support/signed-log.js';
 
 let directory: string;
 beforeEach(() => {
@@ -61,10 +63,15 @@ async function append(decisions: readonly Decision[], keepDays?: number): Promis
 }
 
 const open = () => openEmbeddedTrail({ directory, logger: silentLogger, clock: createMovableClock() });
-const copy = (cut: readonly string[], events: LogParts['events'], stop = new AbortController()) =>
+const copy = (
+  cut: readonly string[],
+  events: LogParts['events'],
+  verifiers = [verifier],
+  stop = new AbortController(),
+) =>
   copyTopic(
     { check: async () => {}, readParts: async () => ({ cut, events, position: () => '' }) },
-    { logger: silentLogger, metrics: noMetrics, clock: systemClock, verifiers: [verifier] },
+    { logger: silentLogger, metrics: noMetrics, clock: systemClock, verifiers },
     stop.signal,
   );
 
@@ -105,6 +112,23 @@ describe('the index of the embedded log', () => {
     const gone = { outcome: 'observed', reason: 'RemovedElsewhere', ...CLOSED } as const;
     await append([edge('web', 1, OPENED), edge('web', 2, gone), edge('late', 501, OPENED)], 100);
     expect(await callers(502)).toEqual(['late']);
+  });
+
+  it('answers from a copy of a topic with all of a log that another owner goes on in', async () => {
+    const { head, chained: own } = extendSigned(emptyChain('one'), [edge('web', 1, OPENED)], signer);
+    const theirs = edge('bot', 2, { ...OPENED, source: 'scopemesh/other/a' });
+    const all = [
+      ...own,
+      ...extendSigned(head, [theirs], neighbour).chained,
+      ...extendSigned(head, [edge('web', 3, CLOSED)], signer).chained,
+    ];
+    async function* events() {
+      for (const each of all) yield { part: '0', event: toStoredText(each) };
+    }
+    const trail = await copy([], events(), [verifier, neighbourVerifier]);
+    const { callers: found } = await whoCanCall(trail, 'orders', onDay(4));
+    expect(found.map(({ source }) => source)).toEqual(['bot']);
+    await trail.close();
   });
 
   it('answers from a copy of a topic, whose partitions come in any order', async () => {
@@ -157,7 +181,7 @@ describe('the index of the embedded log', () => {
       yield { part: '0', event: JSON.stringify(toCloudEvent(decision())) };
       stop.abort(new Error('stopped'));
     }
-    await expect(copy([], events(), stop)).rejects.toThrow('stopped');
+    await expect(copy([], events(), [verifier], stop)).rejects.toThrow('stopped');
     const trail = await copy([], events());
     expect(await trail.extent()).toMatchObject({ isCut: false });
     await trail.close();

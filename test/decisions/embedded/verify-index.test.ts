@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
+import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
+import { parseCheckpointEvent } from '../../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { verifyIndex } from '../../../src/decisions/embedded/verify-index.js';
 import { silentLogger } from '../../../src/observe.js';
 import { edgeDecision } from '../../support/decisions.js';
-import { chained, verifier } from '../../support/signed-log.js';
+import { beginningOf, chained, checkpointOf, verifier } from '../../support/signed-log.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -44,6 +46,7 @@ describe('what answers are made from', () => {
     ['a decision under another subject', "UPDATE decisions SET subject = 'intention/x' WHERE seq = 1"],
     ['a decision at another time', "UPDATE decisions SET time = '2026-03-09T10:00:00.000Z' WHERE seq = 1"],
     ['a decision under another ID', "UPDATE decisions SET id = 'x' WHERE seq = 1"],
+    ['decisions before the first number of the log', 'UPDATE decisions SET seq = seq - 10'],
     ['a name that is left out', "DELETE FROM about WHERE kind = 'source' AND name = 'bot'"],
     [
       'a name of a subject that is another one',
@@ -84,5 +87,45 @@ describe('what answers are made from', () => {
       kind: 'changed',
       detail: expect.stringContaining('answers may be false'),
     });
+  });
+});
+
+describe('what was kept of deleted decisions', () => {
+  const [one, two] = [1, 2].map((day) => edgeDecision(`s${day}`, `2026-03-0${day}T10:00:00.000Z`, null, 'x'));
+  const all = [one, two].filter((each) => each !== undefined);
+  /** The table carried has the first decision of this log. */
+  const carry = async (first: string, log = 'one') => {
+    const stored = parseCheckpointEvent(JSON.parse(first));
+    if (stored === undefined) throw new Error('no checkpoint');
+    const file = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+    change('DELETE FROM decisions', 'DELETE FROM about', 'DELETE FROM falls');
+    await file.append(
+      chained(
+        all.map((each) => ({ ...each, id: log === 'one' ? each.id : `${each.id}${log}` })),
+        log,
+      ).slice(0, 1),
+    );
+    change('INSERT INTO carried SELECT subject, seq, event FROM decisions', 'DELETE FROM decisions');
+    await file.appendCheckpoint({ ...stored, id: 'note' });
+    await file.append(chained(all).slice(stored.tree.size));
+    await file.close();
+  };
+
+  it('is what was before the checkpoint, or the log, with which the log begins', async () => {
+    await carry(checkpointOf(extendChain(emptyChain('one'), all.slice(0, 1)).head));
+    expect(verify()).toBeUndefined();
+    change("UPDATE carried SET event = replace(event, 'ScopeRevoked', 'ScopeGranted')");
+    expect(verify()?.detail).toContain('none of the keys signed a decision in the table carried');
+    change('DELETE FROM carried');
+    await carry(beginningOf('one', { log: 'zero', size: 1 }), 'zero');
+    expect(verify()).toBeUndefined();
+  });
+
+  it.each([
+    ['a decision that the log still has', 'one', 'under another subject, or one that the log still has'],
+    ['a decision of another log of the same key', 'zero', 'from before the log, which is whole'],
+  ])('is not %s', async (_, log, why) => {
+    await carry(beginningOf('one'), log);
+    expect(verify()?.detail).toContain(why);
   });
 });

@@ -10,6 +10,8 @@ import {
   chained,
   checkpointOf,
   logOf,
+  neighbour,
+  neighbourVerifier,
   signer,
   stranger,
   verifier,
@@ -17,6 +19,7 @@ import {
 import { verifyTrail } from '../../support/verify-trail.js';
 
 const ALL = decisions(4);
+const headOf = (count: number) => extendChain(emptyChain('one'), ALL.slice(0, count)).head;
 const stored = (of = ALL, by = signer) => chained(of, 'one', by).map(toStoredText);
 const [d1 = '', d2 = '', d3 = '', d4 = ''] = stored();
 const [other = ''] = stored(ALL.map((each) => ({ ...each, detail: 'another' })));
@@ -26,10 +29,14 @@ const [continued = ''] = extendSigned(
   ALL,
   signer,
 ).chained.map(toStoredText);
+const [ofNeighbour = ''] = extendSigned(
+  headOf(1),
+  ALL.slice(1, 2).map((each) => ({ ...each, source: 'scopemesh/other/a' })),
+  neighbour,
+).chained.map(toStoredText);
 const changed = d1.replace('ScopeRevoked', 'ScopeGranted');
 const begin = beginningOf('one');
 const two = logOf(2, 'two', { log: 'one', size: 3 });
-const headOf = (count: number) => extendChain(emptyChain('one'), ALL.slice(0, count)).head;
 const [c2, c3] = [checkpointOf(headOf(2)), checkpointOf(headOf(3))];
 const withData = (event: string, changes: object) => {
   const { data, ...rest } = JSON.parse(event);
@@ -54,6 +61,11 @@ describe('the fault of a log', () => {
     [
       'with an event of somebody else',
       [begin, '{}'],
+      '2 at place 1, changed: the event is not one that scopemesh wrote',
+    ],
+    [
+      'with more than a proof beside the hash',
+      [begin, d1.replace('"index"', '"extra":1,"index"')],
       '2 at place 1, changed: the event is not one that scopemesh wrote',
     ],
     [
@@ -120,6 +132,27 @@ describe('the fault of a log', () => {
       '3, changed 1: the first 1 decisions are not those that the checkpoint signs',
     ],
     [
+      'with a decision of another owner',
+      [begin, d1, ofNeighbour],
+      '3, inserted 2: decision 2 is of another owner than log one',
+    ],
+    [
+      'with a checkpoint of another owner',
+      [
+        begin,
+        d1,
+        d2,
+        d3,
+        withData(c3, { note: signCheckpoint(neighbour, originOf('other', 'one'), headOf(3)) }),
+      ],
+      '5, checkpoint 3: the checkpoint is about another log',
+    ],
+    [
+      'of decisions alone with one of another owner',
+      [d1, ofNeighbour],
+      '2, inserted 2: decision 2 is of another owner than log one',
+    ],
+    [
       'with the checkpoint of a stranger',
       [begin, d1, d2, d3, withNoteOf(3, stranger)],
       '5, checkpoint 3: the checkpoint has no valid signature by this key',
@@ -165,7 +198,7 @@ describe('the fault of a log', () => {
       '2, removed 1: log three follows 0 decisions of log two, and there are 0',
     ],
   ] as const)('%s says where it is and what is wrong', (_, events, text) => {
-    const { fault, logs } = verifyTrail(records(events), { verifiers: [verifier] });
+    const { fault, logs } = verifyTrail(records(events), { verifiers: [verifier, neighbourVerifier] });
     expect(textOf(fault)).toBe(text);
     // What is wrong counts for nothing.
     const before = records(events.slice(0, (fault?.position ?? 0) - 1));
