@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -84,6 +84,30 @@ it('a log of a lost store and a lost log follows what the note outside of both s
   // The former log does not have what is newest.
   note = note ?? '';
   expect((await verify('log')).fault).toMatchObject({ kind: 'removed' });
+});
+
+it('a log of a store whose log was lost follows the lost one', async () => {
+  await publish('one', 'log', 2);
+  const before = await kept.read();
+  note = undefined;
+  await publish('one', 'other log', 3);
+  const { logs, fault } = await verify('other log');
+  expect(fault).toBeUndefined();
+  expect(logs).toMatchObject([{ first: 1, last: 3, follows: { log: before?.log, size: 2 } }]);
+});
+
+it('a store that was restored gives no number twice, and its log has each decision once', async () => {
+  await publish('one', 'log', 2);
+  cpSync(join(directory, 'one'), join(directory, 'backup'), { recursive: true });
+  await publish('one', 'log', 3);
+  await publish('backup', 'log', 4);
+  const { decisions: count, logs, fault } = await verify('log');
+  expect(fault).toBeUndefined();
+  expect(count).toBe(9);
+  expect(logs).toMatchObject([
+    { first: 1, last: 5 },
+    { first: 1, last: 4, follows: { log: logs[0]?.log, size: 5 } },
+  ]);
 });
 
 it('a note that another key signed names no log', async () => {
