@@ -6,7 +6,7 @@ import { isProven, ProofCheck } from '../batch-proof.js';
 import { formerLogIn, isSigned } from '../checkpoint.js';
 import type { NoteVerifier } from '../signed-note.js';
 import type { TopicContent } from '../topic-content.js';
-import { toTrailRecord } from '../trail-record.js';
+import { type TrailRecord, toTrailRecord } from '../trail-record.js';
 import type { TrailFault } from '../verify-trail.js';
 import { createTables, unreachable } from './decision-file.js';
 import { isAbout, NAMES } from './subject-index.js';
@@ -93,8 +93,13 @@ export function verifyIndex(
     }
     if (topic === undefined && queries.all('SELECT one FROM topic_index').length > 0)
       return fault('the log says that it follows a topic', 0);
-    if (topic === undefined && isWhole(queries) && queries.all('SELECT seq FROM carried').length > 0)
-      return fault('the table carried has decisions from before the log, which is whole', 0);
+    if (topic === undefined) {
+      const first = firstRecord(queries);
+      if (first !== undefined && first.kind !== 'checkpoint')
+        return fault('the signed note with which the log begins is missing', 0);
+      if (isBeginning(first) && queries.all('SELECT seq FROM carried').length > 0)
+        return fault('the table carried has decisions from before the log, which is whole', 0);
+    }
     if (verifiers.length === 0) return undefined;
     const proofs = new ProofCheck(verifiers);
     const check = topic && new RowCheck(readIndexState(queries), topic);
@@ -124,12 +129,15 @@ export function verifyIndex(
   }
 }
 
-/** Whether nothing was deleted: a log that lost its beginning begins with a checkpoint, or with the note of a log that follows another one. */
-function isWhole(queries: Queries): boolean {
+function firstRecord(queries: Queries): TrailRecord | undefined {
   const [first] = queries.all('SELECT event FROM decisions ORDER BY seq LIMIT 1');
-  const record = first && toTrailRecord(first.text('event'));
-  if (record?.kind !== 'checkpoint') return true;
-  return record.checkpoint.tree.size === 0 && formerLogIn(record.checkpoint.note) === undefined;
+  return first && toTrailRecord(first.text('event'));
+}
+
+/** Whether nothing was deleted: the log begins with the note of a log that follows no other one. */
+function isBeginning(first: TrailRecord | undefined): boolean {
+  if (first?.kind !== 'checkpoint') return true;
+  return first.checkpoint.tree.size === 0 && formerLogIn(first.checkpoint.note) === undefined;
 }
 
 /** The name of a table, an index, a view or a trigger that somebody else made or changed. */

@@ -5,12 +5,18 @@ import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
-import { parseCheckpointEvent } from '../../../src/decisions/checkpoint.js';
+import { parseCheckpointEvent, type StoredCheckpoint } from '../../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { verifyIndex } from '../../../src/decisions/embedded/verify-index.js';
 import { silentLogger } from '../../../src/observe.js';
 import { edgeDecision } from '../../support/decisions.js';
 import { beginningOf, chained, checkpointOf, verifier } from '../../support/signed-log.js';
+
+function storedIn(event: string): StoredCheckpoint {
+  const stored = parseCheckpointEvent(JSON.parse(event));
+  if (stored === undefined) throw new Error('no checkpoint');
+  return stored;
+}
 
 let directory: string;
 beforeEach(async () => {
@@ -24,6 +30,7 @@ beforeEach(async () => {
     [4, 'web'],
   ] as const)
     edges.push(edgeDecision(source, at(day), null, { access: 'allow' }));
+  await log.appendCheckpoint({ ...storedIn(beginningOf('one')), id: 'begin' });
   await log.append(chained(edges));
   await log.close();
 });
@@ -43,10 +50,11 @@ describe('what answers are made from', () => {
   });
 
   it.each([
-    ['a decision under another subject', "UPDATE decisions SET subject = 'intention/x' WHERE seq = 1"],
-    ['a decision at another time', "UPDATE decisions SET time = '2026-03-09T10:00:00.000Z' WHERE seq = 1"],
-    ['a decision under another ID', "UPDATE decisions SET id = 'x' WHERE seq = 1"],
+    ['a decision under another subject', "UPDATE decisions SET subject = 'intention/x' WHERE seq = 2"],
+    ['a decision at another time', "UPDATE decisions SET time = '2026-03-09T10:00:00.000Z' WHERE seq = 2"],
+    ['a decision under another ID', "UPDATE decisions SET id = 'x' WHERE seq = 2"],
     ['decisions before the first number of the log', 'UPDATE decisions SET seq = seq - 10'],
+    ['a log without its first note', 'DELETE FROM decisions WHERE seq = 1'],
     ['a name that is left out', "DELETE FROM about WHERE kind = 'source' AND name = 'bot'"],
     [
       'a name of a subject that is another one',
@@ -54,18 +62,18 @@ describe('what answers are made from', () => {
     ],
     ['a name that is added', "INSERT INTO about VALUES ('client', 'x', (SELECT subject FROM decisions))"],
     ['a fall that is left out', 'DELETE FROM falls'],
-    ['a fall that is added', "INSERT INTO falls VALUES (4, '2026-03-04T10:00:00.000Z')"],
+    ['a fall that is added', "INSERT INTO falls VALUES (5, '2026-03-04T10:00:00.000Z')"],
     [
       'what a deleted decision is said to have left, which nobody signed',
-      `INSERT INTO carried SELECT subject, 0, replace(event, 'allow', 'deny') FROM decisions WHERE seq = 1`,
+      `INSERT INTO carried SELECT subject, 0, replace(event, 'allow', 'deny') FROM decisions WHERE seq = 2`,
     ],
     [
       'what a later decision left',
-      'INSERT INTO carried SELECT subject, 7, event FROM decisions WHERE seq = 1',
+      'INSERT INTO carried SELECT subject, 7, event FROM decisions WHERE seq = 2',
     ],
     [
       'what a deleted decision left, under another subject',
-      "INSERT INTO carried SELECT 'intention/x', 0, event FROM decisions WHERE seq = 1",
+      "INSERT INTO carried SELECT 'intention/x', 0, event FROM decisions WHERE seq = 2",
     ],
     [
       'a log that is said to lack what it has',
@@ -95,8 +103,7 @@ describe('what was kept of deleted decisions', () => {
   const all = [one, two].filter((each) => each !== undefined);
   /** The table carried has the first decision of this log. */
   const carry = async (first: string, log = 'one') => {
-    const stored = parseCheckpointEvent(JSON.parse(first));
-    if (stored === undefined) throw new Error('no checkpoint');
+    const stored = storedIn(first);
     const file = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
     change('DELETE FROM decisions', 'DELETE FROM about', 'DELETE FROM falls');
     await file.append(
