@@ -75,7 +75,7 @@ export function rootFrom(
     if (last === 0) return undefined;
     if (node % 2 === 1 || node === last) {
       reached = nodeHash(sibling, reached);
-      while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
+      while (node % 2 === 0) [node, last] = [node / 2, Math.floor(last / 2)];
     } else {
       reached = nodeHash(reached, sibling);
     }
@@ -106,7 +106,7 @@ export function isConsistent(earlier: SignedTree, later: SignedTree, proof: read
     if (node % 2 === 1 || node === last) {
       old = nodeHash(sibling, old);
       whole = nodeHash(sibling, whole);
-      while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
+      while (node % 2 === 0) [node, last] = [node / 2, Math.floor(last / 2)];
     } else {
       whole = nodeHash(whole, sibling);
     }
