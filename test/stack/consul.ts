@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installed } from './installed.js';
+import { installed, type NewerConsul } from './installed.js';
 import { freePorts } from './ports.js';
 import {
   createRunDirectory,
@@ -12,6 +12,8 @@ import {
 } from './process.js';
 
 export interface ConsulOptions {
+  /** Instead of the one that everything runs on, which `CONSUL_BIN` may replace. */
+  version?: NewerConsul;
   /**
    * `deny` (the default): ACLs on with default_policy deny, so that intentions deny as well. `allow`: ACLs on
    * with default_policy allow. `off`: no ACLs at all, the mesh allows by default.
@@ -76,7 +78,7 @@ export async function startConsulCluster(): Promise<readonly ConsulHandle[]> {
 
 /** Starts one Consul server with state on disk and Connect on; resolves once it leads and the mesh CA works. */
 export async function startConsul(options: ConsulOptions = {}): Promise<ConsulHandle> {
-  const binary = await installed('consul');
+  const binary = await installed(options.version ?? 'consul');
   const [http = 0, grpc = 0, server = 0, ownSerf = 0] = await freePorts(4);
   const { serfPort: serf = ownSerf, serfPorts = [serf] } = options.cluster ?? {};
   const directory = await createRunDirectory('consul');

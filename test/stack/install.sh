@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the real servers that the stack tests run against, without Docker and outside the repository.
 #
-#   install.sh                 all of them, except the two that take long to build
+#   install.sh                 all of them, except those that take long to build
 #   install.sh consul redis    only these
 #   install.sh --where         prints name=path of what is installed
 #
 # Names: consul envoy redis kcat jq kafka keycloak python chromium helm prometheus; and, only if they are named, collector (an
-# OpenTelemetry collector, 2 minutes) and kubernetes (its API server, 20 minutes). Running it again costs nothing.
+# OpenTelemetry collector, 2 minutes), kubernetes (its API server, 20 minutes) and consul-1.16 (Consul
+# 1.16.1 without its optional Envoy extensions, 5 minutes). Running it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
 # CHROMIUM_BIN           a Chromium binary to use instead of the system's package
@@ -15,7 +16,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
 all=(redis kcat jq chromium consul envoy kafka keycloak python helm prometheus)
-slow=(collector kubernetes)
+slow=(collector kubernetes consul-1.16)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -81,6 +82,17 @@ install_consul() {
   (cd "$here/consul" && go build -mod=readonly -trimpath -ldflags '-s -w' -o "$cache/bin/consul.new" github.com/hashicorp/consul) >&2
   mv "$cache/bin/consul.new" "$cache/bin/consul"
   mark "$cache/bin" "$(recipe "$here/consul/go.mod")"
+}
+
+# The first Consul that can require users' tokens.
+has_consul-1.16() { marked "$cache/consul-1.16" "$(recipe "$here"/consul/1.16/*)"; }
+install_consul-1.16() {
+  need go consul-1.16 "install Go 1.26 or newer"
+  need python3 consul-1.16 "install Python 3"
+  say "building Consul 1.16.1 without its optional Envoy extensions (5 minutes the first time)"
+  mkdir -p "$cache/consul-1.16"
+  bash "$here/consul/1.16/build.sh" "$cache/consul-1.16/consul" >&2
+  mark "$cache/consul-1.16" "$(recipe "$here"/consul/1.16/*)"
 }
 
 envoy_version=1.36.2
@@ -286,6 +298,7 @@ prepare_keycloak() {
 where() {
   local consul="${CONSUL_BIN:-$cache/bin/consul}" path
   [[ -x "$consul" ]] && printf 'consul=%s\n' "$consul"
+  has_consul-1.16 && printf 'consul-1.16=%s\n' "$cache/consul-1.16/consul"
   [[ -x "$cache/envoy/envoy" ]] && printf 'envoy=%s\n' "$cache/envoy/envoy"
   path="$(command -v redis-server || true)"; [[ -n "$path" ]] && printf 'redis=%s\n' "$path"
   path="$(command -v kcat || true)"; [[ -n "$path" ]] && printf 'kcat=%s\n' "$path"
@@ -301,7 +314,7 @@ where() {
 }
 
 if [[ "${1:-}" == --where ]]; then where; exit 0; fi
-if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
 for name in "${names[@]}"; do
