@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { installed } from './installed.js';
@@ -25,7 +27,7 @@ let key: CryptoKey;
  * The filter that Consul 1.16 configures for a jwt-provider with Forwarding (agent/xds/jwt_authn.go): one rule for every path,
  * which a missing or invalid token satisfies too.
  */
-const jwtFilter = (keys: string) => ({
+const jwtFilter = (keySource: object) => ({
   name: 'envoy.filters.http.jwt_authn',
   typed_config: {
     '@type': `${EXTENSIONS}.http.jwt_authn.v3.JwtAuthentication`,
@@ -37,7 +39,7 @@ const jwtFilter = (keys: string) => ({
         forward_payload_header: HEADER,
         payload_in_metadata: 'jwt_payload_users',
         from_headers: [{ name: 'Authorization', value_prefix: 'Bearer ' }],
-        local_jwks: { inline_string: keys },
+        ...keySource,
       },
     },
     rules: [
@@ -78,7 +80,7 @@ const rbacFilter = {
 
 const endpoint = (port: number) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
 
-const bootstrap = (port: number, servicePort: number, keys: string) => ({
+const bootstrap = (port: number, servicePort: number, keySource: object) => ({
   static_resources: {
     listeners: [
       {
@@ -102,7 +104,7 @@ const bootstrap = (port: number, servicePort: number, keys: string) => ({
                     ],
                   },
                   http_filters: [
-                    jwtFilter(keys),
+                    jwtFilter(keySource),
                     rbacFilter,
                     {
                       name: 'envoy.filters.http.router',
@@ -143,7 +145,8 @@ beforeAll(async () => {
   const port = await freePort();
   address = `http://127.0.0.1:${port}`;
   const config = join(directory, 'envoy.json');
-  await writeFile(config, JSON.stringify(bootstrap(port, (service.address() as AddressInfo).port, keys)));
+  const local = { local_jwks: { inline_string: keys } };
+  await writeFile(config, JSON.stringify(bootstrap(port, (service.address() as AddressInfo).port, local)));
   envoy = await startProcess({
     name: 'envoy',
     command: await installed('envoy'),
@@ -201,4 +204,22 @@ it('a real Envoy compares a claim as one text, so that no value of a list is fou
   };
   const claims = ['orders:read', ['orders:read'], ['openid', 'orders:read'], 'openid orders:read', undefined];
   expect(await Promise.all(claims.map(statusWith))).toEqual([200, 403, 403, 403, 403]);
+});
+
+// Consul 1.16 takes the nanoseconds of `CacheDuration` for seconds (agent/xds/jwt_authn.go).
+it.each([
+  ['refuses a listener with the CacheDuration of 5m as Consul writes it', '300000000000s', false],
+  ['accepts one without it', undefined, true],
+])('a real Envoy %s', async (_, cache_duration, isValid) => {
+  const config = join(directory, 'remote.json');
+  const http_uri = { uri: 'http://127.0.0.1/keys', cluster: 'local_app', timeout: '0s' };
+  const remote = { remote_jwks: { http_uri, async_fetch: { fast_listener: true }, cache_duration } };
+  await writeFile(config, JSON.stringify(bootstrap(1, 2, remote)));
+  const args = ['--mode', 'validate', '--log-level', 'error', '-c', config];
+  const said = await promisify(execFile)(await installed('envoy'), args).then(
+    () => '',
+    (error: { stderr: string }) => error.stderr,
+  );
+  if (isValid) expect(said).toBe('');
+  else expect(said).toContain('Duration out-of-range');
 });

@@ -96,7 +96,7 @@ export function requireConsul(answer: HttpAnswer, operation: Operation): void {
 }
 
 /**
- * Consul 1.16 answers 404 to a DELETE of what does not exist, and also to an ACL token that it does not know, so that
+ * Consul 1.15 and newer answer 404 to a DELETE of what does not exist, and also to an ACL token that they do not know, so that
  * nothing was deleted. Throws ERR_CONSUL_DENIED in the second case.
  */
 export async function requireGone(

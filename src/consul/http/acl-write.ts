@@ -41,7 +41,7 @@ export async function writeAcl(
   return put.stored;
 }
 
-/** Reads the object first, because Consul before 1.16 answers true to a DELETE of a missing object. */
+/** Reads the object first, because Consul before 1.15 answers true to a DELETE of a missing object. */
 export async function deleteAcl(
   transport: Transport,
   kind: AclKind,

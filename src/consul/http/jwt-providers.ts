@@ -79,7 +79,8 @@ export function createJwtProviders(
 /**
  * The entry as in https://developer.hashicorp.com/consul/docs/reference/config-entry/jwt-provider. The token is taken only
  * from the Authorization header (RFC 6750, section 2.1; a query appears in logs) and is forwarded to the destination. The
- * listener of a proxy does not wait for the keys: without them no token is valid.
+ * listener of a proxy does not wait for the keys: without them no token is valid. There is no CacheDuration: Consul takes its
+ * nanoseconds for seconds (agent/xds/jwt_authn.go), so Envoy would refuse the listener and keep the old rules.
  */
 function toRawProvider(entry: JwtProviderEntry): Raw {
   return {
