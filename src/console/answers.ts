@@ -4,6 +4,7 @@ import {
   Cursor,
   count,
   Filter,
+  Finding,
   ids,
   instant,
   Limit,
@@ -12,6 +13,7 @@ import {
   text,
   World,
 } from './answers/fields.js';
+import { HEALTH_ROUTES } from './answers/health.js';
 import { Jobs } from './answers/jobs.js';
 import { MAP_ROUTES } from './answers/map.js';
 import { Proof } from './answers/past.js';
@@ -24,16 +26,12 @@ import { WAITING_ROUTES } from './answers/waiting.js';
  */
 
 export type { World } from './answers/fields.js';
+export { Finding } from './answers/fields.js';
+export { Health } from './answers/health.js';
 export { Job, Jobs } from './answers/jobs.js';
 export { Mesh, Reach } from './answers/map.js';
 export { Proof } from './answers/past.js';
 export { Waiting, WaitingPage, WaitingRow } from './answers/waiting.js';
-
-export const Finding = z.object({
-  what: text,
-  since: instant.nullable(),
-  remedy: text,
-});
 
 export const Status = World.extend({
   leader: z
@@ -265,6 +263,7 @@ const NoQuery = z.strictObject({});
 
 /** Every route of the console that only reads, by a name. */
 export const ROUTES = {
+  ...HEALTH_ROUTES,
   ...WAITING_ROUTES,
   status: {
     path: '/api/status',

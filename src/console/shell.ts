@@ -21,6 +21,7 @@ const PAGES = [
   '/audit/*',
   '/map',
   '/reach/*',
+  '/health',
   '/why',
   '/me',
 ];

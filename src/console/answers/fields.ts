@@ -27,6 +27,9 @@ export const World = z.object({
 });
 export type World = z.infer<typeof World>;
 
+/** What somebody should look at. */
+export const Finding = z.object({ what: text, since: instant.nullable(), remedy: text });
+
 export const ClientId = z.object({ provider: text, id: text });
 
 /** A page of rows about the world. */

@@ -6,6 +6,7 @@ import type { EventStreams } from '../../daemon/event-streams.js';
 import { keptFor, sinceAsked } from '../../daemon/health.js';
 import type { Questions } from '../../daemon/questions.js';
 import { type Caller, principalOf } from '../../daemon/rights.js';
+import type { StatusParts } from '../../daemon/status.js';
 import type { DecisionFeed } from '../../decisions/feed.js';
 import { codeOf, configError, messageOf } from '../../errors.js';
 import { NEVER } from '../../linked-signal.js';
@@ -16,6 +17,7 @@ import { safeParse } from '../../safe-parse.js';
 import { type Fault, ROUTES } from '../answers.js';
 import { listClients, readClient } from './client-pages.js';
 import { explainNow } from './explain.js';
+import { readHealth } from './health.js';
 import { readMesh } from './map.js';
 import { answerOfMap } from './map-part.js';
 import { type Coded, type ConsoleParts, NoSuchThing } from './parts.js';
@@ -26,7 +28,7 @@ import { readNow } from './status.js';
 import { addConsoleStream } from './stream.js';
 import { listWaiting, readWaiting } from './waiting.js';
 
-export interface ConsoleApiDeps extends Omit<ConsoleParts, 'newest'> {
+export interface ConsoleApiDeps extends Omit<ConsoleParts, 'newest'>, StatusParts {
   readonly access: ApiAccess;
   /** Why this replica does not answer; undefined if it leads. */
   readonly standby: () => Promise<string | undefined>;
@@ -108,6 +110,10 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
     return refusal === undefined ? answerOfMap(await mesh(), query, headers) : { status: 503, ...refusal };
   });
   ofTrail(ROUTES.proof, 'proof');
+  const health = sinceAsked(async () =>
+    JSON.stringify(await readHealth({ ...parts, unready: await unreadiness(deps) })),
+  );
+  addRoute(server, ROUTES.health, deps, health);
   const status = keptFor(STATUS_LIFE_MS, async () => {
     try {
       return JSON.stringify((await unreadiness(deps)) ?? (await readNow(parts, NEVER)));

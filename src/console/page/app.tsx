@@ -5,6 +5,7 @@ import { AuditDiffPage, AuditPage, PastPage, pastOf } from './pages/audit.js';
 import { ChangePage, ChangesPage } from './pages/changes.js';
 import { ClientPage, ClientsPage } from './pages/clients.js';
 import { EvidencePage } from './pages/evidence.js';
+import { HealthPage } from './pages/health.js';
 import { MapPage } from './pages/map.js';
 import { MePage } from './pages/me.js';
 import { NowPage } from './pages/now.js';
@@ -76,6 +77,9 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
         break;
       case 'map':
         if (first === undefined) return <MapPage />;
+        break;
+      case 'health':
+        if (first === undefined) return <HealthPage />;
         break;
       case 'me':
         if (first === undefined) return <MePage session={session} />;

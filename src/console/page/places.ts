@@ -18,4 +18,5 @@ export const PLACES: readonly Place[] = [
   { name: 'Waiting', path: '/waiting', icon: 'waiting', key: 'w' },
   { name: 'Changes', path: '/changes', icon: 'changes', key: 'c' },
   { name: 'Audit', path: '/audit', icon: 'audit', key: 'a' },
+  { name: 'Health', path: '/health', icon: 'health', key: 'h' },
 ];

@@ -60,6 +60,18 @@ it('a daemon answers each question of the console as the schemas say', async () 
     defaultAllow: false,
     leader: { address: daemon.admin },
   });
+  expect(await ask(ROUTES.health, '/api/health')).toMatchObject({
+    ...known,
+    findings: [],
+    leading: { address: daemon.admin, isAlive: true },
+    replicas: [{ address: daemon.admin, mode: 'enforce', leads: true }],
+    reads: expect.arrayContaining([
+      { name: 'comparison with Consul', ageSeconds: expect.any(Number), isLate: false },
+      { name: 'directory of main', ageSeconds: expect.any(Number), isLate: false },
+    ]),
+    queue: { waiting: 0, parked: 0, oldestSeconds: 0 },
+    providers: [{ name: 'main', state: 'answers', clients: 2, pause: null, error: null }],
+  });
   expect(await ask(ROUTES.services, '/api/services')).toMatchObject({
     ...known,
     asOf: { decision: expect.any(String) },
@@ -151,4 +163,10 @@ it('a replica that does not lead, and one that does not reconcile, say so instea
   const intake = await rig.start(['intake']);
   const ask = await createAsker(intake);
   expect(await ask(ROUTES.services, '/api/services')).toMatchObject({ status: 503 });
+  expect(await ask(ROUTES.health, '/api/health')).toMatchObject({
+    complete: false,
+    unknown: [expect.stringContaining('no replica leads')],
+    queue: { oldestSeconds: null },
+    providers: [{ name: 'main', state: 'unknown' }],
+  });
 });

@@ -4,6 +4,7 @@ import { durationText } from '../clock.js';
 import { status, statusFault } from '../live.js';
 import { AnswerView, FaultNote } from '../parts/answer-view.js';
 import { Decisions } from '../parts/decisions.js';
+import { Findings } from '../parts/findings.js';
 import { Heading } from '../parts/heading.js';
 import { Icon, type IconName } from '../parts/icon.js';
 import { Name } from '../parts/name.js';
@@ -51,29 +52,7 @@ function Present({ status: present }: { readonly status: Status }) {
         </div>
       </div>
       <WorldNote world={present} />
-      {findings.length > 0 && (
-        <section>
-          <h2>
-            To mend <span class="count">{findings.length}</span>
-          </h2>
-          <ul class="rows">
-            {findings.map(({ what, since, remedy }) => (
-              <li class="row finding" key={what}>
-                <p>
-                  <strong>{cleanText(what)}</strong>
-                  {since !== null && (
-                    <span class="soft">
-                      {' '}
-                      since <Time at={since} />
-                    </span>
-                  )}
-                </p>
-                <p class="soft">{cleanText(remedy)}</p>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
+      <Findings findings={findings} />
       <section>
         <div class="titled">
           <h2>Waits for a person</h2> <a href="/waiting">All that waits</a>
@@ -144,7 +123,9 @@ function Health({ status: { leader, directories, queue, mode } }: { readonly sta
     ];
   return (
     <section>
-      <h2>Health</h2>
+      <div class="titled">
+        <h2>Health</h2> <a href="/health">All of health</a>
+      </div>
       <dl class="marks">
         {marks.map(({ name, isGood, text }) => (
           <div key={name} class={isGood === null ? 'mark-of' : isGood ? 'mark-of good' : 'mark-of bad'}>

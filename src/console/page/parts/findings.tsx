@@ -1,0 +1,31 @@
+import type { Status } from '../../answers.js';
+import { cleanText } from '../clean-text.js';
+import { Time } from './time.js';
+
+/** What is not as it should be, each with its remedy. */
+export function Findings({ findings }: Pick<Status, 'findings'>) {
+  if (findings.length === 0) return null;
+  return (
+    <section>
+      <h2>
+        To mend <span class="count">{findings.length}</span>
+      </h2>
+      <ul class="rows">
+        {findings.map(({ what, since, remedy }) => (
+          <li class="row finding" key={what}>
+            <p>
+              <strong>{cleanText(what)}</strong>
+              {since !== null && (
+                <span class="soft">
+                  {' '}
+                  since <Time at={since} />
+                </span>
+              )}
+            </p>
+            <p class="soft">{cleanText(remedy)}</p>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
