@@ -82,6 +82,11 @@ export const METRICS = {
     'Questions to the decision log over HTTP, by result: answered, invalid (it cannot be answered), refused (its principal has too many), late (not answered in time), left (its asker closed the connection), or failed.',
     ['result'],
   ],
+  scopemesh_console_page_errors_total: [
+    'counter',
+    'Errors in browsers that the page of the console did not expect.',
+    [],
+  ],
   scopemesh_jobs_total: [
     'counter',
     'Jobs run, by key kind and result (done, failed, parked).',

@@ -7,6 +7,7 @@ import { readBuild } from '../app/version.js';
 import type { Clock } from '../clock.js';
 import { addConsoleApi } from '../console/api/console-api.js';
 import { addJobs } from '../console/api/jobs.js';
+import { addPageErrors } from '../console/api/page-errors.js';
 import { FREEZE_ID, quarantineId, waitingRow } from '../console/api/waiting.js';
 import { EntryCodes } from '../console/session/entry-codes.js';
 import { addBackChannelLogout, addLogin } from '../console/session/login-api.js';
@@ -178,6 +179,7 @@ export function addRoutes(
   addBackChannelLogout(main, { clients, store: store.sessions, logger });
   addConsoleApi(rest, { ...parts, ...change, streams, clock });
   addJobs(rest, { ...change, jobs: parts.jobs });
+  addPageErrors(rest, { access, logger, metrics, clock });
   addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
   addWebhookApi(rest, { names, keyValues: store.keyValues, access, logger });

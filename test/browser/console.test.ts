@@ -304,6 +304,20 @@ it('makes the evidence of a period: the files of the command, byte for byte, for
   });
 });
 
+it('an error that the page does not expect is counted where a person can see it', async () => {
+  const { page, demo } = open;
+  await visit('/services');
+  const [sent] = await Promise.all([
+    page.waitForResponse(/page-errors$/),
+    page.evaluate("setTimeout(() => { throw new TypeError('on purpose'); })"),
+  ]);
+  expect(sent.status()).toBe(204);
+  expect(sent.request().postDataJSON()).toEqual({ error: 'TypeError: on purpose', at: [] });
+  expect(open.faults.splice(0)).toEqual(['error: on purpose']);
+  const metrics = await (await fetch(`${demo.scopemesh}/metrics`)).text();
+  expect(metrics).toMatch(/^scopemesh_console_page_errors_total 1$/m);
+});
+
 it('asks the daemon only what openapi.yaml describes, and nobody else anything', () => {
   const { paths } = parse(textOf('docs/openapi.yaml')) as { paths: Record<string, Record<string, unknown>> };
   const described = Object.entries(paths).flatMap(([path, item]) =>

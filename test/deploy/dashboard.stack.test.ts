@@ -39,6 +39,7 @@ const NOT_IN_DEMO = new Set<string>([
   'scopemesh_trail_index_faults_total',
   'scopemesh_trail_questions_total',
   'scopemesh_http_connections_closed_total',
+  'scopemesh_console_page_errors_total',
   'scopemesh_telemetry_failures_total',
 ] satisfies MetricName[]);
 

@@ -95,6 +95,7 @@ export const ROWS: Readonly<Record<string, readonly MetricName[]>> = {
     'scopemesh_standby_read_failures_total',
     'scopemesh_config_reload_failures_total',
     'scopemesh_http_connections_closed_total',
+    'scopemesh_console_page_errors_total',
     'scopemesh_telemetry_failures_total',
   ],
 };
