@@ -173,7 +173,7 @@ export function intentionResource(destination: ServiceName, source: string): Res
   };
 }
 
-function encodeSegment(text: string): string {
+export function encodeSegment(text: string): string {
   const encoded = toUriText(text);
   return encoded === text ? text : encoded.replaceAll('%3A', ':').replaceAll('%2C', ',');
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { HistoryOptions, Trail, TrailParty } from '../decisions/trail.js';
 import { compareDecisions, type Decision } from '../model/decision.js';
+import { encodeSegment } from '../plan/plan.js';
 import { isAbout, readingsOf } from './what-can.js';
 
 /** Which decisions a list shows; an absent field shows all. */
@@ -33,7 +34,7 @@ const IN_ONE_PIECE = 200;
 
 /** A page of the decisions that fit, newest first; `cursor`: `next` of the page before. Throws as the trail does. */
 export async function listDecisions(
-  trail: Pick<Trail, 'history'>,
+  trail: Pick<Trail, 'history' | 'subjects'>,
   filter: DecisionFilter,
   { cursor, limit }: { readonly cursor?: string | undefined; readonly limit: number },
 ): Promise<DecisionList> {
@@ -53,16 +54,22 @@ export async function listDecisions(
 
 /** By the index of names where the filter has one. */
 async function* candidates(
-  trail: Pick<Trail, 'history'>,
-  { client, service: name }: DecisionFilter,
+  trail: Pick<Trail, 'history' | 'subjects'>,
+  { client, service: name, kind }: DecisionFilter,
   options: HistoryOptions,
 ): AsyncIterable<Decision> {
   const party = (kind: TrailParty['kind'], of: string) => trail.history({ kind, name: of }, options);
   if (client !== undefined) {
     const ids = new Set(readingsOf(client).map(({ id }) => id));
     yield* newestOf([...ids].map((id) => party('client', id)));
-  } else if (name !== undefined) yield* newestOf([party('source', name), party('destination', name)]);
-  else yield* trail.history('all', options);
+  } else if (name !== undefined) {
+    const claims: AsyncIterable<Decision>[] = [];
+    // No index has the service of a claim. There is a subject for each claim.
+    if (kind === undefined || kind === 'claim')
+      for await (const subject of trail.subjects({ prefix: 'claim/' }))
+        if (subject.endsWith(`/${encodeSegment(name)}`)) claims.push(trail.history({ subject }, options));
+    yield* newestOf([party('source', name), party('destination', name), ...claims]);
+  } else yield* trail.history('all', options);
 }
 
 /** Histories as one, each decision once. */

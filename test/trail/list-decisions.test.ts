@@ -10,7 +10,7 @@ import { trailOf } from '../support/trail-history.js';
 
 const SERVICES = ['web', 'orders', 'billing'];
 const pick = <T>(all: readonly T[], at: number) => all[at % all.length] as T;
-const HISTORY: readonly Decision[] = Array.from({ length: 60 }, (_, at) =>
+const EDGES: readonly Decision[] = Array.from({ length: 60 }, (_, at) =>
   decision({
     id: `id-${String(at).padStart(3, '0')}`,
     time: new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString(),
@@ -24,6 +24,16 @@ const HISTORY: readonly Decision[] = Array.from({ length: 60 }, (_, at) =>
     outcome: pick(['applied', 'held', 'observed'], at),
   }),
 );
+
+const CLAIM = decision({
+  id: 'id-060',
+  time: '2026-01-01T01:00:00.000Z',
+  type: 'dev.scopemesh.claim.created',
+  subject: 'claim/main/a/web',
+  resource: { kind: 'claim', name: 'web', namespace: 'default', partition: 'default' },
+  client: { provider: 'main', clientId: 'a', actorKind: 'agent' },
+});
+const HISTORY = [...EDGES, CLAIM];
 
 let directory: string;
 let trail: Trail;
@@ -39,7 +49,11 @@ afterAll(async () => {
 it.each<[DecisionFilter, (each: Decision) => boolean]>([
   [{}, () => true],
   [{ outcome: 'held' }, ({ outcome }) => outcome === 'held'],
-  [{ service: 'web' }, ({ resource: { source, destination } }) => source === 'web' || destination === 'web'],
+  [
+    { service: 'web' },
+    ({ resource: { source, destination, name } }) => [source, destination, name].includes('web'),
+  ],
+  [{ service: 'web', kind: 'claim' }, ({ id }) => id === CLAIM.id],
   [{ client: 'a' }, ({ client }) => client?.clientId === 'a'],
   [{ client: 'main/a' }, ({ client }) => client?.clientId === 'a' && client.provider === 'main'],
   [
