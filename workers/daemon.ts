@@ -96,7 +96,7 @@ export async function runDaemon(
     const { owner, mode } = config;
     const addresses = { address: listen, ...(admin === undefined ? {} : { admin }) };
     logger.info({ owner, mode, ...addresses, roles: only }, 'scopemesh is running');
-    options.started?.(listen, address);
+    options.started?.(listen, admin ?? listen);
 
     await Promise.race([
       failed,
