@@ -6,9 +6,10 @@ import { loadMapping } from '../../config/load.js';
 import { onlyApiOf } from '../../config/mapping-revision.js';
 import { findClientId } from '../app/client-id.js';
 import { planDocument } from '../app/plan-view.js';
+import { withGrant } from '../app/what-if.js';
 import { configError } from '../errors.js';
-import type { Grant, OAuthClient } from '../model/client.js';
-import { parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
+import type { OAuthClient } from '../model/client.js';
+import { parseGrantText } from '../plan/grant-text.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { WorldState } from '../state/world-state.js';
 import type { Cli } from './cli.js';
@@ -90,20 +91,11 @@ export function assumeScopes(
     const api = onlyApiOf(providers.find(({ name }) => name === id.provider));
     const after = each.scopes.reduce((sum: OAuthClient, { isGranted, scope }) => {
       const named = parseGrantText(scope);
-      return edit(sum, isGranted, api === undefined || named.api !== undefined ? named : { api, ...named });
+      const grant = api === undefined || named.api !== undefined ? named : { api, ...named };
+      return withGrant(sum, grant, isGranted);
     }, client);
     world.putClient(id, after, world.beginRead());
   }
-}
-
-function edit(client: OAuthClient, isGranted: boolean, grant: Grant): OAuthClient {
-  const has = client.grants.some((each) => sameGrant(each, grant));
-  if (has === isGranted)
-    throw configError(
-      `client ${client.provider}/${client.clientId} ${has ? 'already has' : 'does not have'} the scope ${toGrantText(grant)}`,
-    );
-  const others = client.grants.filter((each) => !sameGrant(each, grant));
-  return { ...client, grants: isGranted ? [...others, grant] : others };
 }
 
 /** How many changes of `after` are in `before` too. */

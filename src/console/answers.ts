@@ -17,6 +17,7 @@ import { HEALTH_ROUTES } from './answers/health.js';
 import { Jobs } from './answers/jobs.js';
 import { MAP_ROUTES } from './answers/map.js';
 import { Proof } from './answers/past.js';
+import { PLAN_ROUTES } from './answers/plan.js';
 import { WAITING_ROUTES } from './answers/waiting.js';
 
 /*
@@ -31,6 +32,7 @@ export { Health } from './answers/health.js';
 export { Job, Jobs } from './answers/jobs.js';
 export { Mesh, Reach } from './answers/map.js';
 export { Proof } from './answers/past.js';
+export { PlannedChange, PlannedHold, PlanPage, WhatIf } from './answers/plan.js';
 export { Waiting, WaitingPage, WaitingRow } from './answers/waiting.js';
 
 export const Status = World.extend({
@@ -265,6 +267,7 @@ const NoQuery = z.strictObject({});
 export const ROUTES = {
   ...HEALTH_ROUTES,
   ...WAITING_ROUTES,
+  ...PLAN_ROUTES,
   status: {
     path: '/api/status',
     summary: 'What is going on now',

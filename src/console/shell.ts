@@ -20,6 +20,8 @@ const PAGES = [
   '/audit',
   '/audit/*',
   '/map',
+  '/plan',
+  '/what-if',
   '/reach/*',
   '/health',
   '/why',

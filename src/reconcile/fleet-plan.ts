@@ -12,9 +12,11 @@ import { type JwtProviderChange, namedIn } from '../plan/plan-jwt-providers.js';
 import { unreadableHolds } from '../plan/unreadable-holds.js';
 import { serviceText } from '../plan/world.js';
 import { clientsOf, planClaims } from '../state/client-claims.js';
-import { type EntrySizes, fleetGuardFacts, planFleet } from '../state/fleet.js';
+import { type EntrySizes, fleetGuardFacts, planFleet, planningFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
+import { worldToPlan } from '../state/supposed-world.js';
 import type { WorldState } from '../state/world-state.js';
+import type { ReconcilerDeps } from './deps.js';
 import { planned } from './jwt-provider-plans.js';
 
 /** All changes that would be made now, and all holds. */
@@ -89,6 +91,46 @@ export function planEverything(
     if (claims.length > 0) world.putClaimRecords(before);
   }
 }
+
+/**
+ * The same in pieces of some milliseconds, for a process that answers others between them. It shows what would be written
+ * first: what opens only after a claim or a jwt-provider was written is not in it.
+ */
+export function* planningEverything(
+  { world, window, clock }: Pick<ReconcilerDeps, 'world' | 'window' | 'clock'>,
+  acl: AclFleetPlan,
+): Generator<void, FleetPlan> {
+  const now = clock.now();
+  const seen = worldToPlan(world);
+  const facts = fleetGuardFacts([], undefined, { world: seen, window }, now);
+  const claims: ClaimChange[] = [];
+  const holds: Hold[] = [];
+  for (const [index, client] of clientsOf(world, now).entries()) {
+    const plan = planClaims(client, world, now);
+    claims.push(...guard(guardableClaims(plan, policyOf(seen.mapping)), facts).changes);
+    holds.push(...plan.holds);
+    if ((index + 1) % IN_ONE_PIECE === 0) yield;
+  }
+  const plans = yield* planningFleet(seen, window, () => clock.now(), acl.budget);
+  yield;
+  return {
+    claims,
+    changes: plans.flatMap((plan) => plan.changes),
+    jwtProviders: planned(plans, { world }),
+    acl,
+    holds: mergeHolds([
+      ...holds,
+      ...plans.flatMap((plan) => plan.holds),
+      ...acl.holds,
+      ...world.mapping.providers.flatMap((each) =>
+        unreadableHolds(each, world.directories.unreadableOf(each)),
+      ),
+    ]),
+  };
+}
+
+/** Clients, some milliseconds. */
+const IN_ONE_PIECE = 100;
 
 /** Whether anything would be written. */
 export function isAnythingToDo({ claims, changes, jwtProviders, acl }: FleetPlan): boolean {

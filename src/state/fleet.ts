@@ -30,9 +30,28 @@ export const NO_ACL: AclBudget = { owned: 0, planned: 0, begun: 0 };
 /** Destinations, some milliseconds. */
 const IN_ONE_PIECE = 50;
 
+/** What plans read of the world. A simulation has another one than the daemon. */
+export type PlannedWorld = Pick<
+  WorldState,
+  | 'mapping'
+  | 'view'
+  | 'claimStatuses'
+  | 'openings'
+  | 'sourcesByDestination'
+  | 'destinations'
+  | 'entries'
+  | 'owned'
+  | 'protocolOf'
+  | 'records'
+  | 'breakGlass'
+  | 'denies'
+  | 'freezes'
+  | 'mappingDoubt'
+> & { readonly userTokens: Pick<WorldState['userTokens'], 'facts'> };
+
 /** The input of one destination's plan, from the last read state. */
 export function inputOf(
-  world: WorldState,
+  world: PlannedWorld,
   destination: ServiceName,
   now: number,
   facts: {
@@ -72,7 +91,7 @@ export type EntrySizes = (input: DestinationInput, changes: readonly Change[]) =
  * counts as too large.
  */
 export function planFleet(
-  world: WorldState,
+  world: PlannedWorld,
   window: RevocationWindow,
   now: number,
   acl?: AclBudget,
@@ -91,7 +110,7 @@ export function planFleet(
  * time than the last one means that the clock was set back. `isLeft`: destinations that are not planned here.
  */
 export function* planningFleet(
-  world: WorldState,
+  world: PlannedWorld,
   window: RevocationWindow,
   clock: () => number,
   acl?: AclBudget,
@@ -155,7 +174,13 @@ const ALL_HELD = { isHeld: () => true, approvedBy: () => undefined };
 export function fleetGuardFacts(
   losses: readonly Loss[],
   budget: RevocationBudget | undefined,
-  { world, window }: { readonly world: WorldState; readonly window: RevocationWindow },
+  {
+    world,
+    window,
+  }: {
+    readonly world: Pick<PlannedWorld, 'mapping' | 'freezes' | 'mappingDoubt'>;
+    readonly window: RevocationWindow;
+  },
   now: number,
 ): GuardFacts {
   const rulings = losses.flatMap(({ subject }) => {
@@ -216,12 +241,26 @@ export function inferredAcrossFleet(
   return window.rejections.countIn(world.inferredEdges, now, share);
 }
 
+/** The same without these destinations, which a caller counts itself. */
+export function inferredElsewhere(
+  world: WorldState,
+  window: RevocationWindow,
+  destinations: Iterable<ServiceName>,
+  now: number,
+): number {
+  const here = [...destinations].reduce(
+    (sum, each) => sum + world.inferredEdges.countOf(serviceText(each)),
+    0,
+  );
+  return Math.max(0, inferredAcrossFleet(world, window, now) - here);
+}
+
 /**
  * `plannedIn`: the planned removals, if a destination counts at most so many. `acl`: the counts of ACL objects, which are
  * added to those of edges.
  */
 export function budgetOf(
-  world: WorldState,
+  world: Pick<PlannedWorld, 'mapping' | 'owned'>,
   window: RevocationWindow,
   now: number,
   plannedIn: (share: number) => number,

@@ -57,6 +57,11 @@ export class InferredRemovals {
     return total;
   }
 
+  /** After `update`. */
+  countOf(key: string): number {
+    return this.#byKey.get(key)?.length ?? 0;
+  }
+
   /** The key that would lose the subject, and how many removals it has. */
   lossOf(subject: string): { readonly key: string; readonly removals: number } | undefined {
     const key = this.#keyOf.get(subject);

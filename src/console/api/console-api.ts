@@ -14,6 +14,7 @@ import { isRecord } from '../../model/is-record.js';
 import { fromSegments } from '../../model/segment.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
+import { KeyedMutex, Mutex } from '../../state/mutex.js';
 import { type Fault, ROUTES } from '../answers.js';
 import { listClients, readClient } from './client-pages.js';
 import { explainNow } from './explain.js';
@@ -21,6 +22,7 @@ import { readHealth } from './health.js';
 import { readMesh } from './map.js';
 import { answerOfMap } from './map-part.js';
 import { type Coded, type ConsoleParts, NoSuchThing } from './parts.js';
+import { answerWhatIf, readPlan } from './plan.js';
 import { search } from './search.js';
 import { listServices } from './service-list.js';
 import { readService } from './service-page.js';
@@ -62,6 +64,8 @@ const REFUSALS: Readonly<Record<string, Pick<Refusal, 'status' | 'code'>>> = {
 };
 /** A large map takes some tenth of the event loop at most: between two reads of it there is a pause. */
 const MAP_PAUSE_MS = 3_000;
+/** A plan of everything takes some tenth of the event loop at most. */
+const PLAN_PAUSE_MS = 3_000;
 /** All streams together ask so often. */
 const STATUS_LIFE_MS = 1_500;
 
@@ -102,6 +106,18 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   ofWorld(ROUTES.search, ({ q }, signal) => search(parts, q, signal));
   ofWorld(ROUTES.waiting, (query, signal, { caller }) => listWaiting(parts, query, signal, caller));
   ofWorld(ROUTES.waitingFor, ({ id }, signal, { caller }) => readWaiting(parts, id, signal, caller));
+  const plan = sinceAsked(() => readPlan(parts, NEVER), PLAN_PAUSE_MS);
+  ofWorld(ROUTES.plan, () => plan());
+  // One at a time, and of each asker one waits for that.
+  const [turns, one] = [new KeyedMutex(), new Mutex()];
+  ofWorld(ROUTES.whatIf, (query, signal, { principal }) =>
+    turns.run(principal, () =>
+      one.run(async () => {
+        signal.throwIfAborted();
+        return answerWhatIf(parts, query, signal);
+      }),
+    ),
+  );
   ofTrail(ROUTES.decisions, 'decisions');
   ofTrail(ROUTES.decision, 'decision');
   const mesh = sinceAsked(() => readMesh(parts), MAP_PAUSE_MS);

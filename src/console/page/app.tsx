@@ -9,12 +9,14 @@ import { HealthPage } from './pages/health.js';
 import { MapPage } from './pages/map.js';
 import { MePage } from './pages/me.js';
 import { NowPage } from './pages/now.js';
+import { PlanPage } from './pages/plan.js';
 import { ProofPage } from './pages/proof.js';
 import { ReachPage } from './pages/reach.js';
 import { ServicePage, ServicesPage } from './pages/services.js';
 import { SignInPage } from './pages/sign-in.js';
 import { WaitingPage } from './pages/waiting.js';
 import { WaitingItemPage } from './pages/waiting-item.js';
+import { WhatIfPage } from './pages/what-if.js';
 import { WhyPage } from './pages/why.js';
 import { ActDialog } from './parts/acts.js';
 import { LiveRegion } from './parts/announce.js';
@@ -74,6 +76,12 @@ function Page({ path, session }: { readonly path: string; readonly session: Sess
         break;
       case 'why':
         if (first === undefined) return <WhyPage />;
+        break;
+      case 'plan':
+        if (first === undefined) return <PlanPage />;
+        break;
+      case 'what-if':
+        if (first === undefined) return <WhatIfPage />;
         break;
       case 'map':
         if (first === undefined) return <MapPage />;

@@ -17,6 +17,8 @@ export const PLACES: readonly Place[] = [
   { name: 'Map', path: '/map', icon: 'map', key: 'm' },
   { name: 'Waiting', path: '/waiting', icon: 'waiting', key: 'w' },
   { name: 'Changes', path: '/changes', icon: 'changes', key: 'c' },
+  { name: 'Plan', path: '/plan', icon: 'plan', key: 'p' },
+  { name: 'What if', path: '/what-if', icon: 'whatIf', key: 'i' },
   { name: 'Audit', path: '/audit', icon: 'audit', key: 'a' },
   { name: 'Health', path: '/health', icon: 'health', key: 'h' },
 ];

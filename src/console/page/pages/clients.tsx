@@ -176,7 +176,10 @@ export function ClientPage({ provider, id }: { readonly provider: string; readon
               </section>
             )}
             <p>
-              <a href={`/changes?${new URLSearchParams({ client: id })}`}>What changed for this client</a>,{' '}
+              <a href={`/what-if?${new URLSearchParams({ client: `${provider}/${id}` })}`}>
+                What if it had another scope
+              </a>
+              , <a href={`/changes?${new URLSearchParams({ client: id })}`}>what changed for this client</a>,{' '}
               <a href={`/audit?${new URLSearchParams({ about: 'holdings', name: `${provider}/${id}` })}`}>
                 what it could call at an instant
               </a>

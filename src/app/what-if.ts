@@ -1,0 +1,193 @@
+import { setImmediate } from 'node:timers/promises';
+import { aclBudget } from '../acl/job/acl-budget.js';
+import { NO_ACL_PLAN } from '../acl/job/plan-fleet-acl.js';
+import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
+import { configError } from '../errors.js';
+import type { Grant, OAuthClient } from '../model/client.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { Rule } from '../model/rule.js';
+import { parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
+import { mergeHolds } from '../plan/holds.js';
+import type { Plan } from '../plan/plan.js';
+import { type ClientId, serviceText } from '../plan/world.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import type { FleetPlan } from '../reconcile/fleet-plan.js';
+import { runCooperatively } from '../run-cooperatively.js';
+import { inferredElsewhere, type PlannedWorld, planningFleet } from '../state/fleet.js';
+import { type Supposition, supposing, worldToPlan } from '../state/supposed-world.js';
+import type { WorldState } from '../state/world-state.js';
+import { blastRadius } from '../trail/blast-radius.js';
+import { meshEdges } from '../trail/mesh-edges.js';
+import { findClientId } from './client-id.js';
+import { countInferredAhead } from './plan-one.js';
+
+/** What a person asks. */
+export interface AskedWhatIf {
+  /** As PROVIDER/CLIENT-ID. */
+  readonly client?: string | undefined;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+  readonly state?: 'disabled' | 'quarantined' | undefined;
+  readonly rules: readonly Rule[];
+}
+
+export interface Simulated {
+  readonly client: ClientId | undefined;
+  readonly mapping: PlannedWorld['mapping'];
+  /** The whole plan at the touched destinations under the supposition, and without it. */
+  readonly after: FleetPlan;
+  readonly before: FleetPlan;
+  /** The services that the client's services reach, over any number of hops; undefined without a client. */
+  readonly reach: { readonly before: readonly string[]; readonly after: readonly string[] } | undefined;
+  /** Destinations that wait for a jwt-provider. */
+  readonly awaits: boolean;
+}
+
+type Deps = Pick<ReconcilerDeps, 'world' | 'window' | 'acl' | 'clock'>;
+
+/**
+ * The plan as it would be, beside the present one. Plans by the daemon's own planner on a view of the world: nothing is
+ * changed or written. `apiOf`: the API of a scope that names none. Throws ERR_CONFIG for what changes nothing or is not known.
+ */
+export async function simulate(
+  asked: AskedWhatIf,
+  deps: Deps,
+  apiOf: (provider: string) => string | undefined,
+  signal: AbortSignal,
+): Promise<Simulated> {
+  const { world, window, clock } = deps;
+  const supposition = suppositionOf(asked, world, apiOf);
+  await countInferredAhead(deps);
+  const supposed = await runCooperatively(supposing(world, supposition, clock.now()), signal);
+  const touched = supposed.destinations(clock.now());
+  const acl = aclBudget(deps, clock.now());
+  const others = inferredElsewhere(world, window, touched, clock.now());
+  const budget = { ...acl, planned: acl.planned + others };
+  const plan = (view: PlannedWorld) =>
+    runCooperatively(
+      planningFleet({ ...view, destinations: () => touched }, window, () => clock.now(), budget),
+      signal,
+    );
+  const before = await plan(worldToPlan(world));
+  const after = await plan(supposed);
+  const { client } = supposition;
+  return {
+    client: client?.id,
+    mapping: supposed.mapping,
+    before: fleetPlanOf(before),
+    after: fleetPlanOf(after),
+    reach: client && {
+      before: await reachOf(client.id, world, before, { clock, signal }),
+      after: await reachOf(client.id, world, after, { clock, signal }),
+    },
+    awaits: after.some(({ awaits = [] }) => awaits.length > 0),
+  };
+}
+
+function suppositionOf(
+  { client: text, add, remove, state, rules }: AskedWhatIf,
+  world: WorldState,
+  apiOf: (provider: string) => string | undefined,
+): Supposition {
+  const more = rules.length === 0 ? {} : { rules: [...world.mapping.rules, ...rules] };
+  if (text === undefined) {
+    if (rules.length === 0) throw configError('name a client with what changes, or give a rule');
+    return more;
+  }
+  const id = findClientId(world, text);
+  const known = world.client(id);
+  if (known === undefined || !world.hasDirectory(id.provider) || world.isUnreadable(id))
+    throw configError(`the client ${text} cannot be read now, so nobody can say what would change`);
+  const api = apiOf(id.provider);
+  const grantOf = (scope: string): Grant => {
+    const named = parseGrantText(scope);
+    return api === undefined || named.api !== undefined ? named : { api, ...named };
+  };
+  let after: OAuthClient = state === 'disabled' ? { ...known, enabled: false } : known;
+  for (const grant of remove.map(grantOf)) after = withGrant(after, grant, false);
+  for (const grant of add.map(grantOf)) after = withGrant(after, grant, true);
+  if (after === known && state !== 'quarantined' && rules.length === 0)
+    throw configError('nothing changes: add or remove a scope, or choose a state');
+  return {
+    ...more,
+    client: { id, after, ...(state === 'quarantined' ? { block: 'ClientQuarantined' } : {}) },
+  };
+}
+
+/** The client with or without a scope. Throws ERR_CONFIG if that changes nothing. */
+export function withGrant(client: OAuthClient, grant: Grant, isGranted: boolean): OAuthClient {
+  const others = client.grants.filter((each) => !sameGrant(each, grant));
+  const has = others.length < client.grants.length;
+  if (has === isGranted)
+    throw configError(
+      `client ${client.provider}/${client.clientId} ${has ? 'already has' : 'does not have'} the scope ${toGrantText(grant)}`,
+    );
+  return { ...client, grants: isGranted ? [...others, grant] : others };
+}
+
+function fleetPlanOf(plans: readonly Plan[]): FleetPlan {
+  return {
+    ...{ claims: [], jwtProviders: [], acl: NO_ACL_PLAN },
+    changes: plans.flatMap(({ changes }) => changes),
+    holds: mergeHolds(plans.flatMap(({ holds }) => holds)),
+  };
+}
+
+/** Services whose edges are followed at once: some milliseconds. */
+const IN_ONE_PIECE = 20;
+
+/** What the client's services reach once these plans are written. */
+async function reachOf(
+  client: ClientId,
+  world: WorldState,
+  plans: readonly Plan[],
+  { clock, signal }: { readonly clock: Deps['clock']; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const { owner, protectedServices } = world.mapping;
+  const changed = new Map<string, IntentionEntry | undefined>();
+  const coming = new Map<string, ServiceName[]>();
+  for (const { key, changes } of plans) {
+    if (key.kind !== 'destination' || changes.length === 0) continue;
+    const destination = { partition: key.partition, namespace: key.namespace, name: key.service };
+    const entry = world.entries.get(serviceText(destination));
+    const sources = sourcesAfter(entry?.sources ?? [], changes, owner);
+    changed.set(serviceText(destination), entryAfter(entry, destination, sources, 0));
+    for (const { source } of changes)
+      coming.set(serviceText(source), [...(coming.get(serviceText(source)) ?? []), destination]);
+  }
+  const services = (world.catalog?.services ?? []).map(({ name }) => name);
+  const starts = world
+    .claimsOn(client, clock.now())
+    .flatMap((claim) => (claim.kind === 'refused' ? [] : claim.service));
+  const [first] = starts;
+  if (first === undefined) return [];
+  let left = IN_ONE_PIECE;
+  const { reached } = await blastRadius(
+    starts.map(({ name }) => name),
+    async (name) => {
+      if (--left === 0) {
+        left = IN_ONE_PIECE;
+        await setImmediate();
+        signal.throwIfAborted();
+      }
+      const source = { ...first, name };
+      const any = { ...first, name: '*' };
+      const wildcard = world.entries.get(serviceText(any));
+      const named = [
+        ...world.owned.holding(source),
+        ...world.owned.holding(any),
+        ...(coming.get(serviceText(source)) ?? []),
+      ];
+      const entries = new Map<string, IntentionEntry>();
+      for (const each of [any, ...named, ...(wildcard === undefined ? [] : services)]) {
+        const text = serviceText(each);
+        const entry = changed.has(text) ? changed.get(text) : world.entries.get(text);
+        if (entry !== undefined) entries.set(text, entry);
+      }
+      const mesh = { owner, entries, services: wildcard === undefined ? [] : services, client };
+      return meshEdges(mesh)(source);
+    },
+    protectedServices,
+  );
+  return reached.map(({ service }) => service);
+}
