@@ -67,6 +67,8 @@ async function writeEvidence(options: Options, cli: Cli): Promise<void> {
       cli.context.report?.({ checked: count, of: size });
   });
   const report = await verifyRecords(checked);
+  // A read that a signal ended has only a part of the log.
+  cli.signal.throwIfAborted();
   const signaturesChecked = checked.verifiers.length > 0;
   const verified = report.fault === undefined && signaturesChecked && report.decisions > 0;
   const integrity: Integrity = { ...report, signaturesChecked, verified };

@@ -230,6 +230,10 @@ describe('the evidence', () => {
     const file = join(out, 'decisions.jsonl');
     const verify = ['decisions', 'verify', '--input', file, '--key', publicKeyPath(directory), '--json'];
     const period = ['--from', '2026-03-05T00:00:00Z', '--to', '2026-03-07T12:00:00Z'];
+    // A log that was read in part must not look like one that is not proven.
+    const stop = AbortSignal.abort(new Error('stopped by a signal'));
+    expect((await cli.run([...evidence, ...period], { signal: stop })).status).toBe(1);
+    expect(existsSync(out)).toBe(false);
     expect((await cli.run([...evidence, ...period])).json()).toMatchObject({ verified: true });
     expect((await cli.run(verify)).json()).toMatchObject({ verified: true, logs: [{ first: 4, last: 7 }] });
     expect((await cli.run([...evidence, '--from', '2026-01-01T00:00:00Z'])).json()).toMatchObject({
