@@ -259,6 +259,16 @@ describe.each(['https', 'loopback'] as const)('a login at the embedded identity 
     expect(cookie).not.toContain(asked.get('state'));
   });
 
+  it('gets no session by a login from whose address somebody took PKCE away (downgrade)', async () => {
+    const { jar, page: begun } = await begin();
+    const without = new URL(begun.location);
+    for (const name of ['code_challenge', 'code_challenge_method']) without.searchParams.delete(name);
+    const back = await choose(without.href, 'bob', new Jar());
+    const refused = await toConsole(behind(back), jar.header);
+    expect([refused.status, refused.location]).toEqual([401, '']);
+    expect(refused.cookies.join()).not.toContain('__Host-scopemesh=');
+  });
+
   it('refuses a logout token that the identity provider did not sign for the console', async () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = {

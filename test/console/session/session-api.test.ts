@@ -228,6 +228,19 @@ it('refuses a sign-in that does not come from the own page on this machine, and 
   expect(await enter(page())).toBe(201);
 });
 
+it.each<[string, Readonly<Record<string, string>>]>([
+  ['a length and chunks', { 'Content-Length': '2', 'Transfer-Encoding': 'chunked' }],
+  ['two lengths', { 'Content-Length': '2', 'content-length': '40' }],
+  ['a coding that hides chunks', { 'Transfer-Encoding': 'chunked, identity' }],
+  ['a space before the colon', { 'Content-Length ': '2' }],
+  ['a bare line feed in a value', { 'X-A': 'b\nAuthorization: Bearer x' }],
+  ['a value of 64 kB', { Cookie: 'c'.repeat(65_536) }],
+])('refuses a request with %s, before it reads who sends it (smuggling)', async (_name, headers) => {
+  const { raw } = await send('POST /api/act', { ...as(await signIn()), ...headers });
+  expect(raw).toMatch(/^HTTP\/1\.1 4(00|31) /);
+  expect(raw.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+});
+
 it('refuses what a browser marks as cross-site also for a read with a bearer token', async () => {
   expect(await statusWith({ ...bearer, 'Sec-Fetch-Site': 'cross-site' })).toBe(403);
   expect(await statusWith(bearer)).toBe(200);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -182,6 +182,35 @@ it('shows a browser a page that says why a login failed, and keeps the status', 
   expect(await refusedWith(asIs)).toEqual([403, 'noRole']);
   claims = {};
   expect(await refusedWith(asIs)).toEqual([403, 'noPerson']);
+});
+
+it('a flood of logins that nobody finishes writes nothing, and does not ask the identity provider for a token', async () => {
+  await begin();
+  const sizes = () =>
+    readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => [
+      name,
+      statSync(join(directory, name)).size,
+    ]);
+  const before = sizes();
+  await Promise.all(Array.from({ length: 300 }, begin));
+  expect(sizes()).toEqual(before);
+  expect(asked).toBe(0);
+});
+
+it('a person with a thousand long groups and a long name has a small cookie, and a name that is cut', async () => {
+  const groups = Array.from({ length: 1_000 }, (_, at) => `/${'g'.repeat(1_000)}${at}`);
+  claims = {
+    ...claims,
+    groups: [...groups, '/engineering'],
+    name: 'n'.repeat(100_000),
+    more: 'm'.repeat(1e6),
+  };
+  const { headers } = await finish(await begin());
+  expect(String(headers['set-cookie']).length).toBeLessThan(400);
+  const [, cookie = ''] = /__Host-scopemesh=([\w-]+)/.exec(String(headers['set-cookie'])) ?? [];
+  expect((await sessions.find(cookie))?.principal.note?.length).toBe(100);
+  claims = { ...claims, sub: 's'.repeat(256) };
+  expect((await finish(await begin())).statusCode).toBe(403);
 });
 
 async function order(part: Partial<RevocationOrder>) {
