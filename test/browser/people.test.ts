@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type PEOPLE, type PeopleConsole, startPeopleConsole } from '../support/people-console.js';
 import { launchBrowser } from './open-console.js';
 
@@ -17,7 +17,11 @@ afterAll(async () => {
 });
 
 /** A browser in which nothing else is open. */
-const newPage = async () => (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+async function newPage(): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  context.setDefaultTimeout(15_000);
+  return context.newPage();
+}
 const choose = (page: Page, person: keyof typeof PEOPLE) =>
   page.getByRole('button', { name: person, exact: true }).click();
 async function signIn(person: keyof typeof PEOPLE, path = '/'): Promise<Page> {
@@ -116,4 +120,63 @@ it('the second person opens an edge by break-glass, the person who asked cannot,
   for (const page of [ana, ben]) await page.getByText('This does not wait for a person any more.').waitFor();
   await expect.poll(async () => (await open.mesh.access('web'))?.orders).toBe(undefined);
   for (const page of [ana, ben]) await page.context().close();
+});
+
+it('a freeze shows at once in the browser of another person, by whom and why; a grant waits until its end', async () => {
+  const [ana, ben] = [await signIn('ana', '/waiting?act=freeze'), await signIn('ben', '/waiting')];
+  await why(ana, 'release weekend');
+  await ana.getByRole('dialog').getByRole('button', { name: 'Freeze' }).click();
+  const bar = ben.getByRole('note').filter({ hasText: 'Changes are frozen' });
+  await bar.filter({ hasText: 'release weekend' }).filter({ hasText: 'ana' }).waitFor();
+  await open.scope('POST', 'web-app', 'reports:connect');
+  const page = await signIn('viewer', '/changes');
+  const waits = page.locator('.decision').filter({ hasText: 'Frozen' }).filter({ hasText: 'reports' });
+  await waits.first().waitFor();
+  expect((await open.mesh.access('reports'))?.web).toBe(undefined);
+  await bar.getByRole('link', { name: 'End it' }).click();
+  await why(ben, 'released');
+  await button(ben, 'End the freeze').click();
+  await ben.locator('.done').getByText('Ended by you').waitFor();
+  await ana.getByRole('note').filter({ hasText: 'Changes are frozen' }).waitFor({ state: 'detached' });
+  await expect.poll(async () => (await open.mesh.access('reports'))?.web).toBeDefined();
+  for (const each of [ana, ben, page]) await each.context().close();
+});
+
+it('whose sign-in is too old for an act signs in again, and comes back to the open dialog', async () => {
+  const page = await signIn('operator', '/waiting?act=deny&source=reports&destination=orders');
+  const real = Date.now;
+  const later = vi.spyOn(Date, 'now').mockImplementation(() => real() + 16 * 60_000);
+  try {
+    await why(page, 'odd calls');
+    await button(page, 'Deny it').click();
+    await page.getByText('and come back here').waitFor();
+    expect(await button(page, 'Deny it').isDisabled()).toBe(true);
+    await page.getByRole('link', { name: 'Sign in again' }).click();
+    await choose(page, 'operator');
+    await page.getByRole('dialog').waitFor();
+    expect(page.url()).toBe(`${open.origin}/waiting?act=deny&source=reports&destination=orders`);
+    await why(page, 'odd calls');
+    await button(page, 'Deny it').click();
+    await page.locator('.done').getByText('reports may not call orders, by you').waitFor();
+  } finally {
+    later.mockRestore();
+  }
+  await page.context().close();
+});
+
+it('who signs out also leaves the identity provider, and each other browser of the person closes within two seconds', async () => {
+  const [page, other] = [await signIn('viewer'), await signIn('viewer', '/services')];
+  await other.getByRole('link', { name: 'orders' }).first().waitFor();
+  await other.getByText('live', { exact: true }).waitFor();
+  await page.goto(`${open.origin}/me`);
+  await button(page, 'Sign out').click();
+  await page.getByRole('heading', { name: 'Sign out?' }).waitFor();
+  await button(page, 'Sign out').click();
+  const at = performance.now();
+  await other.getByText('Your session has ended.').waitFor();
+  expect(performance.now() - at).toBeLessThan(2_000);
+  expect(await other.textContent('body')).not.toContain('orders');
+  await page.getByRole('link', { name: 'Sign in at main' }).click();
+  await page.getByText('Who are you?').waitFor();
+  for (const each of [page, other]) await each.context().close();
 });
