@@ -86,6 +86,10 @@ const TABLE: Readonly<Record<string, readonly Caller[]>> = {
   'GET /api/decisions/{id}': READS,
   'GET /api/decisions/{id}/proof': READS,
   'GET /api/jobs': READS,
+  'GET /api/health': READS,
+  'GET /api/plan': READS,
+  'GET /api/what-if': READS,
+  'POST /api/page-errors': READS,
   'GET /api/stream': READS,
 };
 const PARAMETERS: Readonly<Record<string, string>> = {
