@@ -58,12 +58,7 @@ function commandOf(words: readonly string[]): { readonly command: string; readon
 describe('the commands in the manual', () => {
   it('are many', () => {
     expect(CALLS.length).toBeGreaterThan(150);
-    for (const page of [
-      'adopt-existing-objects',
-      'retry-a-parked-key',
-      'leave-scopemesh',
-      'run-as-a-service',
-    ])
+    for (const page of ['adopt-existing-objects', 'troubleshoot', 'leave-scopemesh', 'run-as-a-service'])
       expect(CALLS.map((call) => call.page)).toContain(`docs/how-to/${page}.md`);
   });
 
@@ -185,7 +180,7 @@ it('start-a-new-service.md installs the script of sidecars where its unit starts
 
 describe('what run-as-a-service.md says about systemd and containers', () => {
   const page = textOf('docs/how-to/run-as-a-service.md');
-  const [systemd = '', check = '', container = ''] = blocks(page, 'sh');
+  const [, check = '', container = ''] = blocks(page, 'sh');
   const install = blocks(textOf('docs/install.md'), 'sh').find((block) => block.includes('useradd')) ?? '';
   const [, folder = ''] = / -C (\S+)$/m.exec(install) ?? [];
   const unit = textOf('deploy/scopemesh.service');
@@ -199,7 +194,7 @@ describe('what run-as-a-service.md says about systemd and containers', () => {
     expect(unit).toContain(
       `ExecStart=/usr/bin/env ${command.replace('FILE', '/etc/scopemesh/scopemesh.yaml')}\n`,
     );
-    expect(systemd).toContain(`cp ${folder}/deploy/scopemesh.service /etc/systemd/system/`);
+    expect(install).toContain(`${folder}/deploy/scopemesh.service /etc/systemd/system/`);
     expect(unit).toMatch(/^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
     expect(unit).toMatch(/^EnvironmentFile=-\/etc\/scopemesh\/environment$/m);
     expect(unit).toMatch(/^StateDirectory=scopemesh$/m);

@@ -8,7 +8,7 @@ import { startProcess, until } from '../stack/process.js';
 import { clientOf, createRig } from '../support/daemon.js';
 import { createLinesShell, linesOf } from './lines-shell.js';
 import { addCaller, startLinesWorld } from './lines-world.js';
-import { codesInProse, ROOT } from './manual.js';
+import { blocks, codesInProse, ROOT, section } from './manual.js';
 
 it('the lines of back-up-and-restore.md make a copy from which scopemesh goes on', async () => {
   const world = await startLinesWorld({
@@ -52,7 +52,7 @@ it('the lines of back-up-and-restore.md make a copy from which scopemesh goes on
   expect((await world.daemon.status()).holds.map(({ reason }) => reason)).not.toContain('MarkUnrecorded');
 });
 
-it('the lines of retry-a-parked-key.md list a parked key, and retry it once the cause is gone', async () => {
+it('the lines of troubleshoot.md list a parked key, and retry it once the cause is gone', async () => {
   const port = await freePort();
   const rig = await createRig({
     file: { http: { listen: `127.0.0.1:${port}` }, resync: '1h' },
@@ -68,7 +68,7 @@ it('the lines of retry-a-parked-key.md list a parked key, and retry it once the 
   const configFile = join(rig.directory, 'scopemesh.yaml');
   const shell = await createLinesShell({ consul: rig.mesh.consul, configFile });
   onTestFinished(() => shell.close());
-  const [list, retry] = linesOf('retry-a-parked-key.md');
+  const [list, retry] = blocks(section('docs/how-to/troubleshoot.md', 'A key is parked'), 'sh');
   const untilParked = () =>
     until('a parked key', async () => {
       const { parked, queue } = await daemon.status();
@@ -90,7 +90,7 @@ it('the lines of retry-a-parked-key.md list a parked key, and retry it once the 
   await until('no key is parked', async () => (await daemon.status()).parked.length === 0);
   expect(await shell.run(list)).toBe('no key is parked\n');
 
-  const [drop = ''] = codesInProse('docs/how-to/retry-a-parked-key.md').filter((code) =>
+  const [drop = ''] = codesInProse('docs/how-to/troubleshoot.md').filter((code) =>
     code.startsWith('scopemesh parked drop '),
   );
   rig.idp.fault = () => ({ status: 403 });
