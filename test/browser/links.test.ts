@@ -66,7 +66,7 @@ async function viewOf(page: Page, path: string) {
   const view = VIEW.parse(await page.evaluate(LOOK));
   // Ages, countdowns and the present go on, and each session has an end of its own.
   const text = view.text
-    .replaceAll(/just now|\d+ (s|min|h) ago/g, 'ago')
+    .replaceAll(/just now|[\d.]+ (ms|s|min|h) ago/g, 'ago')
     .replaceAll(/(\d+ h )?(\d+ min )?\d+ s left/g, 'left')
     .replaceAll(/(As of |Session ends)[-\d/.:TZ, APM]+/g, '$1 then ');
   return { ...view, text };
