@@ -1,5 +1,5 @@
 import { copyFile, cp, mkdir, readdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { installed } from './installed.js';
 import { JAVA_OPTIONS } from './java.js';
 import { KeycloakAdmin } from './keycloak-admin.js';
@@ -16,6 +16,10 @@ export interface KeycloakOptions {
   port?: number;
   /** Added to `kc.sh start-dev`. A build option (a feature, a provider) makes every start half a minute longer. */
   args?: string[];
+  /** Added to its environment. */
+  env?: Record<string, string>;
+  /** The files of realms that `--import-realm` finds. */
+  realms?: readonly string[];
   signal?: AbortSignal;
 }
 
@@ -55,6 +59,9 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
   const libraries = (await readdir(join(home, 'lib'))).filter((name) => name !== 'quarkus');
   for (const part of ['providers', 'themes', 'version.txt', ...libraries.map((name) => `lib/${name}`)])
     await symlink(join(home, part), join(directory, part));
+  await mkdir(join(directory, 'data/import'), { recursive: true });
+  for (const realm of options.realms ?? [])
+    await copyFile(realm, join(directory, 'data/import', basename(realm)));
   const admin = new KeycloakAdmin(address, KEYCLOAK_ADMIN);
 
   const start = async () => {
@@ -72,7 +79,11 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
         '--db-url-properties=;NON_KEYWORDS=VALUE;WRITE_DELAY=0',
         ...(options.args ?? []),
       ],
-      env: { JAVA_HOME: javaHome, JAVA_OPTS: [...JAVA_OPTIONS, '-Xms256m', '-Xmx512m'].join(' ') },
+      env: {
+        JAVA_HOME: javaHome,
+        JAVA_OPTS: [...JAVA_OPTIONS, '-Xms256m', '-Xmx512m'].join(' '),
+        ...options.env,
+      },
       logFile: join(directory, 'keycloak.log'),
     });
     await until('Keycloak answers', () => admin.canLogIn(), {
