@@ -87,6 +87,8 @@ it('what another person ended meanwhile is refused, and the text stays', async (
   await other.route('**/api/stream*', (route) => route.abort());
   await other.goto(page.url());
   await settled(other);
+  // Nothing may show it the newer state before the click.
+  await other.route('**/api/status*', (route) => route.abort());
   await other.getByLabel('Why').fill('it was a test');
   await visit('/waiting?act=deny&source=shipping&destination=inventory');
   await why('odd calls again');

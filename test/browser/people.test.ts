@@ -88,6 +88,8 @@ it('a ruling on what has changed meanwhile is refused, shows the new state, and 
   await ben.route('**/api/stream*', (route) => route.abort());
   await ben.goto(`${open.origin}${await held(ben, 'reports').getAttribute('href')}`);
   await why(ben, 'not needed any more');
+  // Nothing may show it the newer state before the click.
+  await ben.route('**/api/status*', (route) => route.abort());
   const ana = await signIn('ana', new URL(ben.url()).pathname);
   await why(ana, 'is in use');
   await button(ana, 'Reject').click();

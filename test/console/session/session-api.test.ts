@@ -234,7 +234,8 @@ it.each<[string, Readonly<Record<string, string>>]>([
   ['a coding that hides chunks', { 'Transfer-Encoding': 'chunked, identity' }],
   ['a space before the colon', { 'Content-Length ': '2' }],
   ['a bare line feed in a value', { 'X-A': 'b\nAuthorization: Bearer x' }],
-  ['a value of 64 kB', { Cookie: 'c'.repeat(65_536) }],
+  // More than the 16 kB that Node.js takes, and less than it reads at once: unread bytes would reset the connection.
+  ['a value of 20 kB', { Cookie: 'c'.repeat(20_000) }],
 ])('refuses a request with %s, before it reads who sends it (smuggling)', async (_name, headers) => {
   const { raw } = await send('POST /api/act', { ...as(await signIn()), ...headers });
   expect(raw).toMatch(/^HTTP\/1\.1 4(00|31) /);
