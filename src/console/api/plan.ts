@@ -1,7 +1,7 @@
 import { onlyApiOf } from '../../../config/mapping-revision.js';
 import { readProposedRules } from '../../../config/proposed-rules.js';
 import { planNow } from '../../app/plan-now.js';
-import { type KnownHolds, planDocument } from '../../app/plan-view.js';
+import { type KnownHolds, planDocument, summaryOf } from '../../app/plan-view.js';
 import { type Simulated, simulate } from '../../app/what-if.js';
 import { principalText } from '../../model/cause.js';
 import type { Mapping } from '../../model/rule.js';
@@ -25,14 +25,19 @@ export async function readPlan(parts: ConsoleParts, signal: AbortSignal): Promis
   return pageOf(head, plan, deps.world.mapping, known);
 }
 
+/** Only the rows that are shown are made: a plan may have tens of thousands. */
 function pageOf(head: World, plan: FleetPlan, mapping: Mapping, known?: KnownHolds): PlanPage {
-  const { changes, holds, ...rest } = planDocument(plan, mapping, known);
-  const left = { changes: Math.max(0, changes.length - MOST), holds: Math.max(0, holds.length - MOST) };
-  return {
-    ...{ ...head, ...rest, left },
-    changes: changes.slice(0, MOST),
-    holds: holds.slice(0, MOST),
+  const { claims, jwtProviders, changes, acl, holds } = plan;
+  const first = <T>(rows: readonly T[]) => rows.slice(0, MOST);
+  const shown = {
+    ...{ jwtProviders, claims: first(claims), changes: first(changes), holds: first(holds) },
+    acl: { ...acl, changes: first(acl.changes) },
   };
+  const document = planDocument(shown, mapping, known);
+  const all = claims.length + jwtProviders.length + changes.length + acl.changes.length;
+  const rows = document.changes.slice(0, MOST);
+  const left = { changes: all - rows.length, holds: holds.length - shown.holds.length };
+  return { ...head, ...document, changes: rows, summary: summaryOf(plan), left };
 }
 
 async function knownHolds({ live }: ConsoleParts, signal: AbortSignal): Promise<KnownHolds> {
@@ -107,16 +112,15 @@ function differenceOf({ before, after }: Simulated) {
   const textOf = ({ subject, verb, after: access }: FleetPlan['changes'][number]) =>
     JSON.stringify([subject, verb, access]);
   const pending = new Set(before.changes.map(textOf));
-  const planned = new Set(after.changes.map(textOf));
   const held = new Set(before.holds.map(holdKey));
+  // Mostly nothing is pending, and then no text of thousands of changes is made.
+  const changes =
+    pending.size === 0 ? after.changes : after.changes.filter((each) => !pending.has(textOf(each)));
+  const alreadyPending = after.changes.length - changes.length;
   return {
-    plan: {
-      ...after,
-      changes: after.changes.filter((each) => !pending.has(textOf(each))),
-      holds: after.holds.filter((each) => !held.has(holdKey(each))),
-    },
-    alreadyPending: [...planned].filter((each) => pending.has(each)).length,
-    cancelled: [...pending].filter((each) => !planned.has(each)).length,
+    plan: { ...after, changes, holds: after.holds.filter((each) => !held.has(holdKey(each))) },
+    alreadyPending,
+    cancelled: pending.size - alreadyPending,
   };
 }
 
@@ -174,7 +178,7 @@ function realOf({ add, remove, state, rule }: Asked, client: string | undefined)
       : [
           {
             where: 'mapping' as const,
-            what: 'Add the rule under `scopes` in a copy of the configuration, check it, and let the daemon load it:',
+            what: 'Add the rule under scopes in a copy of the configuration, check it, and let the daemon load it:',
             command: plan('file=new.yaml'),
           },
         ]),

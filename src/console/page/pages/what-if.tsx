@@ -81,7 +81,7 @@ function QuestionForm({ asked, ask }: Form) {
         </select>
       </label>
       <label>
-        <span class="soft">Further rules, as under scopes</span>
+        <span class="soft">Further rules</span>
         <textarea {...field('rule')} rows={2} placeholder='"orders:write": { to: orders }' />
       </label>
       <button type="submit" class="button first">
@@ -137,8 +137,9 @@ function Simulated({ simulated }: { readonly simulated: WhatIf }) {
         <h2>To make it real</h2>
         {real.map(({ where, what, command }) => (
           <div key={what}>
-            <h3>{PLACES[where]}</h3>
-            <p>{cleanText(what)}</p>
+            <p>
+              <strong>{PLACES[where]}.</strong> {cleanText(what)}
+            </p>
             <Copy text={cleanText(command)} />
           </div>
         ))}

@@ -1,3 +1,4 @@
+import { toPathText } from '../../../model/plain-path.js';
 import type { PlannedChange, PlannedHold, PlanPage } from '../../answers.js';
 import { cleanText } from '../clean-text.js';
 import { pathOf } from '../query.js';
@@ -49,11 +50,14 @@ export function PlanRows({ plan, empty }: { readonly plan: Planned; readonly emp
       {groups.map(([destination, rows]) => (
         <details key={destination} open={groups.length <= OPEN_GROUPS}>
           <summary>
-            <Name text={destination} /> <span class="count">{rows.length}</span>
+            <strong>
+              <Name text={destination} />
+            </strong>{' '}
+            <span class="count">{rows.length}</span>
           </summary>
           {groupsOf(rows, ({ reason }) => reason).map(([reason, same]) => (
             <section key={reason}>
-              <h3>{cleanText(reason)}</h3>
+              <p class="soft">{cleanText(reason)}</p>
               <ul class="rows">
                 {same.map((row) => (
                   <li key={`${row.verb} ${row.subject}`} class="row edge">
@@ -142,7 +146,7 @@ function HoldRow({ hold }: { readonly hold: PlannedHold }) {
       <Why row={hold} />
       {hold.decisionId !== null && (
         <p class="links">
-          <a href={pathOf('/waiting', hold.decisionId)}>rule on it</a>
+          <a href={pathOf('/changes', hold.decisionId)}>decision</a>
         </p>
       )}
     </>
@@ -186,7 +190,9 @@ function accessText(value: unknown): string {
 function permissionText(permission: Readonly<Record<string, unknown>>): string {
   const { methods, pathExact, pathPrefix, pathRegex, ...more } = permission;
   const path =
-    pathExact ?? (pathPrefix === undefined ? undefined : `${pathPrefix}*`) ?? pathRegex ?? 'any path';
+    pathExact ??
+    (pathPrefix === undefined ? undefined : `${pathPrefix}*`) ??
+    (typeof pathRegex === 'string' ? toPathText(pathRegex) : 'any path');
   const rest = Object.keys(more).length === 0 ? '' : ` with ${Object.keys(more).join(' and ')}`;
   return `${Array.isArray(methods) ? methods.join(' ') : 'any method'} ${String(path)}${rest}`;
 }
