@@ -99,10 +99,7 @@ function suppositionOf(
   if (known === undefined || !world.hasDirectory(id.provider) || world.isUnreadable(id))
     throw configError(`the client ${text} cannot be read now, so nobody can say what would change`);
   const api = apiOf(id.provider);
-  const grantOf = (scope: string): Grant => {
-    const named = parseGrantText(scope);
-    return api === undefined || named.api !== undefined ? named : { api, ...named };
-  };
+  const grantOf = (scope: string) => grantNamed(scope, api);
   let after: OAuthClient = state === 'disabled' ? { ...known, enabled: false } : known;
   for (const grant of remove.map(grantOf)) after = withGrant(after, grant, false);
   for (const grant of add.map(grantOf)) after = withGrant(after, grant, true);
@@ -112,6 +109,12 @@ function suppositionOf(
     ...more,
     client: { id, after, ...(state === 'quarantined' ? { block: 'ClientQuarantined' } : {}) },
   };
+}
+
+/** `api`: of a scope that names none; undefined if the provider has no such API. */
+export function grantNamed(scope: string, api: string | undefined): Grant {
+  const named = parseGrantText(scope);
+  return api === undefined || named.api !== undefined ? named : { api, ...named };
 }
 
 /** The client with or without a scope. Throws ERR_CONFIG if that changes nothing. */

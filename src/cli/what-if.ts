@@ -6,10 +6,9 @@ import { loadMapping } from '../../config/load.js';
 import { onlyApiOf } from '../../config/mapping-revision.js';
 import { findClientId } from '../app/client-id.js';
 import { planDocument } from '../app/plan-view.js';
-import { withGrant } from '../app/what-if.js';
+import { grantNamed, withGrant } from '../app/what-if.js';
 import { configError } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
-import { parseGrantText } from '../plan/grant-text.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { WorldState } from '../state/world-state.js';
 import type { Cli } from './cli.js';
@@ -89,11 +88,10 @@ export function assumeScopes(
     const client = world.client(id);
     if (client === undefined) continue;
     const api = onlyApiOf(providers.find(({ name }) => name === id.provider));
-    const after = each.scopes.reduce((sum: OAuthClient, { isGranted, scope }) => {
-      const named = parseGrantText(scope);
-      const grant = api === undefined || named.api !== undefined ? named : { api, ...named };
-      return withGrant(sum, grant, isGranted);
-    }, client);
+    const after = each.scopes.reduce(
+      (sum: OAuthClient, { isGranted, scope }) => withGrant(sum, grantNamed(scope, api), isGranted),
+      client,
+    );
     world.putClient(id, after, world.beginRead());
   }
 }

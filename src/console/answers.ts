@@ -238,7 +238,7 @@ export const Session = z.object({
 });
 export type Session = z.infer<typeof Session>;
 
-/** Why a login failed, as the page is told. */
+/** The reasons of a failed login, in words that the page knows. */
 export type LoginRefusal =
   | 'busy'
   | 'denied'

@@ -16,7 +16,7 @@ export interface ForwardDeps {
   readonly logger: Logger;
 }
 
-/** Of one connection (RFC 9110, section 7.6.1), or made anew. */
+/** Headers that belong to one connection (RFC 9110, section 7.6.1), or that the new request gets by itself. */
 const OWN_HEADERS =
   /^(connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect)$|^proxy-/;
 /** Names the replica that forwards. A request that has it is not forwarded again. */
@@ -74,7 +74,7 @@ function isForLeader({ url, headers, is404 }: FastifyRequest): boolean {
   return /^\/api\/(?!session\b)/.test(url) && !is404 && headers[FORWARDED_BY] === undefined;
 }
 
-/** A loopback address is good on the leader's own host alone, and so is whoever proved to be on this machine. */
+/** Only on its own host does a leader have a loopback address, and believe a person who proved to be on the machine. */
 function reachable({ address, host }: Leader, isOfMachine: boolean): string | undefined {
   const url = address !== undefined && URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol !== 'http:') return undefined;
@@ -83,6 +83,5 @@ function reachable({ address, host }: Leader, isOfMachine: boolean): string | un
 }
 
 function passedOn(headers: Readonly<Record<string, string | string[] | undefined>>) {
-  const kept = Object.entries(headers).filter(([name]) => !OWN_HEADERS.test(name));
-  return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.test(name)));
 }

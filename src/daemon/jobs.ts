@@ -78,7 +78,7 @@ export class Jobs {
     return this.#jobs;
   }
 
-  /** Where a file of a job is; undefined if there is none. */
+  /** The path of a job's file; undefined if the job has no such file. */
   fileOf(id: string, name: string): string | undefined {
     const isThere = this.#jobs.some((job) => job.id === id && job.files.some((file) => file.name === name));
     return isThere ? join(this.#directoryOf(id), name) : undefined;

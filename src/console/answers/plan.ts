@@ -57,7 +57,7 @@ const PlanDocument = World.extend({
     jwtProviders: Objects,
     acl: Objects,
   }),
-  left: z.object({ changes: count, holds: count }).describe('Rows beyond those that are here.'),
+  left: z.object({ changes: count, holds: count }).describe('How many more rows the plan has.'),
 });
 
 export const PlanPage = PlanDocument;

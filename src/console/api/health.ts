@@ -155,7 +155,7 @@ function* findingsOf(
       yield {
         what: `The webhook ${name} does not get decisions.`,
         since: failing?.since ?? null,
-        remedy: 'Mend its receiver, then run scopemesh webhooks retry.',
+        remedy: 'Mend its receiver; scopemesh webhooks list shows the event that it waits for.',
       };
   if (configuration.waitingForRestart.length > 0)
     yield {
