@@ -1,4 +1,3 @@
-import { useState } from 'preact/hooks';
 import type { WhatIf } from '../../answers.js';
 import { cleanText } from '../clean-text.js';
 import { AnswerView } from '../parts/answer-view.js';
@@ -7,6 +6,7 @@ import { useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Chips } from '../parts/name.js';
 import { PlanRows } from '../parts/plan-rows.js';
+import { useQuestion } from '../parts/use-question.js';
 import { WorldNote } from '../parts/world-note.js';
 import { useAnswer } from '../use-answer.js';
 
@@ -40,26 +40,9 @@ interface Form {
 }
 
 function QuestionForm({ asked, ask }: Form) {
-  const [typed, setTyped] = useState(asked);
-  const field = (name: keyof Question) => ({
-    name,
-    value: typed[name],
-    autocomplete: 'off',
-    spellcheck: false,
-    onInput: ({
-      currentTarget,
-    }: {
-      currentTarget: HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
-    }) => setTyped({ ...typed, [name]: currentTarget.value }),
-  });
+  const { field, onSubmit } = useQuestion(asked, ask);
   return (
-    <form
-      class="question"
-      onSubmit={(event) => {
-        event.preventDefault();
-        ask(typed);
-      }}
-    >
+    <form class="question" onSubmit={onSubmit}>
       <label>
         <span class="soft">Client</span>
         <input {...field('client')} placeholder="main/web-app" />

@@ -1,4 +1,3 @@
-import { useState } from 'preact/hooks';
 import type { Explain } from '../../answers.js';
 import { cleanText } from '../clean-text.js';
 import { AnswerView } from '../parts/answer-view.js';
@@ -8,6 +7,7 @@ import { Heading } from '../parts/heading.js';
 import { Icon } from '../parts/icon.js';
 import { Name } from '../parts/name.js';
 import { Suggestions } from '../parts/suggestions.js';
+import { useQuestion } from '../parts/use-question.js';
 import { WorldNote } from '../parts/world-note.js';
 import { address } from '../router.js';
 import { useAnswer } from '../use-answer.js';
@@ -55,23 +55,9 @@ interface Form {
 }
 
 function QuestionForm({ asked, ask }: Form) {
-  const [typed, setTyped] = useState(asked);
-  const field = (name: keyof Question) => ({
-    name,
-    value: typed[name],
-    autocomplete: 'off',
-    spellcheck: false,
-    onInput: ({ currentTarget }: { currentTarget: HTMLInputElement }) =>
-      setTyped({ ...typed, [name]: currentTarget.value }),
-  });
+  const { typed, field, onSubmit } = useQuestion(asked, ask);
   return (
-    <form
-      class="question"
-      onSubmit={(event) => {
-        event.preventDefault();
-        ask(typed);
-      }}
-    >
+    <form class="question" onSubmit={onSubmit}>
       <label>
         <span class="soft">Caller</span>
         <input {...field('from')} required list="names-from" placeholder="web" />
