@@ -63,6 +63,11 @@ const LOOK = `(() => {
 async function viewOf(page: Page, path: string) {
   await page.goto(`${open.demo.scopemesh}${path}`);
   await settled(page);
+  // The bar is on each page, and comes with the state of the daemon.
+  await page.getByText('Changes are frozen').first().waitFor();
+  // A proof comes after its page.
+  if (path.startsWith('/audit/proof?'))
+    await expect.poll(() => page.locator('textarea').last().inputValue()).not.toBe('');
   const view = VIEW.parse(await page.evaluate(LOOK));
   // Ages, countdowns and the present go on, and each session has an end of its own.
   const text = view.text
