@@ -28,7 +28,7 @@ import { WAITING_ROUTES } from './answers/waiting.js';
 
 export type { World } from './answers/fields.js';
 export { Finding } from './answers/fields.js';
-export { Health } from './answers/health.js';
+export { Health, Latency } from './answers/health.js';
 export { Job, Jobs } from './answers/jobs.js';
 export { Mesh, Reach } from './answers/map.js';
 export { Proof } from './answers/past.js';

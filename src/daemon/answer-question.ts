@@ -12,6 +12,7 @@ import { callAt } from '../trail/call-at.js';
 import { historyOf } from '../trail/history.js';
 import { listDecisions } from '../trail/list-decisions.js';
 import { presentEdges } from '../trail/present-edges.js';
+import { timesOf } from '../trail/times.js';
 import { whatCan } from '../trail/what-can.js';
 import { whoCanCall } from '../trail/who-can-call.js';
 
@@ -105,6 +106,8 @@ export const QUESTIONS = {
   }),
 };
 
+const DAY_MS = 86_400_000;
+
 /** What the console asks the trail besides. */
 const CONSOLE_QUESTIONS = {
   decisions: kind(FILTER, async (trail, { cursor, limit, ...filter }) => {
@@ -114,6 +117,15 @@ const CONSOLE_QUESTIONS = {
     const found = await trail.decision(id);
     return found === undefined ? null : toDecisionPage(found);
   }),
+  latency: kind(
+    z.strictObject({ from: instant.optional(), to: instant.optional() }),
+    async (trail, query, question) => {
+      const to = await when(trail, query.to, question);
+      const from = query.from ?? new Date(Date.parse(to) - DAY_MS).toISOString();
+      if (from >= to) throw configError('from must be before to');
+      return timesOf(trail, { from, to });
+    },
+  ),
   proof: kind(z.strictObject({ id: name }), async (trail, { id }) => {
     if ((await trail.decision(id)) === undefined) return null;
     try {

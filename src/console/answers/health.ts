@@ -58,7 +58,41 @@ export const Health = World.extend({
 });
 export type Health = z.infer<typeof Health>;
 
+const ms = z.number().nullable();
+const times = { count, p50Ms: ms, p95Ms: ms, p99Ms: ms, maxMs: ms };
+
+export const Latency = z.object({
+  from: instant.describe('As asked, or the begin of the log if that is later.'),
+  to: instant,
+  completeSince: instant
+    .nullable()
+    .describe(
+      'What is before does not count, because more than 50,000 decisions are in the time. Null: all count.',
+    ),
+  unknown: z.array(text).describe('What the log cannot know, in sentences.'),
+  all: z.object(times).describe('Exact, from every change that an event caused.'),
+  buckets: z
+    .array(z.object({ from: instant, to: instant, ...times }))
+    .describe('Parts of the time in which something changed, oldest first.'),
+  slowest: z
+    .array(z.object({ id: text, time: instant, subject: text, ms: z.number() }))
+    .describe('At most 20.'),
+  marks: z
+    .array(z.object({ id: text, time: instant, reason: text }))
+    .describe('Changes of the leader, begins and ends of freezes: the last 50.'),
+});
+export type Latency = z.infer<typeof Latency>;
+
 export const HEALTH_ROUTES = {
+  latency: {
+    path: '/api/latency',
+    summary: 'How long changes took from the event to the answer of Consul, from the log',
+    query: z.strictObject({
+      from: z.iso.datetime({ offset: true }).exactOptional().describe('Without it: a day before `to`.'),
+      to: z.iso.datetime({ offset: true }).exactOptional().describe('Without it: now.'),
+    }),
+    answer: Latency,
+  },
   health: {
     path: '/api/health',
     summary: 'How scopemesh itself is: every replica answers',

@@ -85,7 +85,7 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
     });
   const ofTrail = <Q extends z.ZodType>(
     route: Route<Q, z.ZodType>,
-    kind: 'decisions' | 'decision' | 'proof',
+    kind: 'decisions' | 'decision' | 'latency' | 'proof',
   ) =>
     addRoute(server, route, deps, async (query, { principal, signal }) => {
       const { protectedServices } = live().deps.world.mapping;
@@ -126,6 +126,7 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
     return refusal === undefined ? answerOfMap(await mesh(), query, headers) : { status: 503, ...refusal };
   });
   ofTrail(ROUTES.proof, 'proof');
+  ofTrail(ROUTES.latency, 'latency');
   const health = sinceAsked(async () =>
     JSON.stringify(await readHealth({ ...parts, unready: await unreadiness(deps) })),
   );

@@ -22,15 +22,25 @@ const MAX_SLOWEST = 20;
 /** Only changes with an event behind them: what a timer or a command found has no event to count from. */
 const FROM_EVENTS: ReadonlySet<string> = new Set(['webhook', 'poll', 'order', 'fan-out']);
 
+export function isFromEvent({ cause }: Decision): boolean {
+  return FROM_EVENTS.has(cause.kind);
+}
+
+/** The nearest rank; undefined for no numbers. */
+export function percentileOf(sorted: readonly number[], share: number): number | undefined {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+}
+
 export function toLatencies(changes: readonly Decision[]): Latencies {
   const timed = changes
     .flatMap((decision) =>
-      decision.latencyMs === undefined || !FROM_EVENTS.has(decision.cause.kind)
+      decision.latencyMs === undefined || !isFromEvent(decision)
         ? []
         : [{ ...cite(decision), subject: decision.subject, ms: decision.latencyMs }],
     )
     .toSorted((a, b) => a.ms - b.ms || compareText(a.id, b.id));
-  const at = (share: number) => timed[Math.max(0, Math.ceil(share * timed.length) - 1)]?.ms ?? 0;
+  const sorted = timed.map(({ ms }) => ms);
+  const at = (share: number) => percentileOf(sorted, share) ?? 0;
   return {
     count: timed.length,
     untimed: changes.length - timed.length,

@@ -87,6 +87,7 @@ const TABLE: Readonly<Record<string, readonly Caller[]>> = {
   'GET /api/decisions/{id}/proof': READS,
   'GET /api/jobs': READS,
   'GET /api/health': READS,
+  'GET /api/latency': READS,
   'GET /api/plan': READS,
   'GET /api/what-if': READS,
   'POST /api/page-errors': READS,

@@ -9,6 +9,7 @@ import { Icon } from '../parts/icon.js';
 import { List } from '../parts/list.js';
 import { Name } from '../parts/name.js';
 import { Time } from '../parts/time.js';
+import { Times } from '../parts/times.js';
 import { WorldNote } from '../parts/world-note.js';
 import { useAnswer } from '../use-answer.js';
 
@@ -45,6 +46,7 @@ export function HealthPage() {
           </>
         )}
       </AnswerView>
+      <Times />
     </>
   );
 }
