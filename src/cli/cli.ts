@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import type { Config } from '../../config/config.js';
 import type { DaemonSettings, LoadOptions } from '../../config/load.js';
 import type { AdapterFactory, DecisionLogSettings } from '../app/adapter-factory.js';
@@ -34,6 +35,8 @@ export interface Cli {
   readonly context: CliContext;
   readonly signal: AbortSignal;
   readonly screen: Screen;
+  /** All commands, and the options before them. */
+  readonly program: Command;
   /** Where the configuration file is, and how to read it and its neighbours. */
   loadOptions(): LoadOptions;
   /** Reads the configuration file; throws ConfigError with every fault. */

@@ -4,9 +4,9 @@ import type { DaemonSettings } from '../../config/load.js';
 import { readApiToken } from '../app/api-token.js';
 import { messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
+import { definedFields } from '../model/defined-fields.js';
 import { jsonIn } from '../model/json-in.js';
 import type { Cli } from './cli.js';
-import { printable } from './terminal/screen.js';
 
 /** The daemon of this configuration, if it runs on this machine. */
 export interface DaemonClient {
@@ -20,14 +20,13 @@ export interface DaemonClient {
   statusAfter(holdsAfter: string): Promise<unknown>;
   /** The records of what it wrote, by key and subject; undefined if they cannot be read. */
   records(): Promise<WrittenRecords | undefined>;
-  /**
-   * Throws the daemon's error, and ERR_CONFIG if the token file cannot be read; undefined for its 404, unless `throws404`.
-   */
-  post(
-    path: string,
-    body: object,
-    options?: { readonly timeoutMs?: number; readonly throws404?: true },
-  ): Promise<unknown>;
+  /** Throws the daemon's error, and ERR_CONFIG if the token file cannot be read. `unknown`: what a 404 means. */
+  post<T>(path: string, body: object, answer: z.ZodType<T>, more?: Post<T>): Promise<T>;
+}
+
+interface Post<T> {
+  readonly timeoutMs?: number;
+  readonly unknown?: string | (() => Promise<T>);
 }
 
 const TIMEOUT_MS = 5_000;
@@ -102,16 +101,19 @@ export async function findDaemon(
         return undefined;
       }
     },
-    async post(path, body, { timeoutMs, throws404 } = {}) {
+    async post(path, body, schema, { timeoutMs, unknown } = {}) {
       const headers = { 'content-type': 'application/json', ...(await authorize()) };
       const posted = send(path, { method: 'POST', headers, body: JSON.stringify(body) }, timeoutMs);
       const { answer, text } = await posted.catch((error: unknown) => {
         throw refusal(`the daemon did not answer: ${messageOf(error)}`);
       });
-      if (answer.statusCode === 404 && throws404 !== true) return undefined;
+      if (answer.statusCode === 404 && unknown !== undefined) {
+        if (typeof unknown !== 'string') return unknown();
+        throw refusal(unknown);
+      }
       const said = jsonIn(text);
-      if (answer.statusCode < 300) return said;
-      throw refusal(errorText(said, answer.statusCode));
+      if (answer.statusCode >= 300) throw refusal(errorText(said, answer.statusCode));
+      return inThisVersion(said, schema);
     },
   };
 }
@@ -126,10 +128,7 @@ export async function runningDaemon(cli: Pick<Cli, 'openDaemonSettings' | 'signa
   return daemon;
 }
 
-/**
- * Asks the daemon for a change in the name of the user. `unknown`: what a 404 means here; without it, what the daemon says of it
- * is the error.
- */
+/** Asks the daemon for a change in the name of the user. */
 export async function askDaemon<T>(
   cli: Pick<Cli, 'openDaemonSettings' | 'signal' | 'context'>,
   path: string,
@@ -138,26 +137,19 @@ export async function askDaemon<T>(
   unknown?: string,
 ): Promise<T> {
   const daemon = await runningDaemon(cli);
-  const options = unknown === undefined ? ({ throws404: true } as const) : {};
-  const said = await daemon.post(path, { user: cli.context.user, ...body }, options);
-  if (said === undefined) throw refusal(unknown ?? '');
-  const parsed = answer.safeParse(said);
-  if (!parsed.success) throw otherVersion();
-  return parsed.data;
+  return daemon.post(path, { user: cli.context.user, ...body }, answer, definedFields({ unknown }));
 }
 
 /** The status of a daemon that shows it, as the schema reads it. */
 export function statusOf<T>({ status, refusal: refused }: DaemonClient, schema: z.ZodType<T>): T {
   if (refused !== undefined) throw refusal(`the daemon does not show its status: ${refused}`);
-  const parsed = schema.safeParse(status);
-  if (!parsed.success) throw otherVersion();
-  return parsed.data;
+  return inThisVersion(status, schema);
 }
 
 /** For a command that goes on without the status. */
 export function warnOfRefusal(daemon: DaemonClient | undefined, cli: Pick<Cli, 'screen'>): void {
   if (daemon?.refusal === undefined) return;
-  cli.screen.warn(printable(`scopemesh: the daemon does not show its status: ${daemon.refusal}`));
+  cli.screen.warn(`scopemesh: the daemon does not show its status: ${daemon.refusal}`);
 }
 
 /** Whether it is an answer by which the daemon asks for a token. */
@@ -174,9 +166,11 @@ export function refusalText({ error, detail = '' }: z.infer<typeof ErrorBody>): 
   return [error, detail].filter((part) => part !== '').join(': ');
 }
 
-/** The daemon answers in another form than this version reads. */
-export function otherVersion(): SyncError {
-  return refusal('the running daemon has another version; restart it with this one');
+/** Throws for a daemon that answers in another form than this version reads. */
+function inThisVersion<T>(said: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(said);
+  if (parsed.success) return parsed.data;
+  throw refusal('the running daemon has another version; restart it with this one');
 }
 
 export function refusal(message: string): SyncError {

@@ -1,3 +1,5 @@
+import type { Config } from '../../config/config.js';
+import type { Consul } from '../consul/consul.js';
 import { messageOf } from '../errors.js';
 import type { IntentionEntry, IntentionSource } from '../model/intention.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
@@ -21,28 +23,41 @@ export interface ForeignCaller {
 /** Consul answers a question about it at once or not at all. */
 const TIMEOUT_MS = 5_000;
 
-/**
- * Reads the intentions of one service. `opened`: the sources that scopemesh opened; a mark on another one proves nothing.
- * `trouble`: why they could not be read.
- */
-export async function readForeignCallers(
+/** Null if they are not asked for, or could not be read: then there is a warning. */
+type Foreign = readonly ForeignCaller[] | null;
+
+/** The intentions of one service. `opened`: the sources that scopemesh opened; a mark on another one proves nothing. */
+export function readForeignCallers(
   serviceName: string,
   opened: ReadonlySet<string>,
   cli: Cli,
-): Promise<{ readonly foreign: readonly ForeignCaller[] } | { readonly trouble: string }> {
+): Promise<Foreign> {
+  return readForeign(cli, async ({ owner }, tenancy, consul, signal) => {
+    const read = (name: string) => consul.intentions.read({ ...tenancy, name }, signal);
+    const [entry, wildcard] = await Promise.all([read(serviceName), read('*')]);
+    const isOurs = (source: IntentionSource) => isOwned(owner, source) && opened.has(source.name);
+    return foreignCallers(isOurs, serviceName, entry, wildcard);
+  });
+}
+
+async function readForeign(
+  cli: Cli,
+  read: (
+    config: Config,
+    tenancy: { readonly partition: string; readonly namespace: string },
+    consul: Consul,
+    signal: AbortSignal,
+  ) => Promise<readonly ForeignCaller[]>,
+): Promise<Foreign> {
   const signal = AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
     const config = await cli.openConfig();
     const { partition = 'default', namespace = 'default' } = config.consul;
-    return await withConsul(cli, config, async (consul) => {
-      const read = (name: string) => consul.intentions.read({ partition, namespace, name }, signal);
-      const [entry, wildcard] = await Promise.all([read(serviceName), read('*')]);
-      const isOurs = (source: IntentionSource) => isOwned(config.owner, source) && opened.has(source.name);
-      return { foreign: foreignCallers(isOurs, serviceName, entry, wildcard) };
-    });
+    return await withConsul(cli, config, (consul) => read(config, { partition, namespace }, consul, signal));
   } catch (error) {
     cli.signal.throwIfAborted();
-    return { trouble: messageOf(error) };
+    cli.screen.warn(`scopemesh: the intentions of others are not listed: ${messageOf(error)}`);
+    return null;
   }
 }
 
@@ -72,35 +87,26 @@ function foreignCallers(
 }
 
 /** What the sources may call by intentions that scopemesh did not open. `opened`: its edges, as `source destination`. */
-export async function readForeignCalls(
+export function readForeignCalls(
   sources: ReadonlySet<string>,
   opened: ReadonlySet<string>,
   cli: Cli,
-): Promise<{ readonly foreign: readonly ForeignCaller[] } | { readonly trouble: string }> {
-  const signal = AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  try {
-    const config = await cli.openConfig();
-    const { partition = 'default', namespace = 'default' } = config.consul;
-    return await withConsul(cli, config, async (consul) => {
-      const [entries, catalog] = await Promise.all([
-        consul.intentions.list(signal),
-        consul.readCatalog(signal),
-      ]);
-      const edgesFrom = meshEdges({
-        owner: config.owner,
-        entries: new Map(entries.map((entry) => [serviceText(entry.destination), entry])),
-        services: catalog.services.map(({ name }) => name),
-        client: undefined,
-      });
-      const foreign = [...sources].flatMap((name) =>
-        edgesFrom({ partition, namespace, name })
-          .filter(({ source, destination }) => !opened.has(`${source} ${destination}`))
-          .map(({ source, destination, access }) => ({ source, destination, access })),
-      );
-      return { foreign };
+): Promise<Foreign> {
+  return readForeign(cli, async ({ owner }, tenancy, consul, signal) => {
+    const [entries, catalog] = await Promise.all([
+      consul.intentions.list(signal),
+      consul.readCatalog(signal),
+    ]);
+    const edgesFrom = meshEdges({
+      owner,
+      entries: new Map(entries.map((entry) => [serviceText(entry.destination), entry])),
+      services: catalog.services.map(({ name }) => name),
+      client: undefined,
     });
-  } catch (error) {
-    cli.signal.throwIfAborted();
-    return { trouble: messageOf(error) };
-  }
+    return [...sources].flatMap((name) =>
+      edgesFrom({ ...tenancy, name })
+        .filter(({ source, destination }) => !opened.has(`${source} ${destination}`))
+        .map(({ source, destination, access }) => ({ source, destination, access })),
+    );
+  });
 }

@@ -6,7 +6,6 @@ import type { WorldState } from '../state/world-state.js';
 import { readingsOf } from '../trail/what-can.js';
 import type { Cli } from './cli.js';
 import { withCurrentState } from './load-current-state.js';
-import { printable } from './terminal/screen.js';
 
 /**
  * Throws ERR_CONFIG if neither side knows the name. What could not be read may have it: then there is a warning. Call it
@@ -29,9 +28,7 @@ export async function refuseUnknown(
     cli.signal.throwIfAborted();
     if (!(error instanceof SyncError) || error.code === 'ERR_CONFIG') throw error;
     cli.screen.warn(
-      printable(
-        `scopemesh: the decision log does not know ${name}, and the other sides could not be asked: ${messageOf(error)}`,
-      ),
+      `scopemesh: the decision log does not know ${name}, and the other sides could not be asked: ${messageOf(error)}`,
     );
     return true;
   });

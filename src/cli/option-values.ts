@@ -37,3 +37,8 @@ export function parseClientPattern(text: string): Pattern {
     throw new InvalidArgumentError('write {service} once, such as {service}-client.');
   return compilePattern(text);
 }
+
+/** An option that may be repeated. */
+export function oneMore(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}

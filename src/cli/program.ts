@@ -1,4 +1,4 @@
-import { CommanderError, Option } from 'commander';
+import { CommanderError, Option, Command as Program } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { readBuild, versionText } from '../app/version.js';
@@ -8,9 +8,9 @@ import { definedFields } from '../model/defined-fields.js';
 import { inertText } from '../model/printable.js';
 import { noMetrics } from '../observe.js';
 import type { Cli, CliContext } from './cli.js';
-import { DocumentedCommand } from './documented-command.js';
+import type { Command } from './command.js';
 import { httpsProxyIn } from './https-proxy.js';
-import { createScreen, printable, type Screen } from './terminal/screen.js';
+import { createScreen, type Screen } from './terminal/screen.js';
 
 /** Resolves with the exit status. */
 export function createProgram(context: CliContext): { run(argv: readonly string[]): Promise<number> } {
@@ -28,8 +28,7 @@ export function createProgram(context: CliContext): { run(argv: readonly string[
       };
       const program = createCommands(context);
       const cli = createCli(program, context, screen, exit);
-      const adds = await Promise.all(commandsFor(argv).map(({ load }) => load()));
-      for (const add of adds) add(program, cli);
+      for (const { add } of await Promise.all(commandsFor(argv).map((load) => load()))) add(program, cli);
       try {
         await program.parseAsync([...argv]);
       } catch (error) {
@@ -40,50 +39,49 @@ export function createProgram(context: CliContext): { run(argv: readonly string[
   };
 }
 
-type AddCommand = (program: DocumentedCommand, cli: Cli) => void;
-
 /** In the order of the help. Each is loaded only where it is needed: all of them take a second. */
-const COMMANDS: readonly { readonly names: readonly string[]; readonly load: () => Promise<AddCommand> }[] = [
-  { names: ['run'], load: async () => (await import('./commands/run.js')).addRun },
-  { names: ['console'], load: async () => (await import('./commands/console.js')).addConsole },
-  { names: ['plan'], load: async () => (await import('./commands/plan.js')).addPlan },
-  { names: ['apply'], load: async () => (await import('./commands/apply.js')).addApply },
-  { names: ['explain'], load: async () => (await import('./commands/explain.js')).addExplain },
-  { names: ['who-can-call'], load: async () => (await import('./commands/who-can-call.js')).addWhoCanCall },
-  { names: ['what-can'], load: async () => (await import('./commands/what-can.js')).addWhatCan },
-  { names: ['blast-radius'], load: async () => (await import('./commands/blast-radius.js')).addBlastRadius },
-  { names: ['history'], load: async () => (await import('./commands/history.js')).addHistory },
-  { names: ['access'], load: async () => (await import('./commands/access.js')).addAccess },
-  { names: ['evidence'], load: async () => (await import('./commands/evidence.js')).addEvidence },
-  { names: ['logs'], load: async () => (await import('./commands/logs.js')).addLogs },
-  { names: ['validate'], load: async () => (await import('./commands/validate.js')).addValidate },
-  { names: ['test'], load: async () => (await import('./commands/test.js')).addTest },
-  { names: ['doctor'], load: async () => (await import('./commands/doctor.js')).addDoctor },
-  { names: ['import'], load: async () => (await import('./commands/import.js')).addImport },
-  { names: ['trial'], load: async () => (await import('./commands/trial.js')).addTrial },
-  { names: ['adopt'], load: async () => (await import('./commands/adopt.js')).addAdopt },
-  { names: ['eject'], load: async () => (await import('./commands/eject.js')).addEject },
-  { names: ['approve', 'reject'], load: async () => (await import('./commands/approve.js')).addApprove },
-  { names: ['parked'], load: async () => (await import('./commands/parked.js')).parked.add },
-  { names: ['freeze'], load: async () => (await import('./commands/freeze.js')).freeze.add },
-  { names: ['backup'], load: async () => (await import('./commands/backup.js')).addBackup },
-  { names: ['grant'], load: async () => (await import('./commands/grant.js')).grant.add },
-  { names: ['quarantine'], load: async () => (await import('./commands/quarantine.js')).quarantine.add },
-  { names: ['deny'], load: async () => (await import('./commands/deny.js')).deny.add },
-  { names: ['tokens'], load: async () => (await import('./commands/tokens.js')).addTokens },
-  { names: ['providers'], load: async () => (await import('./commands/providers.js')).addProviders },
-  { names: ['decisions'], load: async () => (await import('./commands/decisions.js')).addDecisions },
-  { names: ['webhooks'], load: async () => (await import('./commands/webhooks.js')).webhooks.add },
-  { names: ['demo'], load: async () => (await import('./commands/demo.js')).addDemo },
-  { names: ['completion'], load: async () => (await import('./commands/completion.js')).addCompletion },
-];
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./commands/run.js')).run,
+  console: async () => (await import('./commands/console.js')).openConsole,
+  plan: async () => (await import('./commands/plan.js')).plan,
+  apply: async () => (await import('./commands/apply.js')).apply,
+  explain: async () => (await import('./commands/explain.js')).explain,
+  'who-can-call': async () => (await import('./commands/who-can-call.js')).whoCanCall,
+  'what-can': async () => (await import('./commands/what-can.js')).whatCan,
+  'blast-radius': async () => (await import('./commands/blast-radius.js')).blastRadius,
+  history: async () => (await import('./commands/history.js')).history,
+  access: async () => (await import('./commands/access.js')).access,
+  evidence: async () => (await import('./commands/evidence.js')).evidence,
+  logs: async () => (await import('./commands/logs.js')).logs,
+  validate: async () => (await import('./commands/validate.js')).validate,
+  test: async () => (await import('./commands/test.js')).test,
+  doctor: async () => (await import('./commands/doctor.js')).doctor,
+  import: async () => (await import('./commands/import.js')).importMapping,
+  trial: async () => (await import('./commands/trial.js')).trial,
+  adopt: async () => (await import('./commands/adopt.js')).adopt,
+  eject: async () => (await import('./commands/eject.js')).eject,
+  approve: async () => (await import('./commands/approve.js')).approve,
+  reject: async () => (await import('./commands/approve.js')).reject,
+  parked: async () => (await import('./commands/parked.js')).parked,
+  freeze: async () => (await import('./commands/freeze.js')).freeze,
+  backup: async () => (await import('./commands/backup.js')).backup,
+  grant: async () => (await import('./commands/grant.js')).grant,
+  quarantine: async () => (await import('./commands/quarantine.js')).quarantine,
+  deny: async () => (await import('./commands/deny.js')).deny,
+  tokens: async () => (await import('./commands/tokens.js')).tokens,
+  providers: async () => (await import('./commands/providers.js')).providers,
+  decisions: async () => (await import('./commands/decisions.js')).decisions,
+  webhooks: async () => (await import('./commands/webhooks.js')).webhooks,
+  demo: async () => (await import('./commands/demo.js')).demo,
+  completion: async () => (await import('./commands/completion.js')).completion,
+};
 
 /** The command that the arguments name; all commands for help, for the completion, and for a name that there is not. */
-function commandsFor(argv: readonly string[]): typeof COMMANDS {
+function commandsFor(argv: readonly string[]): readonly (() => Promise<Command>)[] {
   if (argv.includes('--version') || argv.includes('-V')) return [];
   const [name = ''] = withoutOptions(argv.slice(2));
-  const named = name === 'completion' ? [] : COMMANDS.filter(({ names }) => names.includes(name));
-  return named.length > 0 ? named : COMMANDS;
+  const named = name === 'completion' || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
+  return named === undefined ? Object.values(COMMANDS) : [named];
 }
 
 /** The arguments from the first one that is no option of the program. */
@@ -93,8 +91,8 @@ function withoutOptions([first, ...rest]: readonly string[]): readonly string[] 
   return withoutOptions(['-c', '--config', '--log-level'].includes(first) ? rest.slice(1) : rest);
 }
 
-function createCommands({ stdout, stderr }: CliContext): DocumentedCommand {
-  return new DocumentedCommand('scopemesh')
+function createCommands({ stdout, stderr }: CliContext): Program {
+  return new Program('scopemesh')
     .description(
       "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the identity provider.",
     )
@@ -120,7 +118,9 @@ function createCommands({ stdout, stderr }: CliContext): DocumentedCommand {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .endHelp(`
+    .addHelpText(
+      'after',
+      `
 Examples:
   scopemesh validate                  check the configuration file
   scopemesh test                      check the mapping against examples
@@ -129,11 +129,12 @@ Examples:
   scopemesh run                       keep Consul equal to the identity provider
   scopemesh console                   open the console in a browser
   scopemesh explain web orders        explain whether web may call orders, and whether the call arrives
-  scopemesh tokens --static           list the remaining static ACL tokens`);
+  scopemesh tokens --static           list the remaining static ACL tokens`,
+    );
 }
 
 function createCli(
-  program: DocumentedCommand,
+  program: Program,
   context: CliContext,
   screen: Screen,
   exit: (status: number) => void,
@@ -148,6 +149,7 @@ function createCli(
     context,
     screen,
     exit,
+    program,
     signal: context.signal,
     loadOptions,
     openConfig: async () => (await (await configuration()).loadConfig(loadOptions())).config,
@@ -157,7 +159,8 @@ function createCli(
       const { settings, fault } = await loadLogSettings(loadOptions());
       if (fault !== undefined)
         screen.warn(
-          `${fault.message}\nscopemesh: the configuration file has faults; this command uses only owner, decisions and state from it`,
+          ...fault.message.split('\n'),
+          'scopemesh: the configuration file has faults; this command uses only owner, decisions and state from it',
         );
       return settings;
     },
@@ -193,7 +196,7 @@ function report(error: unknown, isJson: boolean, screen: Screen, context: CliCon
   const message = context.signal.aborted ? 'stopped by a signal' : messageOf(error);
   const isConfig = error instanceof ConfigError;
   // Faults of the configuration are printed one per line, as compilers do.
-  screen.warn(isConfig ? message : `scopemesh: ${printable(message)}`);
+  screen.warn(...(isConfig ? message.split('\n') : [`scopemesh: ${message}`]));
   if (error instanceof SyncError && SERVER_ERRORS.has(error.code))
     screen.warn('Run scopemesh doctor: it checks each server and says how to fix what it finds.');
   if (isJson)

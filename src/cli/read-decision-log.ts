@@ -11,7 +11,6 @@ import { inChainOrder, type TrailRecord, toTrailRecord, withPlace } from '../dec
 import { configError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import type { Cli } from './cli.js';
-import { printable } from './terminal/screen.js';
 
 /** Reads the decision log and closes it. A log that does not exist yet is empty, and is created only to follow it. */
 export async function* readDecisionLog<T>(
@@ -49,7 +48,7 @@ function warnThatItIsEmpty(directory: string, cli: Cli): void {
     throw configError(
       `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`,
     );
-  cli.screen.warn(printable(`there are no decisions yet in ${directory} (state.directory)`));
+  cli.screen.warn(`there are no decisions yet in ${directory} (state.directory)`);
 }
 
 /**

@@ -9,16 +9,15 @@ import { type DaemonClient, refusal } from './daemon-client.js';
 import { readDecisions } from './read-decision-log.js';
 import { findKnownHolds } from './recorded-holds.js';
 import { confirm } from './terminal/confirm.js';
-import { printable } from './terminal/screen.js';
 
 export interface HoldSelection {
   readonly reason: string;
   /** With or without its provider. */
-  readonly client?: string;
-  readonly override?: true;
+  readonly client?: string | undefined;
+  readonly override?: true | undefined;
   readonly json?: true;
   /** What an earlier list printed: this one must be the same. */
-  readonly confirm?: string;
+  readonly confirm?: string | undefined;
 }
 
 /**
@@ -53,11 +52,11 @@ export async function selectHolds(
   const ids = selected.map(({ decisionId }) => decisionId);
   const digest = createHash('sha256').update(ids.join(' ')).digest('hex').slice(0, 12);
   if (selection.confirm === digest) return ids;
-  const print = json === true ? cli.screen.warn : cli.screen.line;
+  const print = json === true ? cli.screen.warn : cli.screen.text;
   for (const { decisionId, subject, since, detail = '' } of selected) {
     const [found] = clientOf(decisionId);
     const whose = found === undefined ? '' : `  client ${found}`;
-    print(printable(`${decisionId}  ${subject}${whose}  held since ${since}  ${detail}`.trimEnd()));
+    print(`${decisionId}  ${subject}${whose}  held since ${since}  ${detail}`.trimEnd());
   }
   if (selection.confirm !== undefined)
     throw refusal(
@@ -71,7 +70,7 @@ export async function selectHolds(
 }
 
 /** A hold does not say for which client it is; its decision does. */
-async function decisionsOf(
+export async function decisionsOf(
   ids: ReadonlySet<string>,
   config: Config,
   cli: Cli,

@@ -2,44 +2,32 @@ import { hasDecisionLog } from '../app/has-decision-log.js';
 import type { Trail } from '../decisions/trail.js';
 import { configError, messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
-import type { DocumentedCommand } from './documented-command.js';
+import { flag, option } from './command.js';
 import { parsePastInstant } from './instant.js';
-import { printable } from './terminal/screen.js';
 
-/** The options of every question to the trail. */
-export interface TrailOptions {
-  readonly fromTopic?: true;
-  readonly json?: true;
-}
+export const FROM_TOPIC = flag('read the whole Kafka topic first, and not the local index');
 
-export interface AtOptions extends TrailOptions {
-  /** ISO 8601 in UTC. */
-  readonly at?: string;
-}
+/** The parameters of a question about one instant, in ISO 8601 in UTC. */
+export const AT = {
+  at: option(
+    '<when>',
+    'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d); default: now',
+    parsePastInstant,
+  ),
+  fromTopic: FROM_TOPIC,
+};
 
-export function withTrailOptions(command: DocumentedCommand): DocumentedCommand {
-  return command
-    .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
-    .option('--json', 'print one JSON document');
-}
-
-export function withAt(command: DocumentedCommand): DocumentedCommand {
-  return withTrailOptions(
-    command.option(
-      '--at <when>',
-      'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d); default: now',
-      parsePastInstant,
-    ),
-  );
+interface TopicOption {
+  readonly fromTopic?: boolean | undefined;
 }
 
 /** Opens the trail for one question. A trail that does not exist would answer that nobody has access: it is an error. */
 export async function withTrail<T>(
   cli: Cli,
-  { fromTopic = false }: { readonly fromTopic?: boolean },
+  options: TopicOption,
   ask: (trail: Trail) => Promise<T>,
 ): Promise<T> {
-  const trail = await open(cli, fromTopic);
+  const trail = await open(cli, options);
   try {
     return await ask(trail);
   } finally {
@@ -50,12 +38,12 @@ export async function withTrail<T>(
 /** As `withTrail`, but a trail that cannot be opened is a warning. */
 export async function withTrailIfAny<T>(
   cli: Cli,
-  { fromTopic = false }: { readonly fromTopic?: boolean },
+  options: TopicOption,
   ask: (trail: Trail | undefined) => Promise<T>,
 ): Promise<T> {
-  const trail = await open(cli, fromTopic).catch((error: unknown) => {
-    if (!(error instanceof SyncError) || fromTopic) throw error;
-    cli.screen.warn(`scopemesh: no decisions are cited: ${printable(messageOf(error))}`);
+  const trail = await open(cli, options).catch((error: unknown) => {
+    if (!(error instanceof SyncError) || options.fromTopic) throw error;
+    cli.screen.warn(`scopemesh: no decisions are cited: ${messageOf(error)}`);
     return undefined;
   });
   try {
@@ -65,7 +53,7 @@ export async function withTrailIfAny<T>(
   }
 }
 
-async function open(cli: Cli, fromTopic: boolean): Promise<Trail> {
+async function open(cli: Cli, { fromTopic = false }: TopicOption): Promise<Trail> {
   const settings = await cli.openLogSettings();
   if (!hasDecisionLog(settings))
     throw configError(

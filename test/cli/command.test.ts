@@ -1,3 +1,4 @@
+import { Command as Program } from 'commander';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Cli } from '../../src/cli/cli.js';
@@ -11,7 +12,6 @@ import {
   required,
   severalArguments,
 } from '../../src/cli/command.js';
-import { DocumentedCommand } from '../../src/cli/documented-command.js';
 
 const close = defineCommand({
   name: 'close',
@@ -36,7 +36,7 @@ const close = defineCommand({
 
 async function run(command: Command, ...words: readonly string[]) {
   const said: unknown[] = [];
-  const program = new DocumentedCommand('test').exitOverride();
+  const program = new Program('test').exitOverride();
   const keep = (text: string) => void said.push(text);
   program.configureOutput({ writeOut: keep, writeErr: keep, getOutHelpWidth: () => 100 });
   const screen = { line: keep, json: (document: unknown) => void said.push(document) };

@@ -14,51 +14,41 @@ import { MAX_SUBJECTS } from '../../operator/requested-adoptions.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Change } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, otherVersion, refusal, runningDaemon, statusOf } from '../daemon-client.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand } from '../command.js';
+import { type DaemonClient, refusal, runningDaemon, statusOf } from '../daemon-client.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { planSides } from '../plan-sides.js';
-import { confirm } from '../terminal/confirm.js';
+import { type Answers, confirm, YES } from '../terminal/confirm.js';
 import { aclKindText, byText, printHolds } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';
 
-interface Options {
-  readonly json?: true;
-  readonly yes?: true;
-}
-
-export function addAdopt(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('adopt')
-    .summary('adopt unmarked intentions and ACL objects that already match the desired state')
-    .description(
-      'Finds intention sources and ACL objects without a mark that give exactly the access that scopemesh would give, ' +
-        'asks, and writes its mark into their Description. From then on scopemesh may change and remove them. Access ' +
-        'stays as it is. Lists the objects that it leaves unchanged, with the reason. The leading daemon on this machine ' +
-        'writes the marks.',
-    )
-    .option('-y, --yes', 'do not ask')
-    .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .endHelp(`
-Exit status: 0; 1 on error or if you answer no.
-
-Examples:
-  scopemesh plan     # shows holds; ForeignSource, ForeignObject and MarkLost may be adoptable
-  scopemesh adopt
-  scopemesh adopt --yes --json`)
-    .action((options: Options) => adoptAll(options, cli));
-}
-
-async function adoptAll(options: Options, cli: Cli): Promise<void> {
-  const daemon = await runningDaemon(cli);
-  const { mappingRevision } = leaderStatus(daemon);
-  const sides = await withCurrentState(cli, async (read) => read);
-  if (mappingRevision !== sides.world.mapping.revision)
-    throw refusal(
-      'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
-    );
-  await takeOver(sides, daemon, options, cli);
-}
+export const adopt = defineCommand({
+  name: 'adopt',
+  summary: 'adopt unmarked intentions and ACL objects that already match the desired state',
+  description:
+    'Finds intention sources and ACL objects without a mark that give exactly the access that scopemesh would give, ' +
+    'asks, and writes its mark into their Description. From then on scopemesh may change and remove them. Access ' +
+    'stays as it is. Lists the objects that it leaves unchanged, with the reason. The leading daemon on this machine ' +
+    'writes the marks.',
+  takes: { yes: YES },
+  json: 'print one JSON document; needs --yes if there is something to write',
+  exit: '0; 1 on error or if you answer no.',
+  examples: [
+    'scopemesh plan     # shows holds; ForeignSource, ForeignObject and MarkLost may be adoptable',
+    'scopemesh adopt',
+    'scopemesh adopt --yes --json',
+  ],
+  async run(given, cli) {
+    const daemon = await runningDaemon(cli);
+    const { mappingRevision } = leaderStatus(daemon);
+    const sides = await withCurrentState(cli, async (read) => read);
+    if (mappingRevision !== sides.world.mapping.revision)
+      throw refusal(
+        'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
+      );
+    await takeOver(sides, daemon, given, cli);
+  },
+});
 
 /** What exists where scopemesh would write its own. */
 const IN_THE_WAY = new Set<HoldReason>([
@@ -90,7 +80,7 @@ function leaderStatus(daemon: DaemonClient): z.infer<typeof DaemonBody> {
 }
 
 /** The daemon writes, each key in its turn. Resolves with the number of marks. */
-async function adopt(
+async function adoptPart(
   key: Key,
   subjects: readonly string[],
   daemon: DaemonClient,
@@ -99,19 +89,17 @@ async function adopt(
   let adopted = 0;
   for (const part of inParts(subjects, MAX_SUBJECTS)) {
     const body = { user, key: formatKey(key), subjects: [...new Set(part)] };
-    const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, { timeoutMs: ANSWER_MS }));
-    if (!said.success) throw otherVersion();
-    adopted += said.data.adopted;
+    adopted += (await daemon.post('/api/adoptions', body, ADOPTED, { timeoutMs: ANSWER_MS })).adopted;
   }
   return adopted;
 }
 
-const AdoptedBody = z.object({ adopted: z.number().int().min(0) });
+const ADOPTED = z.object({ adopted: z.number().int().min(0) });
 
 async function takeOver(
   { world, acl }: Pick<CurrentState, 'world' | 'acl'>,
   daemon: DaemonClient,
-  options: Options,
+  given: Answers,
   cli: Cli,
 ): Promise<void> {
   const { mode } = world.mapping;
@@ -122,8 +110,8 @@ async function takeOver(
     acl: aclAdoptions.flatMap(({ changes }) => changes),
   };
   const count = found.intentions.length + found.acl.length;
-  if (!options.json) show(found, mode, cli);
-  if (count > 0 && !options.yes && !(await confirm(cli, `Adopt these ${count} objects?`))) {
+  if (!given.json) show(found, mode, cli);
+  if (count > 0 && !given.yes && !(await confirm(cli, `Adopt these ${count} objects?`))) {
     cli.screen.warn('Nothing was adopted.');
     cli.exit(1);
     return;
@@ -134,7 +122,7 @@ async function takeOver(
     const what = key.kind === 'destination' ? key.service : formatKey(key);
     const subjects = changes.map(({ subject }) => subject);
     try {
-      const done = await adopt(key, subjects, daemon, cli.context);
+      const done = await adoptPart(key, subjects, daemon, cli.context);
       adopted += done;
       if (done < subjects.length)
         errors.push(
@@ -147,14 +135,14 @@ async function takeOver(
   }
   const { holds } = await withCurrentState(cli, (sides) => planSides(sides));
   const left = holds.filter(({ reason }) => IN_THE_WAY.has(reason));
-  if (options.json) {
+  if (given.json) {
     const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
   } else {
     if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
     if (policyOf({ mode }).writes) printHolds(left, new Map(), cli.screen, leftText(left.length));
   }
-  for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
+  for (const error of errors) cli.screen.warn(`scopemesh: ${error}`);
   if (errors.length > 0) cli.exit(1);
 }
 

@@ -10,59 +10,54 @@ import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
+import { defineCommand, option } from '../command.js';
 import { refusalText } from '../daemon-client.js';
-import type { DocumentedCommand } from '../documented-command.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
+import { oneMore } from '../option-values.js';
 import { planSides } from '../plan-sides.js';
-import { confirm } from '../terminal/confirm.js';
+import { type Answers, confirm, YES } from '../terminal/confirm.js';
 import { approveCommand, printPlan } from '../terminal/plan-text.js';
 import { withProgress } from '../terminal/progress.js';
 import { ruledText } from '../terminal/ruled-text.js';
-import { printable } from '../terminal/screen.js';
 
 const FAILED = 1;
 const SOME_HELD = 3;
 
-interface Options {
-  readonly approve?: readonly string[];
-  readonly json?: true;
-  readonly yes?: true;
-}
-
-export function addApply(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('apply')
-    .summary('make Consul match the identity provider once, after asking')
-    .description(
-      'Plans, asks, and applies the plan once, as the daemon would. Each write has a decision that is recorded before ' +
-        'it and settled after it, and names you as the principal.',
-    )
-    .option('-y, --yes', 'do not ask')
-    .option('--approve <id>', 'also make the held change with this decision ID; may be repeated', addId)
-    .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .endHelp(`
-Exit status: 0; 3 if some changes are held (in observe, all); 1 on error, if an ID cannot be
-approved, or if you answer no.
-
-Where no daemon runs, --approve releases a held change as scopemesh approve does beside a daemon.
+export const apply = defineCommand({
+  name: 'apply',
+  summary: 'make Consul match the identity provider once, after asking',
+  description:
+    'Plans, asks, and applies the plan once, as the daemon would. Each write has a decision that is recorded before ' +
+    'it and settled after it, and names you as the principal.',
+  takes: {
+    yes: YES,
+    approve: option('<id>', 'also make the held change with this decision ID; may be repeated', oneMore),
+  },
+  json: 'print one JSON document; needs --yes if there is something to write',
+  exit: `0; 3 if some changes are held (in observe, all); 1 on error, if an ID cannot be
+approved, or if you answer no.`,
+  notes: `Where no daemon runs, --approve releases a held change as scopemesh approve does beside a daemon.
 It is good for this one change, and its decision names you. With guards.approvers: 2 another person
-must have approved the change before.
+must have approved the change before.`,
+  examples: [
+    'scopemesh apply',
+    'scopemesh apply --yes --json | jq .summary',
+    'scopemesh apply --approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB',
+  ],
+  run: (given, cli) =>
+    withOneShot(
+      cli,
+      'the daemon is running and applies changes itself; scopemesh plan shows what is pending',
+      (shot) => applyAll(shot, given, cli),
+    ),
+});
 
-Examples:
-  scopemesh apply
-  scopemesh apply --yes --json | jq .summary
-  scopemesh apply --approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB`)
-    .action((options: Options) =>
-      withOneShot(
-        cli,
-        'the daemon is running and applies changes itself; scopemesh plan shows what is pending',
-        (shot) => apply(shot, options, cli),
-      ),
-    );
+interface Options extends Answers {
+  readonly approve?: readonly string[] | undefined;
 }
 
-async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
+async function applyAll(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
   const planAll = () => planSides(deps, deps.clock);
   const first = await planAll();
@@ -104,10 +99,6 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   report(shown, after.holds.length > 0, known, approved, failures, publishing, shot, options, cli);
 }
 
-function addId(id: string, before: readonly string[] = []): readonly string[] {
-  return [...before, id];
-}
-
 /** Before the first write: a job makes what is approved by then. */
 async function approveAll(
   ids: readonly string[],
@@ -145,8 +136,7 @@ function approveHere(hold: Pick<KnownHold, 'decisionId' | 'rejectedBy'>): string
 
 async function show(plan: FleetPlan, deps: OneShot['deps'], cli: Cli): Promise<void> {
   printPlan(plan, deps.world.mapping, await knownHolds(deps), cli.screen, undefined, approveHere);
-  for (const text of manifestTexts(await manifestNotes(plan, deps.consul, cli.signal)))
-    cli.screen.line(printable(text));
+  for (const text of manifestTexts(await manifestNotes(plan, deps.consul, cli.signal))) cli.screen.text(text);
 }
 
 /** The plan that a person confirmed and that has not changed since; undefined for a no. */
@@ -203,9 +193,9 @@ function report(
     const lost = failed + unknown === 0 ? '' : `, ${failed} failed, ${unknown} unknown`;
     cli.screen.line(`Applied: ${applied} written${lost}.`);
   }
-  for (const { key, error } of failures) cli.screen.warn(printable(`scopemesh: ${key}: ${error}`));
+  for (const { key, error } of failures) cli.screen.warn(`scopemesh: ${key}: ${error}`);
   if (publishing !== undefined)
-    cli.screen.warn(printable(`scopemesh: the decisions are stored but not published yet: ${publishing}`));
+    cli.screen.warn(`scopemesh: the decisions are stored but not published yet: ${publishing}`);
   if (failures.length > 0 || publishing !== undefined) cli.exit(FAILED);
   else if (isSomeHeld) cli.exit(SOME_HELD);
 }

@@ -4,53 +4,44 @@ import { countText } from '../../app/count-text.js';
 import { hasTrail } from '../../app/has-decision-log.js';
 import { systemClock } from '../../clock.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { argument, defineCommand } from '../command.js';
 import { withCurrentState } from '../load-current-state.js';
 import { columns, printable } from '../terminal/screen.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
-import { type AtOptions, withAt, withTrail, withTrailIfAny } from '../with-trail.js';
+import { AT, withTrail, withTrailIfAny } from '../with-trail.js';
 
-export function addBlastRadius(program: DocumentedCommand, cli: Cli): void {
-  withAt(program.command('blast-radius'))
-    .summary('show what a compromised client or service can reach, and what a quarantine ends')
-    .description(
-      'Shows everything that a client or a service reaches, directly and in further hops, with the shortest way to each ' +
-        'protected service, and which edges end if the client is put in quarantine. Without --at it reads Consul, with ' +
-        'foreign intentions and wildcards; with --at it reads the decision log.',
-    )
-    .argument('<name>', 'a client ID, with or without the provider before it, or a service')
-    .endHelp(`
-Examples:
-  scopemesh blast-radius main/web-app
-  scopemesh blast-radius web --at 2026-01-31T12:00:00Z
-  scopemesh blast-radius web --json | jq '.reached[].service'`)
-    .action(async (name: string, options: AtOptions) => {
-      const view = await ask(name, options, cli);
-      if (options.json) cli.screen.json(view);
-      else print(view, cli);
+export const blastRadius = defineCommand({
+  name: 'blast-radius',
+  summary: 'show what a compromised client or service can reach, and what a quarantine ends',
+  description:
+    'Shows everything that a client or a service reaches, directly and in further hops, with the shortest way to each ' +
+    'protected service, and which edges end if the client is put in quarantine. Without --at it reads Consul, with ' +
+    'foreign intentions and wildcards; with --at it reads the decision log.',
+  takes: { name: argument('a client ID, with or without the provider before it, or a service'), ...AT },
+  json: 'print one JSON document',
+  examples: [
+    'scopemesh blast-radius main/web-app',
+    'scopemesh blast-radius web --at 2026-01-31T12:00:00Z',
+    "scopemesh blast-radius web --json | jq '.reached[].service'",
+  ],
+  async ask({ name, at, fromTopic }, cli) {
+    if (at !== undefined) {
+      const { guards } = await cli.openConfig();
+      return withTrail(cli, { fromTopic }, (trail) => blastAt(name, guards.protected, trail, at));
+    }
+    return withCurrentState(cli, async (sides) => {
+      const { config, world } = sides;
+      const now = systemClock.now();
+      const edges = [...world.entries.values()].map(({ raw }) => ({ before: raw }));
+      await learnUnrecorded(sides, edges, cli);
+      // A read of a whole topic is not worth the wait: it only adds the decisions.
+      const mesh = await meshNow(name, world, now);
+      if (!hasTrail(config) && fromTopic !== true) return blastNow(mesh, undefined, now);
+      return withTrailIfAny(cli, { fromTopic }, (trail) => blastNow(mesh, trail, now));
     });
-}
-
-async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastView> {
-  const { at } = options;
-  if (at !== undefined) {
-    const { guards } = await cli.openConfig();
-    return withTrail(cli, options, (trail) => blastAt(name, guards.protected, trail, at));
-  }
-  return withCurrentState(cli, async (sides) => {
-    const { config, world } = sides;
-    const now = systemClock.now();
-    await learnUnrecorded(
-      sides,
-      [...world.entries.values()].map(({ raw }) => ({ before: raw })),
-      cli,
-    );
-    // A read of a whole topic is not worth the wait: it only adds the decisions.
-    const mesh = await meshNow(name, world, now);
-    if (!hasTrail(config) && options.fromTopic !== true) return blastNow(mesh, undefined, now);
-    return withTrailIfAny(cli, options, (trail) => blastNow(mesh, trail, now));
-  });
-}
+  },
+  print,
+});
 
 function print(view: BlastView, { screen }: Cli): void {
   const { line, colors } = screen;

@@ -1,23 +1,21 @@
-import { Argument, type Command } from 'commander';
-import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import type { Command } from 'commander';
+import { choice, defineCommand } from '../command.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
 
-export function addCompletion(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('completion')
-    .summary('print a completion script for a shell')
-    .description('Prints a completion script for bash, zsh or fish.')
-    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
-    .endHelp(`
-Examples:
-  source <(scopemesh completion bash)
-  scopemesh completion zsh > "\${fpath[1]}/_scopemesh"
-  scopemesh completion fish > ~/.config/fish/completions/scopemesh.fish`)
-    .action((shell: Shell) => cli.screen.line(completionScript(program, shell)));
-}
+export const completion = defineCommand({
+  name: 'completion',
+  summary: 'print a completion script for a shell',
+  description: 'Prints a completion script for bash, zsh or fish.',
+  takes: { shell: choice('the shell', SHELLS) },
+  examples: [
+    'source <(scopemesh completion bash)',
+    `scopemesh completion zsh > "\${fpath[1]}/_scopemesh"`,
+    'scopemesh completion fish > ~/.config/fish/completions/scopemesh.fish',
+  ],
+  run: async ({ shell }, { screen, program }) => screen.line(completionScript(program, shell)),
+});
 
 /** What may follow each command: its subcommands and options, and the options of the program. */
 interface Node {

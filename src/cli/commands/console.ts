@@ -3,35 +3,32 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, otherVersion, runningDaemon } from '../daemon-client.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, without } from '../command.js';
+import { type DaemonClient, runningDaemon } from '../daemon-client.js';
 
-export function addConsole(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('console')
-    .summary('open the console of the daemon in a browser')
-    .description(
-      'Prints an address that opens the console of the running daemon on this machine, signed in as you, and opens it in ' +
-        'a browser if the command runs on a screen. The address is good once and for 60 seconds.',
-    )
-    .option('--no-open', 'only print the address')
-    .option('--json', 'print one JSON document: url')
-    .endHelp('\nExit status: 0; 1 if no daemon of this configuration answers.')
-    .action(async ({ open, json }: { readonly open: boolean; readonly json?: true }) => {
-      const url = await consoleAddress(await runningDaemon(cli), cli.context.user);
-      if (json === true) return cli.screen.json({ url });
-      cli.screen.line(url);
-      const { environment } = cli.context;
-      const hasScreen = process.platform === 'darwin' || environment.DISPLAY || environment.WAYLAND_DISPLAY;
-      if (open && hasScreen && !environment.SSH_CONNECTION) await openBrowser(url, cli);
-    });
-}
+export const openConsole = defineCommand({
+  name: 'console',
+  summary: 'open the console of the daemon in a browser',
+  description:
+    'Prints an address that opens the console of the running daemon on this machine, signed in as you, and opens it in ' +
+    'a browser if the command runs on a screen. The address is good once and for 60 seconds.',
+  takes: { open: without('only print the address') },
+  json: 'print one JSON document: url',
+  exit: '0; 1 if no daemon of this configuration answers.',
+  async run({ open, json }, cli) {
+    const url = await consoleAddress(await runningDaemon(cli), cli.context.user);
+    if (json) return cli.screen.json({ url });
+    cli.screen.line(url);
+    const { environment } = cli.context;
+    const hasScreen = process.platform === 'darwin' || environment.DISPLAY || environment.WAYLAND_DISPLAY;
+    if (open && hasScreen && !environment.SSH_CONNECTION) await openBrowser(url, cli);
+  },
+});
 
 /** The address of the console with a code of its own. */
 export async function consoleAddress(daemon: DaemonClient, user: string): Promise<string> {
-  const answer = z.object({ code: z.string() }).safeParse(await daemon.post('/api/session/code', { user }));
-  if (!answer.success) throw otherVersion();
-  return `${daemon.address}/#code=${answer.data.code}`;
+  const { code } = await daemon.post('/api/session/code', { user }, z.object({ code: z.string() }));
+  return `${daemon.address}/#code=${code}`;
 }
 
 /**

@@ -14,109 +14,94 @@ import { type TrailFault, type TrailReport, TrailVerification } from '../../deci
 import { configError, messageOf } from '../../errors.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, files, option } from '../command.js';
 import { openInput, readInput } from '../input-file.js';
 import { keysOf, readChain } from '../read-decision-log.js';
-import { printable } from '../terminal/screen.js';
 import { withConsul } from '../with-consul.js';
 
-interface Options {
-  readonly input?: string;
-  readonly key?: readonly string[];
-  readonly proof?: string;
-  readonly checkpoint?: string;
-  readonly witness?: readonly string[];
-  readonly json?: true;
-}
-
-export function addVerify(decisions: DocumentedCommand, cli: Cli): void {
-  decisions
-    .command('verify')
-    .summary('check that nobody changed the log')
-    .description(
-      'Checks the hash chain, the signatures and the checkpoints of the decision log, or of a file that decisions export or ' +
-        'evidence wrote. Names the first decision that was changed, removed, inserted, repeated, moved or not signed. Of the log, ' +
-        'also what answers are made from beside the decisions, and that it has what the newest note in Consul signs.',
-    )
-    .option(
-      '--input <file>',
+export const verify = defineCommand({
+  name: 'verify',
+  summary: 'check that nobody changed the log',
+  description:
+    'Checks the hash chain, the signatures and the checkpoints of the decision log, or of a file that decisions export or ' +
+    'evidence wrote. Names the first decision that was changed, removed, inserted, repeated, moved or not signed. Of the log, ' +
+    'also what answers are made from beside the decisions, and that it has what the newest note in Consul signs.',
+  takes: {
+    input: option(
+      '<file>',
       'check a file with one event per line instead of the log; - is the standard input',
-    )
-    .option('--proof <file>', 'check a proof that decisions prove wrote; needs --key')
-    .option('--checkpoint <file>', 'with a proof of decisions prove --extends: the checkpoint that you kept')
-    .option(
-      '--witness <file...>',
+    ),
+    proof: option('<file>', 'check a proof that decisions prove wrote; needs --key'),
+    checkpoint: option('<file>', 'with a proof of decisions prove --extends: the checkpoint that you kept'),
+    witness: files(
       'with --checkpoint: the public keys of witnesses, each of which must have cosigned the checkpoint',
-    )
-    .option(
-      '--key <file...>',
+    ),
+    key: files(
       'the public keys that you trust; for the log the default is trail-key.pub in state.directory and decisions.trustedKeys',
-    )
-    .option('--json', 'print one JSON document')
-    .endHelp(`
-Exit status: 0 if the chain is intact and signed; 5 if it is broken; 1 if nothing was proven
+    ),
+  },
+  json: 'print one JSON document',
+  exit: `0 if the chain is intact and signed; 5 if it is broken; 1 if nothing was proven
 (no decisions, or no key), or on error. Messages of a topic that no key signed are counted and
-left out, here as everywhere.
-
-Keep a copy of the public key on another machine: a person who can change the log can also
-change the key beside it.
-
-Examples:
-  scopemesh decisions verify --key trail-key.pub
-  scopemesh decisions export > decisions.jsonl
-  scopemesh decisions verify --input decisions.jsonl --key trail-key.pub`)
-    .action((options: Options) => verify(options, cli));
-}
-
-async function verify(options: Options, cli: Cli): Promise<void> {
-  if (options.witness !== undefined && (options.proof === undefined || options.checkpoint === undefined))
-    throw configError(
-      '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE',
-    );
-  if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
-  const checked =
-    options.input === undefined
-      ? await ofLog(await cli.openLogSettings(), options, cli)
-      : {
-          records: options.input === '-' ? ofInput(cli) : ofFile(options.input),
-          verifiers: keysIn(options.key, createNoteVerifier),
-        };
-  const report = await verifyRecords(checked);
-  const hasKey = checked.verifiers.length > 0;
-  const doubts = [...doubtsOf(report)];
-  const isVerified = report.fault === undefined && doubts.length === 0;
-  if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
-  else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
-  if (options.input !== undefined && INCOMPLETE_FAULTS.has(report.fault?.kind))
-    cli.screen.warn(`scopemesh: ${INCOMPLETE}`);
-  if (report.fault !== undefined) return cli.exit(5);
-  for (const doubt of doubts) cli.screen.warn(printable(`scopemesh: ${doubt}`));
-  if (!isVerified) cli.exit(1);
-}
+left out, here as everywhere.`,
+  notes: `Keep a copy of the public key on another machine: a person who can change the log can also
+change the key beside it.`,
+  examples: [
+    'scopemesh decisions verify --key trail-key.pub',
+    'scopemesh decisions export > decisions.jsonl',
+    'scopemesh decisions verify --input decisions.jsonl --key trail-key.pub',
+  ],
+  async run({ input, proof, checkpoint, witness, key, json }, cli) {
+    if (witness !== undefined && (proof === undefined || checkpoint === undefined))
+      throw configError(
+        '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE',
+      );
+    if (proof !== undefined) {
+      const { proven, text, broken } = await checkProof(proof, checkpoint, key, witness);
+      if (json) cli.screen.json({ verified: proven !== undefined, ...proven });
+      else cli.screen.text(proven === undefined ? `BROKEN: ${broken}` : text);
+      if (proven === undefined) cli.exit(5);
+      return;
+    }
+    const checked =
+      input === undefined
+        ? await ofLog(await cli.openLogSettings(), { key, json }, cli)
+        : {
+            records: input === '-' ? ofInput(cli) : ofFile(input),
+            verifiers: keysIn(key, createNoteVerifier),
+          };
+    const report = await verifyRecords(checked);
+    const hasKey = checked.verifiers.length > 0;
+    const verified = report.fault === undefined && report.decisions > 0;
+    if (json) cli.screen.json({ verified, signaturesChecked: hasKey, ...report });
+    else for (const line of reportLines(report, hasKey)) cli.screen.text(line);
+    if (input !== undefined && INCOMPLETE_FAULTS.has(report.fault?.kind))
+      cli.screen.warn(`scopemesh: ${INCOMPLETE}`);
+    if (report.fault !== undefined) return cli.exit(5);
+    if (verified) return;
+    cli.screen.warn('scopemesh: nothing was verified: there are no decisions');
+    cli.exit(1);
+  },
+});
 
 /** A list may lack decisions although nobody removed any. */
 const INCOMPLETE_FAULTS: ReadonlySet<unknown> = new Set(['removed', 'inserted']);
 const INCOMPLETE =
   'a list made with -n, --since, --subject or another filter lacks decisions; check the log itself (scopemesh decisions verify) or the output of scopemesh decisions export';
 
-/** What a person must know before they trust a log without a fault. */
-function* doubtsOf({ decisions }: TrailReport): Iterable<string> {
-  if (decisions === 0) yield 'nothing was verified: there are no decisions';
-}
-
-async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
-  const verifiers = keysIn(options.key, createNoteVerifier);
+async function checkProof(
+  path: string,
+  checkpoint: string | undefined,
+  key: readonly string[] | undefined,
+  witness: readonly string[] | undefined,
+): Promise<CheckedProof> {
+  const verifiers = keysIn(key, createNoteVerifier);
   if (verifiers.length === 0) throw configError('--proof needs the public key; give --key FILE');
   const proof = await readInput(path, '--proof', 'prove');
-  const witnesses = keysIn(options.witness, createWitness);
-  if (witnesses.length > 0 && !isExtensionProof(proof))
-    throw configError('--witness needs a proof of decisions prove --extends');
-  const { proven, text, broken } = isExtensionProof(proof)
-    ? ofExtension(proof, await noteIn(options.checkpoint), verifiers, witnesses)
-    : ofInclusion(proof, verifiers);
-  if (options.json) cli.screen.json({ verified: proven !== undefined, ...proven });
-  else cli.screen.line(printable(proven === undefined ? `BROKEN: ${broken}` : text));
-  if (proven === undefined) cli.exit(5);
+  const witnesses = keysIn(witness, createWitness);
+  if (isExtensionProof(proof)) return ofExtension(proof, await noteIn(checkpoint), verifiers, witnesses);
+  if (witnesses.length > 0) throw configError('--witness needs a proof of decisions prove --extends');
+  return ofInclusion(proof, verifiers);
 }
 
 interface CheckedProof {
@@ -173,7 +158,7 @@ export interface Checked {
 /** What the log has, and the keys to check it with. */
 export async function ofLog(
   settings: DecisionLogSettings,
-  { key, json: quiet = false }: { readonly key?: readonly string[] | undefined; readonly json?: boolean },
+  { key, json }: { readonly key: readonly string[] | undefined; readonly json?: true | undefined },
   cli: Cli,
   see: (event: string, record: TrailRecord) => void = () => {},
 ): Promise<Checked> {
@@ -185,7 +170,10 @@ export async function ofLog(
     decisions.kind === 'kafka' ? new TopicContent(owner, systemClock.now(), decisions.keepMs) : undefined;
   async function* read(): Checked['records'] {
     const keep = (event: string, record: TrailRecord) => ({ event, record });
-    for await (const { event, record } of readChain(settings, cli, keep, { quiet, verifiers })) {
+    for await (const { event, record } of readChain(settings, cli, keep, {
+      quiet: json === true,
+      verifiers,
+    })) {
       see(event, record);
       topic?.add(record);
       yield [record];
@@ -198,7 +186,7 @@ export async function ofLog(
 
 /** The newest signed note of the log in Consul. */
 async function keptIn(verifiers: readonly NoteVerifier[], cli: Cli): Promise<KeptCheckpoint | undefined> {
-  const unsure = (why: string) => cli.screen.warn(printable(`scopemesh: not compared with Consul: ${why}`));
+  const unsure = (why: string) => cli.screen.warn(`scopemesh: not compared with Consul: ${why}`);
   try {
     const config = await cli.openConfig();
     if (!policyOf(config).writes || verifiers.length === 0) return undefined;

@@ -4,94 +4,97 @@ import { parseJson, toCloudEvent } from '../../decisions/envelope.js';
 import { compareDecisions, type Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, defineGroup, option } from '../command.js';
 import { parseInstant } from '../instant.js';
 import { parseWhole } from '../option-values.js';
 import { readChain, readDecisions } from '../read-decision-log.js';
 import { holdsIn } from '../recorded-holds.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
-import { printable } from '../terminal/screen.js';
-import { addProve } from './decisions-prove.js';
-import { addVerify } from './decisions-verify.js';
+import { checkpoint, exportLog, prove } from './decisions-prove.js';
+import { verify } from './decisions-verify.js';
 
 interface Filter {
   readonly json?: true;
-  readonly since?: string;
-  readonly subject?: string;
-  readonly limit?: number;
+  readonly since: string | undefined;
+  readonly subject: string | undefined;
 }
 
-export function addDecisions(program: DocumentedCommand, cli: Cli): void {
-  const decisions = program
-    .command('decisions')
-    .summary('show the log of every change and refusal, with the reason')
-    .description(
-      'Shows the decision log: every change, every hold and every refusal, with its cause and its reason.',
-    )
-    .helpCommand(false);
-  withFilter(decisions.command('list'))
-    .summary('print the decisions made so far')
-    .description(
-      'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
-        'in owner, decisions and state. As text, an embedded log is read twice, unless --limit is set: first to ' +
-        'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
-        'with which it begins now, so that decisions verify --input can check the list.',
-    )
-    .option('-n, --limit <number>', 'print only this many of the newest decisions', parseWhole(1))
-    .endHelp(`
-Examples:
-  scopemesh decisions list --since 1h
-  scopemesh decisions list --subject intention/default/default/orders/web
-  scopemesh decisions list --json | jq 'select(.data.outcome == "held") | .id'`)
-    .action((filter: Filter) => list(filter, cli));
-  withFilter(decisions.command('tail'))
-    .summary('print decisions as they are made, until you press ctrl-c')
-    .description(
-      'Prints decisions as they are made, until you press ctrl-c. With --since also those made since then.',
-    )
-    .endHelp(`
-Examples:
-  scopemesh decisions tail
-  scopemesh decisions tail --since 10m --json`)
-    .action((filter: Filter) => tail(filter, cli));
-  addVerify(decisions, cli);
-  addProve(decisions, cli);
-}
+const FILTER = {
+  since: option('<when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant),
+  subject: option('<subject>', 'print only decisions about this subject; with a final / also those below it'),
+};
 
-function withFilter(command: DocumentedCommand): DocumentedCommand {
-  return command
-    .option('--json', 'print one CloudEvent per line')
-    .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
-    .option(
-      '--subject <subject>',
-      'print only decisions about this subject; with a final / also those below it',
-    );
-}
-
-async function list(filter: Filter, cli: Cli): Promise<void> {
-  const { limit } = filter;
-  const settings = await cli.openLogSettings();
-  // A topic keeps only the order of each subject.
-  const isOrdered = settings.decisions.kind === 'embedded';
-  const isWhole = filter.since === undefined && filter.subject === undefined && limit === undefined;
-  if (filter.json && isOrdered && isWhole) return listEvents(settings, cli);
-  if (isOrdered && limit === undefined) {
-    const approvals = await readApprovals(settings, cli, filter.since ?? 'start', filter);
-    for await (const decision of readLog(settings, cli, filter.since ?? 'start', false, filter))
+const list = defineCommand({
+  name: 'list',
+  summary: 'print the decisions made so far',
+  description:
+    'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
+    'in owner, decisions and state. As text, an embedded log is read twice, unless --limit is set: first to ' +
+    'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
+    'with which it begins now, so that decisions verify --input can check the list.',
+  takes: {
+    ...FILTER,
+    limit: option('<number>', 'print only this many of the newest decisions', parseWhole(1), 'n'),
+  },
+  json: 'print one CloudEvent per line',
+  examples: [
+    'scopemesh decisions list --since 1h',
+    'scopemesh decisions list --subject intention/default/default/orders/web',
+    `scopemesh decisions list --json | jq 'select(.data.outcome == "held") | .id'`,
+  ],
+  async run({ limit, ...filter }, cli) {
+    const { json, since, subject } = filter;
+    const settings = await cli.openLogSettings();
+    // A topic keeps only the order of each subject.
+    const isOrdered = settings.decisions.kind === 'embedded';
+    const isWhole = since === undefined && subject === undefined && limit === undefined;
+    if (json && isOrdered && isWhole) return listEvents(settings, cli);
+    const decisions = readLog(settings, cli, since ?? 'start', false, filter);
+    if (isOrdered && limit === undefined) {
+      const approvals = await readApprovals(settings, cli, since ?? 'start', filter);
+      for await (const decision of decisions) print(decision, filter, approvals, cli);
+      return;
+    }
+    const kept: Decision[] = [];
+    for await (const decision of decisions) {
+      kept.push(decision);
+      if (isOrdered && limit !== undefined && kept.length > limit) kept.shift();
+    }
+    const approvals = await approvalsIn(kept);
+    const sorted = isOrdered ? kept : kept.toSorted(compareDecisions);
+    for (const decision of sorted.slice(limit === undefined ? 0 : -limit))
       print(decision, filter, approvals, cli);
-    return;
-  }
-  const kept: Decision[] = [];
-  for await (const decision of readLog(settings, cli, filter.since ?? 'start', false, filter)) {
-    kept.push(decision);
-    if (isOrdered && limit !== undefined && kept.length > limit) kept.shift();
-  }
-  const approvals = await approvalsIn(kept);
-  const sorted = isOrdered ? kept : kept.toSorted(compareDecisions);
-  for (const decision of sorted.slice(limit === undefined ? 0 : -limit))
-    print(decision, filter, approvals, cli);
-}
+  },
+});
+
+const tail = defineCommand({
+  name: 'tail',
+  summary: 'print decisions as they are made, until you press ctrl-c',
+  description:
+    'Prints decisions as they are made, until you press ctrl-c. With --since also those made since then.',
+  takes: FILTER,
+  json: 'print one CloudEvent per line',
+  examples: ['scopemesh decisions tail', 'scopemesh decisions tail --since 10m --json'],
+  isEndless: true,
+  async run(filter, cli) {
+    const { since } = filter;
+    const settings = await cli.openLogSettings();
+    const approvals = await readApprovals(settings, cli, since, filter);
+    for await (const decision of readLog(settings, cli, since ?? 'end', true, filter))
+      print(decision, filter, approvals, cli);
+  },
+});
+
+export const decisions = defineGroup(
+  'decisions',
+  {
+    summary: 'show the log of every change and refusal, with the reason',
+    description:
+      'Shows the decision log: every change, every hold and every refusal, with its cause and its reason.',
+  },
+  [list, tail, verify, prove, checkpoint, exportLog],
+);
 
 /** With the checkpoint that a log begins with whose older part was deleted, and the notes of later logs, which verify needs. */
 async function listEvents(settings: DecisionLogSettings, cli: Cli): Promise<void> {
@@ -101,18 +104,6 @@ async function listEvents(settings: DecisionLogSettings, cli: Cli): Promise<void
     const size = record.kind === 'checkpoint' ? record.checkpoint.tree.size : undefined;
     if (size === undefined || (size === 0) !== isFirst) cli.screen.jsonLine(parseJson(event));
     isFirst = false;
-  }
-}
-
-async function tail(filter: Filter, cli: Cli): Promise<void> {
-  try {
-    const settings = await cli.openLogSettings();
-    const approvals = await readApprovals(settings, cli, filter.since, filter);
-    for await (const decision of readLog(settings, cli, filter.since ?? 'end', true, filter))
-      print(decision, filter, approvals, cli);
-  } catch (error) {
-    // ctrl-c is the normal end.
-    if (!cli.signal.aborted) throw error;
   }
 }
 
@@ -159,7 +150,7 @@ function print(decision: Decision, filter: Filter, approvals: Approvals, cli: Cl
   }
   cli.screen.line(decisionText(decision, cli.screen.colors));
   const command = approvals(decision);
-  if (command !== undefined) cli.screen.line(printable(`    ${command}`));
+  if (command !== undefined) cli.screen.text(`    ${command}`);
 }
 
 function isAbout(decision: Decision, subject: string | undefined): boolean {

@@ -3,7 +3,6 @@ import { argument, defineCommand, flag, option, required } from '../command.js';
 import { askDaemon } from '../daemon-client.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { denyLine } from '../terminal/ruling-text.js';
-import { printable } from '../terminal/screen.js';
 
 export const deny = defineCommand({
   name: 'deny',
@@ -36,7 +35,7 @@ the deny is refused then. For everything that a client does: scopemesh quarantin
       : askDaemon(cli, '/api/denies', { ...about, forSeconds: forMs / 1000 }, DENY_DOCUMENT);
   },
   print(document, { screen }) {
-    screen.line(printable(denyLine(document.deny)));
+    screen.text(denyLine(document.deny));
     if (document.needsSecond === true) screen.line('another person must end it too');
   },
 });

@@ -11,6 +11,7 @@ import { parseClientText } from '../../plan/world.js';
 import { readConsul } from '../../read/read-consul.js';
 import type { WorldState } from '../../state/world-state.js';
 import type { Cli } from '../cli.js';
+import { defineCommand } from '../command.js';
 import { findDaemon } from '../daemon-client.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
@@ -34,34 +35,27 @@ import { selectFindings } from '../doctor/select-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { unreadableFindings } from '../doctor/unreadable-findings.js';
-import type { DocumentedCommand } from '../documented-command.js';
 import { findKnownHolds } from '../recorded-holds.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
 
-export function addDoctor(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('doctor')
-    .summary('check servers, permissions and claims, and say how to fix each problem')
-    .description(
-      'Checks Consul, the identity providers, the queue and the decision log, the permissions of the configured ' +
-        'credentials, and whether rules and claims match what exists. Asks the running daemon what waits for a ' +
-        'person. Changes nothing.',
-    )
-    .option('--json', 'print one JSON document: findings and summary')
-    .endHelp(`
-Exit status: 0; 1 if one of the findings is an error.
-
-Examples:
-  scopemesh doctor
-  scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`)
-    .action(async (options: { readonly json?: true }) => {
-      const findings = await withProgress(cli.context.stderr, 'checking', () => examine(cli));
-      if (options.json) cli.screen.json({ findings, summary: count(findings) });
-      else print(findings, cli.screen);
-      if (findings.some((finding) => finding.severity === 'error')) cli.exit(1);
-    });
-}
+export const doctor = defineCommand({
+  name: 'doctor',
+  summary: 'check servers, permissions and claims, and say how to fix each problem',
+  description:
+    'Checks Consul, the identity providers, the queue and the decision log, the permissions of the configured ' +
+    'credentials, and whether rules and claims match what exists. Asks the running daemon what waits for a ' +
+    'person. Changes nothing.',
+  json: 'print one JSON document: findings and summary',
+  exit: '0; 1 if one of the findings is an error.',
+  examples: ['scopemesh doctor', `scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`],
+  async ask(_, cli) {
+    const findings = await withProgress(cli.context.stderr, 'checking', () => examine(cli));
+    return { findings, summary: count(findings) };
+  },
+  print: ({ findings, summary }, { screen }) => print(findings, summary, screen),
+  status: ({ summary }) => (summary.error > 0 ? 1 : 0),
+});
 
 async function examine(cli: Cli): Promise<readonly Finding[]> {
   const config = await cli.openConfig();
@@ -138,8 +132,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
           ]),
     ];
   } finally {
-    for (const close of closers)
-      await close().catch((error: unknown) => cli.screen.warn(printable(messageOf(error))));
+    for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
   }
 }
 
@@ -180,13 +173,15 @@ const UNREAD = notice(
   'fix the findings about Consul first',
 );
 
-function count(findings: readonly Finding[]): Readonly<Record<Severity, number>> {
+type Summary = Readonly<Record<Severity, number>>;
+
+function count(findings: readonly Finding[]): Summary {
   const of = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
   return { error: of('error'), warning: of('warning'), notice: of('notice'), ok: of('ok') };
 }
 
 /** The worst findings come last, next to the prompt. */
-function print(findings: readonly Finding[], screen: Screen): void {
+function print(findings: readonly Finding[], sum: Summary, screen: Screen): void {
   const { colors } = screen;
   const paint = { error: colors.red, warning: colors.yellow, notice: colors.cyan, ok: colors.green };
   for (const severity of SEVERITIES.toReversed()) {
@@ -197,7 +192,6 @@ function print(findings: readonly Finding[], screen: Screen): void {
       if (remedy !== '') screen.line(`         ${printable(remedy)}`);
     }
   }
-  const sum = count(findings);
   screen.line();
   const words = (['error', 'warning', 'notice'] as const).map((severity) =>
     countText(sum[severity], severity),

@@ -14,46 +14,37 @@ import {
 } from '../../operator/eject.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand } from '../command.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
-import { confirm } from '../terminal/confirm.js';
+import { type Answers, confirm, YES } from '../terminal/confirm.js';
 import { aclKindText } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';
 
-interface Options {
-  readonly json?: true;
-  readonly yes?: true;
-}
+export const eject = defineCommand({
+  name: 'eject',
+  summary: 'remove every mark from Consul and leave access as it is',
+  description:
+    'Lists every intention source, ACL object and jwt-provider with the mark of this owner, asks, and removes the ' +
+    'marks. Access stays as it is, and nothing closes it any more. Ignores select. Names of ACL objects stay, ' +
+    'because logins use them.',
+  takes: { yes: YES },
+  json: 'print one JSON document; needs --yes if there is something to write',
+  exit: '0; 1 on error, if marks are left, or if you answer no.',
+  examples: [
+    'scopemesh eject',
+    'scopemesh eject --yes --json',
+    'consul kv delete -recurse scopemesh/payments/     # afterwards: what the owner payments has in the KV',
+  ],
+  run: (given, cli) =>
+    withOneShot(
+      cli,
+      'the daemon is running and holds the state directory; stop it for good before scopemesh eject, because it would own new edges',
+      (shot) => ejectAll(shot, given, cli),
+      (provider, error) => cli.screen.warn(`scopemesh: ${provider}: ${error.message}`),
+    ),
+});
 
-export function addEject(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('eject')
-    .summary('remove every mark from Consul and leave access as it is')
-    .description(
-      'Lists every intention source, ACL object and jwt-provider with the mark of this owner, asks, and removes the ' +
-        'marks. Access stays as it is, and nothing closes it any more. Ignores select. Names of ACL objects stay, ' +
-        'because logins use them.',
-    )
-    .option('-y, --yes', 'do not ask')
-    .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .endHelp(`
-Exit status: 0; 1 on error, if marks are left, or if you answer no.
-
-Examples:
-  scopemesh eject
-  scopemesh eject --yes --json
-  consul kv delete -recurse scopemesh/payments/     # afterwards: what the owner payments has in the KV`)
-    .action((options: Options) =>
-      withOneShot(
-        cli,
-        'the daemon is running and holds the state directory; stop it for good before scopemesh eject, because it would own new edges',
-        (shot) => eject(shot, options, cli),
-        (provider, error) => cli.screen.warn(printable(`scopemesh: ${provider}: ${error.message}`)),
-      ),
-    );
-}
-
-async function eject({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
+async function ejectAll({ deps, cause, publish }: OneShot, given: Answers, cli: Cli): Promise<void> {
   const { mapping } = deps.world;
   if (!policyOf(mapping).writes)
     throw configError('nothing is written in mode observe; set mode: extend for scopemesh eject');
@@ -67,7 +58,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     (sum, { changes }) => sum + changes.length,
     removableAcl.length + removableJwt.length,
   );
-  if (!options.json) show(marks, cli);
+  if (!given.json) show(marks, cli);
   const written = await writtenSubjects(deps);
   const question =
     count > 0
@@ -79,7 +70,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     cli.screen.warn(
       `Consul has no marks. Objects recorded as written: ${written.length}; check consul.address and the tenancy.`,
     );
-  if (question !== undefined && !options.yes && !(await confirm(cli, question))) {
+  if (question !== undefined && !given.yes && !(await confirm(cli, question))) {
     cli.screen.warn('Nothing was changed.');
     cli.exit(1);
     return;
@@ -116,7 +107,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   await publish().catch((error: unknown) =>
     errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
   );
-  if (options.json) {
+  if (given.json) {
     const changes = [
       ...removable.flatMap((each) => each.changes.map(changeView)),
       ...removableAcl.map(aclChangeView),
@@ -130,7 +121,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
         `To remove the rest from the KV: consul kv delete -recurse scopemesh/${mapping.owner}/`,
       );
   }
-  for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
+  for (const error of errors) cli.screen.warn(`scopemesh: ${error}`);
   if (errors.length > 0) cli.exit(1);
 }
 

@@ -11,8 +11,6 @@ import { durationText } from '../terminal/duration-text.js';
 import { loginVerdict } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 
-const CANNOT_LOG_IN = 4;
-
 /** What one mapped group gives a person. */
 export interface GroupOfPerson {
   readonly group: string;
@@ -84,7 +82,7 @@ function personView(
 }
 
 /** Explains what one person, named `provider/subject`, may do with Consul. */
-export function explainPerson(sides: CurrentState, name: string, cli: Cli, isJson: boolean): void {
+export function explainPerson(sides: CurrentState, name: string) {
   const slash = name.indexOf('/');
   const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
   const { providers } = sides.world.mapping;
@@ -93,9 +91,7 @@ export function explainPerson(sides: CurrentState, name: string, cli: Cli, isJso
       `write PROVIDER/SUBJECT, where SUBJECT is the sub of the person's tokens, with one of these providers: ${providers.join(', ')}`,
     );
   const view = personView(sides, provider, subject);
-  if (isJson) cli.screen.json(view);
-  else print(view, name, cli);
-  if (!view.mayLogIn) cli.exit(CANNOT_LOG_IN);
+  return { document: view, isAllowed: view.mayLogIn, print: (cli: Cli) => print(view, name, cli) };
 }
 
 function print(

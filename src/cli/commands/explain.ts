@@ -13,7 +13,7 @@ import { hasDecisionLog } from '../../app/has-decision-log.js';
 import { loginDocument, toLoginView } from '../../app/login-view.js';
 import { remains } from '../../app/remains.js';
 import { systemClock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { ServiceName } from '../../model/intention.js';
@@ -23,7 +23,7 @@ import { type Change, intentionSubject } from '../../plan/plan.js';
 import { planFleet } from '../../state/fleet.js';
 import { type CallAnswer, callAt } from '../../trail/call-at.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, flag, option, optionalArgument } from '../command.js';
 import { parsePastInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { readDecisions } from '../read-decision-log.js';
@@ -38,104 +38,95 @@ import { explainPerson } from './explain-person.js';
 /** The log may be long, and the rest of the answer does not need it. */
 const LOG_TIMEOUT_MS = 5_000;
 
-interface Options {
-  readonly client?: string;
-  readonly person?: string;
-  readonly method?: string;
-  readonly path?: string;
-  readonly at?: string;
-  readonly fromTopic?: true;
-  readonly json?: true;
+/** An answer, and how it is printed. */
+interface Answer {
+  readonly document: object;
+  readonly isAllowed: boolean;
+  readonly print: (cli: Cli) => void;
 }
 
-export function addExplain(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('explain')
-    .summary('explain why a call is allowed or not, and whether it arrives')
-    .description(
-      'Shows whether Consul lets SOURCE call DESTINATION now, which intention decides, and the claim, client, scopes ' +
-        'and rules behind it, with holds and pending changes. Shows too whether the call arrives: whether SOURCE has a sidecar ' +
-        'with an upstream of DESTINATION, or is a gateway with a route to it, the protocols agree, a resolver, splitter or ' +
-        'router sends the calls elsewhere, and DESTINATION or its gateway has passing endpoints. "mend" is the first thing to ' +
-        'do; a printed registration keeps what the catalog has of the instance, with its claim. Of another datacenter or a ' +
-        'peer it knows only the mesh gateways of this datacenter. If the client may log in to Consul, shows the auth method, ' +
-        'the lifetime and the permissions.',
-    )
-    .argument('[source]', 'the calling service')
-    .argument('[destination]', 'the called service')
-    .option(
-      '--client <client-id>',
+export const explain = defineCommand({
+  name: 'explain',
+  summary: 'explain why a call is allowed or not, and whether it arrives',
+  description:
+    'Shows whether Consul lets SOURCE call DESTINATION now, which intention decides, and the claim, client, scopes ' +
+    'and rules behind it, with holds and pending changes. Shows too whether the call arrives: whether SOURCE has a sidecar ' +
+    'with an upstream of DESTINATION, or is a gateway with a route to it, the protocols agree, a resolver, splitter or ' +
+    'router sends the calls elsewhere, and DESTINATION or its gateway has passing endpoints. "mend" is the first thing to ' +
+    'do; a printed registration keeps what the catalog has of the instance, with its claim. Of another datacenter or a ' +
+    'peer it knows only the mesh gateways of this datacenter. If the client may log in to Consul, shows the auth method, ' +
+    'the lifetime and the permissions.',
+  takes: {
+    source: optionalArgument('the calling service'),
+    destination: optionalArgument('the called service'),
+    client: option(
+      '<client-id>',
       'explain what one OAuth client may do with Consul instead; PROVIDER/CLIENT-ID if several providers have it',
-    )
-    .option(
-      '--person <provider/subject>',
+    ),
+    person: option(
+      '<provider/subject>',
       'explain what one person may do with Consul because of their groups instead',
-    )
-    .option('--method <method>', 'explain one HTTP request; needs --path', parseMethod)
-    .option('--path <path>', 'the path of the request; without --method it is a GET', parsePath)
-    .option(
-      '--at <when>',
+    ),
+    method: option('<method>', 'explain one HTTP request; needs --path', parseMethod),
+    path: option('<path>', 'the path of the request; without --method it is a GET', parsePath),
+    at: option(
+      '<when>',
       'answer for a past instant (2026-01-31T12:00:00Z) or age (2h, 30d), from the decision log',
       parsePastInstant,
-    )
-    .option('--from-topic', 'with --at: read the whole Kafka topic first')
-    .option('--json', 'print one JSON document')
-    .endHelp(`
-Exit status: 0 if the call is allowed (without --path: if any request is allowed), or if the client
-or person may log in now; 4 if not, even if a login is planned (scopemesh plan); 1 on error.
-
-Examples:
-  scopemesh explain web orders
-  scopemesh explain web orders --method POST --path /v1/orders/7
-  scopemesh explain web orders --at 2026-01-31T12:00:00Z
-  scopemesh explain web orders --json | jq '.verdict, .arrives, .mend'
-  scopemesh explain --client web-app
-  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`)
-    .action(
-      async (
-        source: string | undefined,
-        destination: string | undefined,
-        options: Options,
-        command: DocumentedCommand,
-      ) => {
-        const { client, person } = options;
-        const isJson = options.json === true;
-        const refuse = (text: string) => command.error(`error: ${text}`, { exitCode: 1 });
-        if (options.at !== undefined && (client !== undefined || person !== undefined))
-          return refuse('--at takes a source and a destination; see what-can --at');
-        if (client !== undefined && source === undefined && person === undefined)
-          return withCurrentState(cli, async (sides) => explainClient(sides, client, cli, isJson));
-        if (person !== undefined && source === undefined && client === undefined)
-          return withCurrentState(cli, async (sides) => explainPerson(sides, person, cli, isJson));
-        if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
-          return refuse('give a source and a destination, or --client, or --person');
-        if (options.method !== undefined && options.path === undefined)
-          return refuse('--method needs --path');
-        const { at } = options;
-        if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
-        await withCurrentState(cli, async (sides) => {
-          const explanation = await judge(sides, source, destination, options, cli);
-          const subject = intentionSubject(explanation.destination, source);
-          const conditions = {
-            ...(await lookAtCall(sides, explanation, sides.areOrdersKnown, cli.signal)),
-            ...(await lastDecisions(sides.config, subject, cli)),
-          };
-          const access = consulAccess(sides, explanation, systemClock.now());
-          if (options.json) cli.screen.json(explainDocument(explanation, conditions, access));
-          else
-            printExplanation(explanation, conditions, access === null ? [] : loginFacts(access), cli.screen);
-          if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
-        });
-      },
-    );
-}
+    ),
+    fromTopic: flag('with --at: read the whole Kafka topic first'),
+  },
+  json: 'print one JSON document',
+  exit: `0 if the call is allowed (without --path: if any request is allowed), or if the client
+or person may log in now; 4 if not, even if a login is planned (scopemesh plan); 1 on error.`,
+  examples: [
+    'scopemesh explain web orders',
+    'scopemesh explain web orders --method POST --path /v1/orders/7',
+    'scopemesh explain web orders --at 2026-01-31T12:00:00Z',
+    "scopemesh explain web orders --json | jq '.verdict, .arrives, .mend'",
+    'scopemesh explain --client web-app',
+    'scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10',
+  ],
+  faultOf({ source, destination, client, person, method, path, at }) {
+    const isLogin = client !== undefined || person !== undefined;
+    if (at !== undefined && isLogin) return '--at takes a source and a destination; see what-can --at';
+    const isOne = (client === undefined) !== (person === undefined) && source === undefined;
+    const isCall = !isLogin && source !== undefined && destination !== undefined;
+    if (!isOne && !isCall) return 'give a source and a destination, or --client, or --person';
+    return isCall && method !== undefined && path === undefined ? '--method needs --path' : undefined;
+  },
+  async ask(
+    { source = '', destination = '', client, person, method, path, at, fromTopic },
+    cli,
+  ): Promise<Answer> {
+    if (at !== undefined) return explainAt({ source, destination, method, path, at, fromTopic }, cli);
+    return withCurrentState(cli, async (sides) => {
+      if (client !== undefined) return explainClient(sides, client);
+      if (person !== undefined) return explainPerson(sides, person);
+      const explanation = await judge(sides, { source, destination, method, path }, cli);
+      const subject = intentionSubject(explanation.destination, source);
+      const conditions = {
+        ...(await lookAtCall(sides, explanation, sides.areOrdersKnown, cli.signal)),
+        ...(await lastDecisions(sides.config, subject, cli)),
+      };
+      const access = consulAccess(sides, explanation, systemClock.now());
+      return {
+        document: explainDocument(explanation, conditions, access),
+        isAllowed: isAllowed(explanation.verdict),
+        print: ({ screen }) =>
+          printExplanation(explanation, conditions, access === null ? [] : loginFacts(access), screen),
+      };
+    });
+  },
+  document: ({ document }) => document,
+  print: ({ print }, cli) => print(cli),
+  status: (answer) => (answer.isAllowed ? 0 : NOT_ALLOWED),
+});
 
 /** Learns from the daemon, or from the log, what of the plan has no record. */
 async function judge(
   sides: CurrentState,
-  source: string,
-  destination: string,
-  options: Options,
+  call: Parameters<typeof explainCall>[1],
   cli: Cli,
 ): Promise<Explanation> {
   const { world, window } = sides;
@@ -144,12 +135,11 @@ async function judge(
     const key = formatKey(destinationKey(name, namespace, partition));
     const planHere = () => planFleet(world, window, now).find((each) => formatKey(each.key) === key);
     const plan = planHere();
-    const isHere = ({ resource }: Pick<Change, 'resource'>) => resource.source === source;
+    const isHere = ({ resource }: Pick<Change, 'resource'>) => resource.source === call.source;
     const touching = plan === undefined ? [] : touchingMarked(plan).filter(isHere);
     return (await learnUnrecorded(sides, touching, cli)) ? planHere() : plan;
   };
-  const { method, path } = options;
-  return explainCall(sides, { source, destination, method, path }, planOf, now, cli.signal);
+  return explainCall(sides, call, planOf, now, cli.signal);
 }
 
 /** The last decision, and the last that changed the edge, if the log can be read within a few seconds; otherwise why not. */
@@ -195,20 +185,18 @@ async function explainAt(
   call: {
     readonly source: string;
     readonly destination: string;
-    readonly method?: string | undefined;
-    readonly path?: string | undefined;
+    readonly method: string | undefined;
+    readonly path: string | undefined;
     readonly at: string;
-    readonly fromTopic?: true;
-    readonly json?: true;
+    readonly fromTopic: true | undefined;
   },
   cli: Cli,
-): Promise<void> {
+): Promise<Answer> {
   const { source, destination, method = 'GET', path, at } = call;
   const request = path === undefined ? undefined : { method, path };
   const answer = await withTrail(cli, call, (trail) => callAt(trail, { source, destination, request }, at));
-  if (call.json) cli.screen.json({ allowed: isAllowed(answer.verdict), ...answer });
-  else print(answer, cli);
-  if (!isAllowed(answer.verdict)) cli.exit(NOT_ALLOWED);
+  const allowed = isAllowed(answer.verdict);
+  return { document: { allowed, ...answer }, isAllowed: allowed, print: (to) => print(answer, to) };
 }
 
 const WORDS: Readonly<Record<CallAnswer['verdict'], string>> = {
@@ -226,32 +214,31 @@ function print(answer: CallAnswer, { screen }: Cli): void {
   else {
     printEdge(edge, screen);
     for (const { text } of remains(edge.residual ?? {}, edge.decision.time))
-      screen.line(printable(`    remains  ${text}`));
-    screen.line(printable(`    mapping  ${edge.mappingRevision}`));
+      screen.text(`    remains  ${text}`);
+    screen.text(`    mapping  ${edge.mappingRevision}`);
   }
   printLimits(answer, screen);
 }
 
-const CANNOT_LOG_IN = 4;
-
 /** Explains what one client, named as `findClientId` reads it, may do with Consul. */
-function explainClient(sides: CurrentState, text: string, cli: Cli, isJson: boolean): void {
+function explainClient(sides: CurrentState, text: string): Answer {
   const { world, areOrdersKnown } = sides;
   const id = findClientId(world, text);
-  const name = `${id.provider}/${id.clientId}`;
   const found = clientLogin(sides, id, systemClock.now());
-  if (found === undefined) return;
+  if (found === undefined) throw configError(`no provider has the client ${text}`);
   const view = toLoginView(found, world.mapping);
-  const { mayLogIn, isMade } = loginDocument(view);
-  if (isJson) cli.screen.json({ ...loginDocument(view), areOrdersKnown });
-  else {
-    const { colors } = cli.screen;
-    const verdict = loginVerdict(view.login !== undefined, isMade, cli.screen, view.login?.proof);
-    cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (${view.client.actorKind})`))}`);
-    cli.screen.line();
-    const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
-    for (const [fact, text] of [...loginFacts(view), ...orders])
-      cli.screen.line(`  ${fact.padEnd(10)} ${printable(text)}`);
-  }
-  if (!mayLogIn) cli.exit(CANNOT_LOG_IN);
+  const document = loginDocument(view);
+  return {
+    document: { ...document, areOrdersKnown },
+    isAllowed: document.mayLogIn,
+    print({ screen }) {
+      const verdict = loginVerdict(view.login !== undefined, document.isMade, screen, view.login?.proof);
+      const name = `${id.provider}/${id.clientId} (${view.client.actorKind})`;
+      screen.line(`${verdict}  ${screen.colors.bold(printable(name))}`);
+      screen.line();
+      const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
+      for (const [fact, about] of [...loginFacts(view), ...orders])
+        screen.text(`  ${fact.padEnd(10)} ${about}`);
+    },
+  };
 }

@@ -5,11 +5,10 @@ import type { Cli } from '../cli.js';
 import { defineCommand, defineGroup, option } from '../command.js';
 import { askDaemon, runningDaemon, statusOf } from '../daemon-client.js';
 import { parseFor, parseReason } from '../option-values.js';
-import { printable } from '../terminal/screen.js';
 
 function print(document: Parameters<typeof freezeOf>[0], { screen }: Cli): void {
   const freeze = freezeOf(document);
-  screen.line(printable(freeze === undefined ? NO_FREEZE : freezeText(freeze)));
+  screen.text(freeze === undefined ? NO_FREEZE : freezeText(freeze));
 }
 
 const status = defineCommand({

@@ -8,7 +8,6 @@ import { argument, defineCommand, defineGroup, flag, option, required } from '..
 import { askDaemon, runningDaemon, statusOf } from '../daemon-client.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { breakGlassLine } from '../terminal/ruling-text.js';
-import { printable } from '../terminal/screen.js';
 
 const open = defineCommand({
   name: 'open',
@@ -39,12 +38,10 @@ wrote are never opened by it.`,
     return askDaemon(cli, '/api/break-glass', body, GRANT_DOCUMENT);
   },
   print({ grant, heldBy }, { screen }) {
-    screen.line(printable(breakGlassLine(grant)));
+    screen.text(breakGlassLine(grant));
     if (grant.state === 'asked')
-      screen.line(
-        printable(`another person opens it within an hour: scopemesh approve ${toShellWord(grant.id)}`),
-      );
-    if (heldBy !== null) screen.warn(printable(`scopemesh: the edge stays closed for now: ${heldBy}`));
+      screen.text(`another person opens it within an hour: scopemesh approve ${toShellWord(grant.id)}`);
+    if (heldBy !== null) screen.warn(`scopemesh: the edge stays closed for now: ${heldBy}`);
   },
 });
 
@@ -58,7 +55,7 @@ const list = defineCommand({
   ask: async (_, cli) => ({ grants: statusOf(await runningDaemon(cli), GRANTS_STATUS).breakGlass }),
   print({ grants }, { screen }) {
     if (grants.length === 0) screen.line('no break-glass grant is open');
-    for (const each of grants) screen.line(printable(breakGlassLine(each)));
+    for (const each of grants) screen.text(breakGlassLine(each));
   },
 });
 
@@ -78,7 +75,7 @@ const end = defineCommand({
     const { grant } = await askDaemon(cli, path, { reason }, GRANT_DOCUMENT, unknown);
     return { grant };
   },
-  print: ({ grant }, { screen }) => screen.line(printable(breakGlassLine(grant))),
+  print: ({ grant }, { screen }) => screen.text(breakGlassLine(grant)),
 });
 
 export const grant = defineGroup(

@@ -8,15 +8,9 @@ import { parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { linesOf, MAX_LINE_LENGTH, parseLine } from '../access-log-lines.js';
 import type { BoundedLine } from '../bounded-lines.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, option, severalArguments } from '../command.js';
 import { parseInstant } from '../instant.js';
-import { printable } from '../terminal/screen.js';
-import { withTrail } from '../with-trail.js';
-
-interface Options {
-  readonly since?: string;
-  readonly fromTopic?: true;
-}
+import { FROM_TOPIC, withTrail } from '../with-trail.js';
 
 const INDEX_WAIT_MS = 500;
 /** Of a line that is no JSON object. */
@@ -24,41 +18,41 @@ const SHOWN = 1024;
 /** A decision is in the log this long after its instant, unless the log is out of reach, nobody leads, or after a crash. */
 const SETTLED_MS = 2_000;
 
-export function addLogs(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('logs')
-    .summary('add to each line of an Envoy access log who called, and by which decision')
-    .description(
-      'Reads Envoy access logs, one JSON object per line, and prints each line with the field scopemesh: the calling ' +
-        'and the called service, the OAuth client with its actor kind, the scopes, the rules and the decision in ' +
-        'force when the request began. A line that is no JSON object is printed in the field line. A line is printed ' +
-        'once it is 2 s old, so that its decision is in the log; with no leader, or while Kafka is down, decisions are later. scopemesh doctor prints the access log format that ' +
-        'this needs.',
-    )
-    .argument('[file...]', 'access logs; - or none for the standard input')
-    .option('--since <when>', 'leave out lines before this instant or age (10m, 2h, 1d)', parseInstant)
-    .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
-    .option('--json', 'the only form of the output: one JSON object per line')
-    .endHelp(`
-Examples:
-  scopemesh logs access.log | jq 'select(.scopemesh.client.actorKind == "agent")'
-  tail -F access.log | scopemesh logs`)
-    .action(async (files: string[], options: Options) => {
-      try {
-        await annotate(files, options, cli);
-      } catch (error) {
-        // ctrl-c is the normal end of `tail -F access.log | scopemesh logs`.
-        if (!cli.signal.aborted) throw error;
-      }
-    });
-}
+export const logs = defineCommand({
+  name: 'logs',
+  summary: 'add to each line of an Envoy access log who called, and by which decision',
+  description:
+    'Reads Envoy access logs, one JSON object per line, and prints each line with the field scopemesh: the calling ' +
+    'and the called service, the OAuth client with its actor kind, the scopes, the rules and the decision in ' +
+    'force when the request began. A line that is no JSON object is printed in the field line. A line is printed ' +
+    'once it is 2 s old, so that its decision is in the log; with no leader, or while Kafka is down, decisions are ' +
+    'later. scopemesh doctor prints the access log format that this needs.',
+  takes: {
+    file: severalArguments('access logs; - or none for the standard input', '[...]'),
+    since: option('<when>', 'leave out lines before this instant or age (10m, 2h, 1d)', parseInstant),
+    fromTopic: FROM_TOPIC,
+  },
+  json: 'the only form of the output: one JSON object per line',
+  examples: [
+    `scopemesh logs access.log | jq 'select(.scopemesh.client.actorKind == "agent")'`,
+    'tail -F access.log | scopemesh logs',
+  ],
+  // ctrl-c is the normal end of `tail -F access.log | scopemesh logs`.
+  isEndless: true,
+  run: ({ file, since, fromTopic }, cli) => annotate(file, since, fromTopic, cli),
+});
 
-async function annotate(files: readonly string[], { since, fromTopic }: Options, cli: Cli): Promise<void> {
+async function annotate(
+  files: readonly string[],
+  since: string | undefined,
+  fromTopic: true | undefined,
+  cli: Cli,
+): Promise<void> {
   const rules = await readRules(cli);
   const counts = { strange: 0 };
   // The copy of a topic ends where it was made, so the instant is one before it.
-  const copied = fromTopic === true ? horizon(systemClock.now()) : undefined;
-  await withTrail(cli, { fromTopic: fromTopic === true }, async (trail) => {
+  const copied = fromTopic ? horizon(systemClock.now()) : undefined;
+  await withTrail(cli, { fromTopic }, async (trail) => {
     const attribute = await createAttribution(trail, rules);
     for await (const line of linesOf(files, cli)) {
       const entry = parseLine(line);
@@ -96,7 +90,7 @@ async function readRules(cli: Cli): Promise<NamedRules | undefined> {
     const mapping = toMapping(await cli.openConfig());
     return { mapping, names: ruleNames(mapping.rules) };
   } catch (error) {
-    cli.screen.warn(`scopemesh: no rules are named: ${printable(messageOf(error))}`);
+    cli.screen.warn(`scopemesh: no rules are named: ${messageOf(error)}`);
     return undefined;
   }
 }

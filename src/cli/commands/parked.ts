@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { PARKED_DOCUMENT } from '../../app/documents.js';
 import { systemClock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
 import type { Cli } from '../cli.js';
 import { defineCommand, defineGroup, severalArguments } from '../command.js';
 import { askDaemon, runningDaemon, statusOf } from '../daemon-client.js';
 import { printParked } from '../terminal/parked-text.js';
-import { printable } from '../terminal/screen.js';
+import { tryEach } from '../try-each.js';
 
 const ERRORS = z.array(z.object({ key: z.string(), message: z.string() }));
-const KEY_DOCUMENT = z.object({ key: z.string() });
 
 const list = defineCommand({
   name: 'list',
@@ -39,7 +37,7 @@ const retry = defineCommand({
     return { retried, errors };
   },
   print: ({ retried }, { screen }) => {
-    for (const key of retried) screen.line(`retried  ${printable(key)}`);
+    for (const key of retried) screen.text(`retried  ${key}`);
   },
   status: ({ errors }) => (errors.length > 0 ? 1 : 0),
 });
@@ -60,24 +58,19 @@ const drop = defineCommand({
     return { dropped, errors };
   },
   print: ({ dropped }, { screen }) => {
-    for (const key of dropped) screen.line(`dropped  ${printable(key)}`);
+    for (const key of dropped) screen.text(`dropped  ${key}`);
   },
   status: ({ errors }) => (errors.length > 0 ? 1 : 0),
 });
 
 async function unpark(verb: 'retry' | 'drop', keys: readonly string[], cli: Cli) {
-  const done: string[] = [];
-  const errors: z.infer<typeof ERRORS> = [];
-  for (const key of keys)
-    try {
-      await askDaemon(cli, `/api/parked/${verb}`, { key }, KEY_DOCUMENT, 'this key is not parked');
-      done.push(key);
-    } catch (error) {
-      cli.signal.throwIfAborted();
-      errors.push({ key, message: messageOf(error) });
-    }
-  for (const { key, message } of errors) cli.screen.warn(printable(`scopemesh: ${key}: ${message}`));
-  return { done, errors };
+  const said = z.object({ key: z.string() });
+  const ask = (key: string) => askDaemon(cli, `/api/parked/${verb}`, { key }, said, 'this key is not parked');
+  const { done, errors } = await tryEach(keys, ask, cli);
+  return {
+    done: done.map(({ key }) => key),
+    errors: errors.map(({ id: key, message }) => ({ key, message })),
+  };
 }
 
 export const parked = defineGroup(

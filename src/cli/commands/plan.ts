@@ -1,9 +1,9 @@
-import { Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { accessText } from '../../app/access-text.js';
 import { planDocument, type Sign, signOf, summaryOf } from '../../app/plan-view.js';
 import { edgesOfPlan, reportReach, untouchedEdges } from '../../app/reach-of-plan.js';
 import { systemClock } from '../../clock.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import type { Mapping } from '../../model/rule.js';
 import { toBreakGlassView } from '../../plan/break-glass-view.js';
@@ -12,7 +12,7 @@ import { isApprovable } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { choice, defineCommand, flag, preset } from '../command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
@@ -38,49 +38,47 @@ const CHANGES_PENDING = 2;
 /** Of which a plan says whether calls arrive; those that it opens come first. */
 const MAX_EDGES = 50;
 
+export const plan = defineCommand({
+  name: 'plan',
+  summary: 'show what would change in Consul, and why',
+  description:
+    'Reads the identity providers and Consul completely and prints the changes and holds, each with its reason. ' +
+    'Writes nothing, needs no state directory, and may run beside the daemon. In mode observe the changes are those ' +
+    'of mode enforce, and the summary says that they are not written.',
+  takes: {
+    format: choice('text, or markdown for a comment on a merge request', ['text', 'markdown'], '<format>'),
+    whatIf: preset(
+      '<change>',
+      'plan as if a client had or lacked scopes, or another file were the configuration; may be repeated',
+      [],
+      parseAssumption,
+    ),
+    detailedExitcode: flag('exit with 2 if changes are pending; holds do not count'),
+  },
+  json: 'print one JSON document: changes, holds and summary',
+  exit: '0; with --detailed-exitcode 2 if changes are pending, also in mode observe; 1 on error.',
+  examples: [
+    'scopemesh plan',
+    'scopemesh plan --detailed-exitcode || echo "Consul and the identity provider differ"',
+    `scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
+    'scopemesh plan --what-if client=web-app,+scope=orders:write,-scope=orders:read',
+    'scopemesh plan --what-if file=new.yaml --format markdown',
+  ],
+  faultOf: ({ format, json }) =>
+    json && format === 'markdown'
+      ? "option '--format <format>' cannot be used with option '--json'"
+      : undefined,
+  async run(given, cli) {
+    const next = await readNextConfig(given.whatIf, cli);
+    await withCurrentState(cli, (sides) => show(sides, given, cli), definedFields({ next }));
+  },
+});
+
 interface Options {
   readonly json?: true;
   readonly format: 'text' | 'markdown';
   readonly whatIf: readonly Assumption[];
-  readonly detailedExitcode?: true;
-}
-
-export function addPlan(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('plan')
-    .summary('show what would change in Consul, and why')
-    .description(
-      'Reads the identity providers and Consul completely and prints the changes and holds, each with its reason. ' +
-        'Writes nothing, needs no state directory, and may run beside the daemon. In mode observe the changes are those ' +
-        'of mode enforce, and the summary says that they are not written.',
-    )
-    .option('--json', 'print one JSON document: changes, holds and summary')
-    .addOption(
-      new Option('--format <format>', 'text, or markdown for a comment on a merge request')
-        .choices(['text', 'markdown'])
-        .default('text')
-        .conflicts('json'),
-    )
-    .option(
-      '--what-if <change>',
-      'plan as if a client had or lacked scopes, or another file were the configuration; may be repeated',
-      parseAssumption,
-      [],
-    )
-    .option('--detailed-exitcode', 'exit with 2 if changes are pending; holds do not count')
-    .endHelp(`
-Exit status: 0; with --detailed-exitcode 2 if changes are pending, also in mode observe; 1 on error.
-
-Examples:
-  scopemesh plan
-  scopemesh plan --detailed-exitcode || echo "Consul and the identity provider differ"
-  scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'
-  scopemesh plan --what-if client=web-app,+scope=orders:write,-scope=orders:read
-  scopemesh plan --what-if file=new.yaml --format markdown`)
-    .action(async (options: Options) => {
-      const next = await readNextConfig(options.whatIf, cli);
-      await withCurrentState(cli, (sides) => show(sides, options, cli), next === undefined ? {} : { next });
-    });
+  readonly detailedExitcode: true | undefined;
 }
 
 async function show(sides: CurrentState, options: Options, cli: Cli): Promise<void> {
@@ -133,8 +131,8 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
     printPlan(plan, mapping, known, cli.screen, assumed);
     for (const text of remarks) cli.screen.line(text);
     printReach(reach, cli.screen);
-    for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
-    for (const each of denies) cli.screen.line(printable(`deny: ${denyLine(each)}`));
+    for (const each of breakGlass) cli.screen.text(`break-glass: ${breakGlassLine(each)}`);
+    for (const each of denies) cli.screen.text(`deny: ${denyLine(each)}`);
   }
   if (options.detailedExitcode && isAnythingToDo(plan)) cli.exit(CHANGES_PENDING);
 }

@@ -3,7 +3,6 @@ import { toSegment } from '../../model/segment.js';
 import { argument, defineCommand, required } from '../command.js';
 import { askDaemon } from '../daemon-client.js';
 import { parseReason } from '../option-values.js';
-import { printable } from '../terminal/screen.js';
 
 export const quarantine = defineCommand({
   name: 'quarantine',
@@ -26,6 +25,6 @@ export const quarantine = defineCommand({
     return askDaemon(cli, `/api/quarantines/${id}`, { reason }, CLIENT_DOCUMENT);
   },
   print({ provider, clientId }, { screen }, { reason }) {
-    screen.line(printable(`quarantine of ${provider}/${clientId} ordered: ${reason}`));
+    screen.text(`quarantine of ${provider}/${clientId} ordered: ${reason}`);
   },
 });

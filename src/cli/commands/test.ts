@@ -7,8 +7,7 @@ import type { OAuthClient } from '../../model/client.js';
 import type { Rule } from '../../model/rule.js';
 import { type CallVerdict, createJudge, type JudgedCall, type RuleVerdict } from '../../plan/judge-call.js';
 import { destinationsOfScope } from '../../plan/openings.js';
-import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, severalArguments } from '../command.js';
 import { printable, type Screen } from '../terminal/screen.js';
 
 /** A case with what the mapping says about it. */
@@ -18,63 +17,61 @@ export interface JudgedCase {
   readonly hasPassed: boolean;
 }
 
-export function addTest(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('test')
-    .summary('check the mapping against examples, without any server')
-    .description(
-      'Runs cases that say which call the mapping must allow or deny, and says which rule decides each. Reads only ' +
-        'files: no server, no secret and no environment variable is needed.',
-    )
-    .argument(
-      '[file...]',
+export const test = defineCommand({
+  name: 'test',
+  summary: 'check the mapping against examples, without any server',
+  description:
+    'Runs cases that say which call the mapping must allow or deny, and says which rule decides each. Reads only ' +
+    'files: no server, no secret and no environment variable is needed.',
+  takes: {
+    file: severalArguments(
       'files with cases; without one, the file beside the configuration: scopemesh.test.yaml for scopemesh.yaml',
-    )
-    .option('--json', 'print one JSON document: cases and summary')
-    .endHelp(`
-A file of cases:
+      '[...]',
+    ),
+  },
+  json: 'print one JSON document: cases and summary',
+  exit: '0 if every case passes; 1 if one fails or a file is not valid.',
+  notes: `A file of cases:
   clients:
     web-app: { services: [web], scopes: ["orders:read"], grantTypes: [authorization_code] }
     agent-x: { services: [agent-x], scopes: ["billing:connect"], attributes: { actor: agent } }
   cases:
     - allow: web -> orders GET /v1/orders as human
-    - deny: agent-x -> billing
-
-Exit status: 0 if every case passes; 1 if one fails or a file is not valid.
-
-Examples:
-  scopemesh test
-  scopemesh test -c scopemesh.yaml cases/*.yaml
-  scopemesh test --json | jq '.cases[] | select(.passed | not)'`)
-    .action(async (files: readonly string[], options: { readonly json?: true }) => {
-      const load = cli.loadOptions();
-      const config = await loadMapping(load);
-      const paths = files.length === 0 ? [besideOf(load.path)] : files;
-      const cases: MappingCase[] = [];
-      const mapping = toMapping(config);
-      const opensOf = (clients: readonly OAuthClient[]) => [
-        ...mapping.rules.flatMap(({ to }) => to ?? []),
-        ...mapping.protectedServices,
-        ...clients.flatMap(({ provider, grants }) =>
-          grants.flatMap((grant) => [...destinationsOfScope(provider, grant, mapping)]),
-        ),
-      ];
-      for (const path of paths) cases.push(...(await loadCases({ ...load, path }, config, opensOf)));
-      const judge = createJudge(mapping);
-      const judged = cases.map((each): JudgedCase => {
-        const verdict = judge(each.call);
-        return {
-          of: each,
-          verdict,
-          hasPassed: !verdict.isUnclear && verdict.isAllowed === (each.expects === 'allow'),
-        };
-      });
-      const names = ruleNames(mapping.rules);
-      if (options.json) cli.screen.json(toDocument(judged, names));
-      else print(judged, names, cli.screen);
-      if (judged.some(({ hasPassed }) => !hasPassed)) cli.exit(1);
+    - deny: agent-x -> billing`,
+  examples: [
+    'scopemesh test',
+    'scopemesh test -c scopemesh.yaml cases/*.yaml',
+    "scopemesh test --json | jq '.cases[] | select(.passed | not)'",
+  ],
+  async ask({ file }, cli) {
+    const load = cli.loadOptions();
+    const config = await loadMapping(load);
+    const paths = file.length === 0 ? [besideOf(load.path)] : file;
+    const cases: MappingCase[] = [];
+    const mapping = toMapping(config);
+    const opensOf = (clients: readonly OAuthClient[]) => [
+      ...mapping.rules.flatMap(({ to }) => to ?? []),
+      ...mapping.protectedServices,
+      ...clients.flatMap(({ provider, grants }) =>
+        grants.flatMap((grant) => [...destinationsOfScope(provider, grant, mapping)]),
+      ),
+    ];
+    for (const path of paths) cases.push(...(await loadCases({ ...load, path }, config, opensOf)));
+    const judge = createJudge(mapping);
+    const judged = cases.map((of): JudgedCase => {
+      const verdict = judge(of.call);
+      return {
+        of,
+        verdict,
+        hasPassed: !verdict.isUnclear && verdict.isAllowed === (of.expects === 'allow'),
+      };
     });
-}
+    return { judged, names: ruleNames(mapping.rules) };
+  },
+  document: ({ judged, names }) => toDocument(judged, names),
+  print: ({ judged, names }, { screen }) => print(judged, names, screen),
+  status: ({ judged }) => (judged.every(({ hasPassed }) => hasPassed) ? 0 : 1),
+});
 
 /** `dir/scopemesh.test.yaml` for `dir/scopemesh.yaml`. */
 function besideOf(path: string): string {

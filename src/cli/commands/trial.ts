@@ -7,72 +7,66 @@ import { type Hold, holdOf, toHold } from '../../plan/plan.js';
 import type { FleetPlan } from '../../reconcile/fleet-plan.js';
 import { nowIn } from '../../trail/answer.js';
 import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.js';
-import { trial } from '../../trail/trial/trial.js';
+import { trial as tryOut } from '../../trail/trial/trial.js';
 import { linesOf, parseLine } from '../access-log-lines.js';
 import type { Cli } from '../cli.js';
-import type { DocumentedCommand } from '../documented-command.js';
+import { defineCommand, files, option } from '../command.js';
 import { parseInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { planSides } from '../plan-sides.js';
 import { printTrial } from '../terminal/trial-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
-import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
-
-interface Options extends TrailOptions {
-  readonly from?: string;
-  readonly logs?: readonly string[];
-}
-
-export function addTrial(program: DocumentedCommand, cli: Cli): void {
-  withTrailOptions(program.command('trial'))
-    .summary('show what enforcing would have broken while mode was observe')
-    .description(
-      'Reads what the daemon planned in mode observe from the decision log, and the present plan, and shows each edge ' +
-        'that enforcing would close, narrow or open, since when, and whether it still would. With access logs of Envoy ' +
-        'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. Shows ' +
-        'which ACL objects (logins, rights, tokens) enforcing would take away by the present plan. ' +
-        'Writes nothing, and may run beside the daemon.',
-    )
-    .option(
-      '--from <when>',
-      'an instant (2026-01-31T12:00:00Z) or an age (12h, 3d); default: since the last write to Consul, 7d at most',
-      parseInstant,
-    )
-    .option('--logs <file...>', 'access logs, one JSON object per line; - for the standard input')
-    .endHelp(`
-Exit status: 0 if enforcing would now take away no call between services, no request of the logs and no ACL
-object; 1 if it would, and on error.
-
-Examples:
-  scopemesh trial
-  scopemesh trial --from 14d --logs /var/log/envoy/*.json
-  scopemesh trial --json | jq '.edges[] | select(.isStill and .effect == "closes")'`)
-    .action((options: Options) => show(options, cli));
-}
+import { FROM_TOPIC, withTrail } from '../with-trail.js';
 
 const NO_DAEMON =
   'No daemon answers on this machine, so the decision log may miss what enforcing would have done until now.';
 
-async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise<void> {
-  const { mode } = await cli.openConfig();
-  if (mode !== 'observe') throw nothingToTry(mode);
-  const answer = await withCurrentState(cli, async (sides) => {
-    const holds = await presentHolds(sides, cli);
-    const { world, consul } = sides;
-    const { defaultPolicy } = await consul.inspect(cli.signal);
-    const { owner, select } = world.mapping;
-    const mesh = { owner, select, entries: world.entries, defaultPolicy };
-    return withTrail(cli, fromTopic === undefined ? {} : { fromTopic }, async (trail) => {
-      const at = await nowIn(trail, isoInstant(systemClock));
-      const answer = await trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
-      const isSilent = sides.daemon === undefined && fromTopic === undefined;
-      return isSilent ? { ...answer, unknown: [...answer.unknown, NO_DAEMON] } : answer;
+export const trial = defineCommand({
+  name: 'trial',
+  summary: 'show what enforcing would have broken while mode was observe',
+  description:
+    'Reads what the daemon planned in mode observe from the decision log, and the present plan, and shows each edge ' +
+    'that enforcing would close, narrow or open, since when, and whether it still would. With access logs of Envoy ' +
+    'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. Shows ' +
+    'which ACL objects (logins, rights, tokens) enforcing would take away by the present plan. ' +
+    'Writes nothing, and may run beside the daemon.',
+  takes: {
+    fromTopic: FROM_TOPIC,
+    from: option(
+      '<when>',
+      'an instant (2026-01-31T12:00:00Z) or an age (12h, 3d); default: since the last write to Consul, 7d at most',
+      parseInstant,
+    ),
+    logs: files('access logs, one JSON object per line; - for the standard input'),
+  },
+  json: 'print one JSON document',
+  exit: `0 if enforcing would now take away no call between services, no request of the logs and no ACL
+object; 1 if it would, and on error.`,
+  examples: [
+    'scopemesh trial',
+    'scopemesh trial --from 14d --logs /var/log/envoy/*.json',
+    `scopemesh trial --json | jq '.edges[] | select(.isStill and .effect == "closes")'`,
+  ],
+  async ask({ from, logs, fromTopic }, cli) {
+    const { mode } = await cli.openConfig();
+    if (mode !== 'observe') throw nothingToTry(mode);
+    return withCurrentState(cli, async (sides) => {
+      const holds = await presentHolds(sides, cli);
+      const { world, consul } = sides;
+      const { defaultPolicy } = await consul.inspect(cli.signal);
+      const { owner, select } = world.mapping;
+      const mesh = { owner, select, entries: world.entries, defaultPolicy };
+      return withTrail(cli, { fromTopic }, async (trail) => {
+        const at = await nowIn(trail, isoInstant(systemClock));
+        const answer = await tryOut(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
+        const isSilent = sides.daemon === undefined && fromTopic === undefined;
+        return isSilent ? { ...answer, unknown: [...answer.unknown, NO_DAEMON] } : answer;
+      });
     });
-  });
-  if (json) cli.screen.json(answer);
-  else printTrial(answer, cli.screen);
-  if (answer.isBreaking) cli.exit(1);
-}
+  },
+  print: (answer, { screen }) => printTrial(answer, screen),
+  status: ({ isBreaking }) => (isBreaking ? 1 : 0),
+});
 
 function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
   const instead =

@@ -5,47 +5,33 @@ import { loadConfig } from '../../../config/load.js';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
+import { defineCommand } from '../command.js';
 import { userRuleFindings } from '../doctor/jwt-findings.js';
-import type { DocumentedCommand } from '../documented-command.js';
 
-export function addValidate(program: DocumentedCommand, cli: Cli): void {
-  program
-    .command('validate')
-    .summary('check the configuration file without any server')
-    .description(
-      'Checks the configuration file without any server and reports every fault with its line and column.',
-    )
-    .option('--json', 'print one JSON document: valid, and problems')
-    .endHelp(`
-Exit status: 0 if the file is valid; 1 if not.
-
-Examples:
-  scopemesh validate
-  scopemesh validate -c /etc/scopemesh/scopemesh.yaml --json`)
-    .action(async (options: { readonly json?: true }) => {
-      if (!options.json) {
-        await check(cli);
-        cli.screen.line('The configuration is valid.');
-        return;
-      }
-      try {
-        await check(cli);
-        cli.screen.json({ valid: true, problems: [] });
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error;
-        const problems = error.problems.map((problem) => ({ ...problem, path: formatPath(problem.path) }));
-        cli.screen.json({ valid: false, problems });
-        cli.exit(1);
-      }
-    });
-}
-
-async function check(cli: Cli): Promise<void> {
-  await loadConfig(cli.loadOptions(), async (config) => [
-    ...userFindings(config),
-    ...(await providerFindings(config, cli)),
-  ]);
-}
+export const validate = defineCommand({
+  name: 'validate',
+  summary: 'check the configuration file without any server',
+  description:
+    'Checks the configuration file without any server and reports every fault with its line and column.',
+  json: 'print one JSON document: valid, and problems',
+  exit: '0 if the file is valid; 1 if not.',
+  examples: ['scopemesh validate', 'scopemesh validate -c /etc/scopemesh/scopemesh.yaml --json'],
+  async ask({ json }, cli) {
+    try {
+      await loadConfig(cli.loadOptions(), async (config) => [
+        ...userFindings(config),
+        ...(await providerFindings(config, cli)),
+      ]);
+      return { valid: true, problems: [] };
+    } catch (error) {
+      if (!json || !(error instanceof ConfigError)) throw error;
+      const problems = error.problems.map((problem) => ({ ...problem, path: formatPath(problem.path) }));
+      return { valid: false, problems };
+    }
+  },
+  print: (_, { screen }) => screen.line('The configuration is valid.'),
+  status: ({ valid }) => (valid ? 0 : 1),
+});
 
 /** Why no user's token could ever pass. The daemon starts all the same, and holds what the rules would open. */
 function userFindings(config: Config): readonly Finding[] {

@@ -83,7 +83,7 @@ const test = defineCommand({
     }
   },
   print: ({ sent }, { screen }, { name }) =>
-    screen.line(printable(`the receiver of ${name} took the test event ${sent}`)),
+    screen.text(`the receiver of ${name} took the test event ${sent}`),
 });
 
 export const webhooks = defineGroup(

@@ -1,6 +1,15 @@
 import { createInterface } from 'node:readline/promises';
 import { configError } from '../../errors.js';
 import type { Cli } from '../cli.js';
+import { flag } from '../command.js';
+
+export const YES = flag('do not ask', 'y');
+
+/** What a command that may ask is told beforehand. */
+export interface Answers {
+  readonly yes?: true | undefined;
+  readonly json?: true;
+}
 
 /**
  * Asks on a terminal; every answer except `yes` means no. Throws ERR_CONFIG with the remedy if there is no terminal.

@@ -12,7 +12,7 @@ const MAX_LINES = 20;
 /** What is open, or a plan opens, without letting calls arrive. */
 export function printReach({ edges, behind, unchecked, trouble }: ReachReport, screen: Screen): void {
   if (trouble !== undefined) {
-    screen.warn(printable(`whether allowed calls arrive is not checked: ${trouble}`));
+    screen.warn(`whether allowed calls arrive is not checked: ${trouble}`);
     return;
   }
   const rows = edges.flatMap(({ source, destination, obstacles }) =>

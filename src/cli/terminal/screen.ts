@@ -15,13 +15,16 @@ export interface Screen {
   readonly colors: Colors;
   /** Whether a person can answer questions. */
   readonly isInteractive: boolean;
+  /** A text of ours, with its colours and lines. */
   line(text?: string): void;
+  /** A line that may have names of others. */
+  text(text: string): void;
   /** One JSON document, indented only on a terminal. */
   json(value: unknown): void;
   /** One JSON document on one line. */
   jsonLine(value: unknown): void;
-  /** To stderr. */
-  warn(text: string): void;
+  /** To stderr, each text on its line. It may have names of others. */
+  warn(...texts: readonly string[]): void;
 }
 
 export function createScreen(facts: {
@@ -37,9 +40,10 @@ export function createScreen(facts: {
     colors: createColors(isTerminal && !facts.noColor),
     isInteractive: isTerminal && facts.isInputTerminal,
     line: (text = '') => void stdout.write(`${inertText(text)}\n`),
+    text: (text) => void stdout.write(`${printable(text)}\n`),
     json: (value) => write(JSON.stringify(value, null, isTerminal ? 2 : undefined)),
     jsonLine: (value) => write(JSON.stringify(value)),
-    warn: (text) => void stderr.write(`${inertText(text)}\n`),
+    warn: (...texts) => void stderr.write(texts.map((text) => `${printable(text)}\n`).join('')),
   };
 }
 
