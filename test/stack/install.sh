@@ -6,8 +6,8 @@
 #   install.sh --where         prints name=path of what is installed
 #
 # Names: consul envoy redis kcat jq kafka keycloak python chromium helm prometheus; and, only if they are named, collector (an
-# OpenTelemetry collector, 2 minutes), kubernetes (its API server, 20 minutes) and consul-1.16 (Consul
-# 1.16.1 without its optional Envoy extensions, 5 minutes). Running it again costs nothing.
+# OpenTelemetry collector, 2 minutes), kubernetes (its API server, 20 minutes), consul-1.15 (1.15.4) and consul-1.16
+# (1.16.1 without its optional Envoy extensions; 5 minutes each). Running it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
 # CHROMIUM_BIN           a Chromium binary to use instead of the system's package
@@ -16,7 +16,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
 all=(redis kcat jq chromium consul envoy kafka keycloak python helm prometheus)
-slow=(collector kubernetes consul-1.16)
+slow=(collector kubernetes consul-1.15 consul-1.16)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -84,16 +84,30 @@ install_consul() {
   mark "$cache/bin" "$(recipe "$here/consul/go.mod")"
 }
 
-# The first Consul that can require users' tokens.
-has_consul-1.16() { marked "$cache/consul-1.16" "$(recipe "$here"/consul/1.16/*)"; }
-install_consul-1.16() {
-  need go consul-1.16 "install Go 1.26 or newer"
-  need python3 consul-1.16 "install Python 3"
-  say "building Consul 1.16.1 without its optional Envoy extensions (5 minutes the first time)"
-  mkdir -p "$cache/consul-1.16"
-  bash "$here/consul/1.16/build.sh" "$cache/consul-1.16/consul" >&2
-  mark "$cache/consul-1.16" "$(recipe "$here"/consul/1.16/*)"
+# Newer ones beside it: 1.15 is the first with API gateways, 1.16 the first that can require users' tokens. go.mod names no
+# more than what decides; Go takes the rest from there, and verifies each module by its checksum database.
+has_newer_consul() { marked "$cache/consul-$1" "$(recipe "$here/consul/$1"/*)"; }
+install_newer_consul() { # version
+  local work target="$cache/consul-$1"
+  need go "consul-$1" "install Go 1.26 or newer"
+  need python3 "consul-$1" "install Python 3"
+  say "building Consul $1 (5 minutes the first time)"
+  work="$(mktemp -d)"
+  mkdir -p "$target"
+  cp "$here/consul/$1/go.mod" "$work"
+  (
+    cd "$work"
+    [[ ! -f "$here/consul/$1/patch.sh" ]] || bash "$here/consul/$1/patch.sh"
+    CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags '-s -w' -o "$target/consul.new" github.com/hashicorp/consul
+  ) >&2
+  rm -rf "$work"
+  mv "$target/consul.new" "$target/consul"
+  mark "$target" "$(recipe "$here/consul/$1"/*)"
 }
+has_consul-1.15() { has_newer_consul 1.15; }
+install_consul-1.15() { install_newer_consul 1.15; }
+has_consul-1.16() { has_newer_consul 1.16; }
+install_consul-1.16() { install_newer_consul 1.16; }
 
 envoy_version=1.36.2
 has_envoy() { [[ -x "$cache/envoy/envoy" ]] && marked "$cache/envoy" "$envoy_version"; }
@@ -298,7 +312,8 @@ prepare_keycloak() {
 where() {
   local consul="${CONSUL_BIN:-$cache/bin/consul}" path
   [[ -x "$consul" ]] && printf 'consul=%s\n' "$consul"
-  has_consul-1.16 && printf 'consul-1.16=%s\n' "$cache/consul-1.16/consul"
+  has_newer_consul 1.15 && printf 'consul-1.15=%s\n' "$cache/consul-1.15/consul"
+  has_newer_consul 1.16 && printf 'consul-1.16=%s\n' "$cache/consul-1.16/consul"
   [[ -x "$cache/envoy/envoy" ]] && printf 'envoy=%s\n' "$cache/envoy/envoy"
   path="$(command -v redis-server || true)"; [[ -n "$path" ]] && printf 'redis=%s\n' "$path"
   path="$(command -v kcat || true)"; [[ -n "$path" ]] && printf 'kcat=%s\n' "$path"

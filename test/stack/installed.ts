@@ -17,8 +17,8 @@ export type ServerName =
   | SlowName;
 /** What takes minutes to build: `npm run faults` installs it, and a test runs without it only where it is there already. */
 export type SlowName = 'collector' | 'kubernetes' | NewerConsul;
-/** Consul 1.16.1 without its optional Envoy extensions. */
-export type NewerConsul = 'consul-1.16';
+/** Consul 1.15.4, and 1.16.1 without its optional Envoy extensions. */
+export type NewerConsul = 'consul-1.15' | 'consul-1.16';
 /** What comes with another one. */
 const WITH: Readonly<Record<string, ServerName>> = {
   java: 'keycloak',

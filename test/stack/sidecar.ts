@@ -11,7 +11,7 @@ export interface SidecarOptions {
   /** The id of the service on the local agent. */
   serviceId: string;
   /** Set for a registered gateway, whose Envoy is then started. */
-  gateway?: 'ingress' | 'terminating';
+  gateway?: 'api' | 'ingress' | 'terminating';
   directory: string;
   /** What Envoy asks Consul with; the management token by default. It must outlive the proxy. */
   aclToken?: string;
