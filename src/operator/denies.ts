@@ -199,9 +199,8 @@ function refusalOf(
       if (!isKnown)
         return { kind: 'unknown', why: `Consul has no service and no intention of the name ${name.name}` };
     }
-  const rulings = [...input.denies.rulings.filter(({ about }) => about.source !== from.name), deny];
   const subject = subjectOf(deny.about);
-  const details = planDestination({ ...input, denies: { rulings, now } }).holds.flatMap((hold) =>
+  const details = planDestination({ ...input, denies: { rulings: [deny], now } }).holds.flatMap((hold) =>
     hold.subject === subject && OF_OTHERS.has(hold.reason) ? `${hold.reason}: ${hold.detail}` : [],
   );
   return details.length === 0 ? undefined : refuse([...new Set(details)].join('; '));

@@ -91,9 +91,7 @@ export function isClosed(glass: BreakGlass, { world, clock }: Pick<RulingDeps, '
   if (!world.hasEntries) return false;
   const { entry, lastApplied, mapping } = inputOf(world, destinationOf(glass), clock.now());
   const from = sourceOf(glass);
-  const ours = entry?.sources.find(
-    (each) => each.peer === undefined && isOwnedHere(mapping, each) && isSourceOf(each, from),
-  );
+  const ours = entry?.sources.find((each) => isOwnedHere(mapping, each) && isSourceOf(each, from));
   if (ours === undefined || ours.access.kind === 'deny') return true;
   const record = parseLastAppliedText(lastApplied.get(intentionSubject(destinationOf(glass), glass.source)));
   if (record !== undefined && !record.breakGlass.includes(glass.id)) return true;

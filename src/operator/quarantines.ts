@@ -56,7 +56,7 @@ export async function takeOrders(id: ClientId, job: Job, deps: OperatorDeps): Pr
       closure: 'ClientQuarantined',
       at: newest([order.at, block?.at]),
       receivedAt: newest([order.receivedAt, block?.receivedAt]),
-      ...(decisionId === undefined ? {} : { decisionId }),
+      ...definedFields({ decisionId }),
     }));
   const current = await storedBlock(id, deps);
   if (current?.closure === 'ClientQuarantined') {
@@ -87,11 +87,12 @@ function residualOf(id: ClientId, { world, clock }: OperatorDeps): Residual {
 
 /** Restores the quarantines of earlier processes, and ends those that a person has released since. */
 export async function restoreQuarantines(deps: OperatorDeps): Promise<void> {
-  const blocks = (await storedBlocks(deps)).filter((block) => selectsClient(deps.world.mapping, block));
-  for (const { closure: block, provider, clientId } of blocks)
-    if (block === 'ClientQuarantined') deps.world.setClientBlock({ provider, clientId }, block);
-  for (const { closure: block, provider, clientId } of blocks)
-    if (block === 'ClientQuarantined') await releaseIfDecided({ provider, clientId }, deps);
+  const blocks = (await storedBlocks(deps)).filter(
+    (block) => block.closure === 'ClientQuarantined' && selectsClient(deps.world.mapping, block),
+  );
+  for (const { provider, clientId } of blocks)
+    deps.world.setClientBlock({ provider, clientId }, 'ClientQuarantined');
+  for (const { provider, clientId } of blocks) await releaseIfDecided({ provider, clientId }, deps);
 }
 
 /** Ends the quarantine of a client whose secret is newer than the order about the compromised one. True if it ended. */

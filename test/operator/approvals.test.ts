@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { AclState } from '../../src/acl/apply/acl-state.js';
-import { ruleOnHold, rulingsOn } from '../../src/operator/approvals.js';
+import { forgetRulings, ruleOnHold, rulingsOn } from '../../src/operator/approvals.js';
 import { guardableEdges } from '../../src/plan/guards/edges.js';
 import { fingerprintOf, holdKey } from '../../src/plan/holds.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
@@ -100,4 +100,13 @@ test('an approval releases its own removal, and not the same one when it is held
     const later = guarded(raw, { budget, rulings: await rulingsOn(losses, recordedHolds, { keyValues }) });
     expect(later).toMatchObject({ changes: [], holds: [{ reason: 'RevocationLimit' }] });
   }
+  const released = async () => (await rulingsOn(losses, holds, { keyValues })).size;
+  const name = `approval/${recorded.subject}`;
+  const ruling = stored.get(name) ?? '';
+  stored.set(name, JSON.stringify({ ...JSON.parse(ruling), fingerprint: 'of another removal' }));
+  expect(await released()).toBe(0);
+  stored.set(name, ruling);
+  expect(await released()).toBe(1);
+  await forgetRulings(raw.holds.concat(losses.map(({ hold }) => hold)), { keyValues });
+  expect(await released()).toBe(0);
 });

@@ -108,11 +108,26 @@ it('closes a grant at its time, and then forgets it', async () => {
   expect(reasons).toEqual(['BreakGlass', 'BreakGlassEnded']);
 });
 
+it('is refused where it opens nothing itself, whatever else the plan opens or holds at its destination', async () => {
+  const deps = start();
+  putApi(deps.world, [client('api', ['billing']), client('web', ['billing'])]);
+  deps.world.putEntries([entry('billing', ourSource('api', ALLOW))], NOW);
+  const why = 'nothing to open: Consul allows this already';
+  expect(await ask(deps)).toEqual({ kind: 'refused', why });
+  const [ours, foreign] = [ourSource('api', ALLOW), { ...ourSource('web', ALLOW), description: 'x' }];
+  deps.world.putEntries([{ ...entry('billing', ours, foreign), modifyIndex: 8 }], NOW);
+  expect(await ask(deps)).toEqual({ kind: 'refused', why });
+});
+
 it('plans the end that only a mark in Consul has, once', async () => {
   const deps = start();
   const end = new Date(NOW + HOUR).toISOString();
+  const later = new Date(NOW + 5 * HOUR).toISOString();
   const marked = { ...ourSource('api', ALLOW), description: `scopemesh:pay until=${end}` };
-  deps.world.putEntries([entry('billing', marked, { ...marked, name: 'other', description: 'x' })], NOW);
+  deps.world.putEntries(
+    [entry('billing', marked, { ...marked, name: 'other', description: `scopemesh:pay until=${later}` })],
+    NOW,
+  );
   const follow = followerOf(deps);
   await follow();
   now = NOW + HOUR - 1;

@@ -39,6 +39,25 @@ async function ejected(now: AclSnapshot) {
 }
 
 describe('the ejection of an ACL object', () => {
+  it.each([
+    ['acl-policy', 'scopemesh-pay-a', [[], ['scopemesh-pay-a']]],
+    ['acl-role', 'scopemesh-pay-a', [['scopemesh-pay-a'], []]],
+    ['acl-binding-rule', 'scopemesh-pay-a/web', [['scopemesh-pay-a'], []]],
+  ] as const)('reads %s again by its name, or by that of its auth method', async (kind, name, asked) => {
+    const { deps } = depsOf(worldWithTwo(), {});
+    const read: unknown[] = [];
+    const readNamed = async (...[names, policies]: readonly unknown[]) => {
+      read.push(names, policies);
+      return { ...snapshotOf({}), roles: [] };
+    };
+    const consul = { ...deps.consul, acl: { ...deps.consul.acl, readNamed } };
+    const [first] = planAclEjection('pay', snapshotOf({}));
+    if (first === undefined) throw new Error('no mark');
+    const planned = { ...first.change, resource: { ...first.change.resource, kind, name } };
+    expect(await ejectAcl(planned, cause, { ...deps, consul }, NEVER)).toBe(0);
+    expect(read).toEqual(asked);
+  });
+
   it('writes what the object has now', async () => {
     const { end, written } = await ejected(snapshotOf({ serviceIdentities: [] }));
     expect(end).toBe(1);

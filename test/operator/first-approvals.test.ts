@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { countApproval } from '../../src/operator/first-approvals.js';
+import { countApproval, firstApprovalOf, forgetFirstApproval } from '../../src/operator/first-approvals.js';
 import { releaseIfRotated } from '../../src/operator/quarantines.js';
 import { clientSubject } from '../../src/plan/plan.js';
 import { client, mapping, NOW } from '../plan/scene.js';
@@ -83,4 +83,18 @@ it('all names of the token file are one person, over a restart too', async () =>
   for (const note of ['bob', 'root', 'token:bob', ''])
     expect(await countApproval(APPROVED, { id: 'local', note }, deps)).toMatchObject({ kind: 'same' });
   expect(await countApproval(APPROVED, BOB, deps)).toEqual({ kind: 'enough' });
+});
+
+it('shows who approved first, until the approval is used, and asks for no second person where one is enough', async () => {
+  const deps = start();
+  await countApproval(APPROVED, ANA, deps);
+  expect(await firstApprovalOf(APPROVED, deps)).toMatchObject({ by: ANA, at: new Date(NOW).toISOString() });
+  expect(await firstApprovalOf({ ...APPROVED, of: 'another' }, deps)).toBeUndefined();
+  expect(await firstApprovalOf({ ...APPROVED, subject: 'client/main/api' }, deps)).toBeUndefined();
+  deps.world.setMapping(mapping({ approvers: 1 }));
+  expect(await firstApprovalOf(APPROVED, deps)).toBeUndefined();
+  expect(await countApproval(APPROVED, ANA, deps)).toEqual({ kind: 'enough' });
+  deps.world.setMapping(mapping({ approvers: 2 }));
+  await forgetFirstApproval(APPROVED.subject, deps);
+  expect(await firstApprovalOf(APPROVED, deps)).toBeUndefined();
 });

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { BreakGlass } from '../../src/model/break-glass.js';
 import { followBreakGlass, isClosed } from '../../src/operator/follow-break-glass.js';
 import { parseStoredText } from '../../src/operator/stored-break-glass.js';
+import { breakGlassAccess, toBreakGlassText } from '../../src/plan/break-glass.js';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { notes } from '../lease/lease-rig.js';
 import { ALLOW, entry, mapping, NOW, ourSource, rule, SETTINGS, source } from '../plan/scene.js';
@@ -138,16 +140,15 @@ describe('an open grant', () => {
   });
 });
 
-it('is forgotten a minute after its end, and only once its edge is closed', async () => {
-  const { follow, at, world, stored } = await start({ ...OPEN, endedAt: NOW });
+it('is forgotten a minute after its end, and only once its edge is closed, and nobody is reminded of it', async () => {
+  const { follow, at, world, stored, decisions } = await start({ ...OPEN, endedAt: NOW });
   world.putEntries([entry('billing', ourSource('api', ALLOW))], NOW);
-  for (const ms of [0, 60_000]) {
+  for (const ms of [0, 60_000, 2 * DAY]) {
     at(ms);
     await follow();
   }
-  expect(await stored()).toEqual([`break-glass/${ID}`]);
+  expect([await stored(), decisions]).toEqual([[`break-glass/${ID}`], []]);
   world.putEntries([], NOW);
-  at(61_000);
   await follow();
   expect([await stored(), world.breakGlass.all]).toEqual([[], []]);
 });
@@ -173,6 +174,28 @@ it('counts as closed only by what Consul was seen to have', async () => {
       isClosed(OPEN, { world, clock: { now: () => NOW, sleep: async () => {} } }),
       JSON.stringify(found),
     ).toBe(closed);
+  }
+});
+
+it('counts as closed where the edge has other access than it gave, or a record that does not name it', async () => {
+  const world = worldWithTwo();
+  const clock = { now: () => NOW, sleep: async () => {} };
+  const grant = { ...OPEN, path: '/a' };
+  let index = 7;
+  const http = (path: string) => {
+    const access = breakGlassAccess({ path });
+    world.putEntries([{ ...entry('billing', ourSource('api', access ?? ALLOW)), modifyIndex: ++index }], NOW);
+    return isClosed(grant, { world, clock });
+  };
+  expect([http('/a'), http('/b')]).toEqual([false, true]);
+  const subject = 'intention/default/default/billing/api';
+  for (const [id, closed] of [
+    [ID, false],
+    [OTHER, true],
+  ] as const) {
+    const text = toLastAppliedText(ALLOW, [toBreakGlassText(id)]);
+    world.rememberWritten('destination/default/default/billing', new Map([[subject, text]]));
+    expect(http('/a')).toBe(closed);
   }
 });
 

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
-import { clientKey } from '../../src/model/key.js';
+import { clientKey, formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import {
   decideRelease,
+  quarantinedBy,
+  quarantineOf,
   releaseIfDecided,
   releaseIfRotated,
   restoreQuarantines,
@@ -11,13 +13,14 @@ import {
 } from '../../src/operator/quarantines.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { notes } from '../lease/lease-rig.js';
-import { client, NOW } from '../plan/scene.js';
+import { ALLOW, client, entry, NOW, ourSource, source } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const [WEB, API] = [
   { provider: 'main', clientId: 'web' },
   { provider: 'main', clientId: 'api' },
 ];
+const OLD = { provider: 'main', clientId: 'old' };
 const BOB = { id: 'token:bob' };
 const instant = (ms: number) => new Date(NOW + ms).toISOString();
 const CAUSE = { kind: 'webhook', receivedAt: instant(0) } as const;
@@ -131,11 +134,75 @@ it('ends by the person who knew its last report, with a decision that names that
 
 it('is restored by the next process for the clients that it selects, but for what a person has ended since', async () => {
   const { report, decide, deps } = start();
-  for (const id of [WEB, API, { provider: 'main', clientId: 'job' }]) await report(0, 0, id);
+  for (const id of [WEB, API, { provider: 'main', clientId: 'job' }, OLD]) await report(0, 0, id);
   await decide(API);
+  await decide(OLD);
+  await releaseIfDecided(OLD, deps);
   const next = worldWithTwo();
-  next.setMapping({ ...next.mapping, select: createSelection({ clients: ['web', 'api'] }) });
+  next.setMapping({ ...next.mapping, select: createSelection({ clients: ['web', 'api', 'old'] }) });
   await restoreQuarantines({ ...deps, world: next });
-  const blocks = ['web', 'api', 'job'].map((clientId) => next.clientBlock({ provider: 'main', clientId }));
-  expect(blocks).toEqual(['ClientQuarantined', undefined, undefined]);
+  const names = ['web', 'api', 'job', 'old'];
+  const blocks = names.map((clientId) => next.clientBlock({ provider: 'main', clientId }));
+  expect(blocks).toEqual(['ClientQuarantined', undefined, undefined, undefined]);
+});
+
+it('does not end by a release that a person decided before its last report, then or later', async () => {
+  const { report, decide, deps, world, decisions } = start();
+  await report();
+  await decide();
+  await report(1);
+  for (let run = 0; run < 2; run++) expect(await releaseIfDecided(WEB, deps)).toBe(false);
+  expect([world.clientBlock(WEB), decisions.length]).toEqual(['ClientQuarantined', 1]);
+  // Nor does it wait for a quarantine that is as old as it.
+  await deps.keyValues.set('orders/closures', '[]');
+  await report();
+  expect(await releaseIfDecided(WEB, deps)).toBe(false);
+});
+
+it('is identified by its last report, and named by its decision, as long as it is in effect', async () => {
+  const { report, rotate, deps, world, decisions } = start();
+  expect(await quarantineOf(WEB, deps)).toBeUndefined();
+  world.setClientBlock(API, 'ClientQuarantined');
+  expect(await quarantineOf(API, deps)).toBe('in Consul');
+  await report(7);
+  const [{ id = '' } = {}] = decisions;
+  expect(await quarantineOf(WEB, deps)).toBe(instant(7));
+  expect([await quarantinedBy(id, deps), await quarantinedBy('other', deps)]).toEqual([WEB, undefined]);
+  await rotate(8);
+  for (const { id } of decisions) expect(await quarantinedBy(id, deps)).toBeUndefined();
+  expect(await quarantineOf(WEB, deps)).toBeUndefined();
+});
+
+it('says which intentions of others still let the services of the client in', async () => {
+  const { world, report, decisions } = start();
+  const found = entry('billing', source('web', ALLOW), source('api', ALLOW));
+  world.putEntries([found, entry('orders', ourSource('web', ALLOW))], NOW);
+  await report();
+  expect(decisions).toMatchObject([{ residual: { foreignAllows: ['web -> billing'] } }]);
+});
+
+it.each(['before', 'after'])('has one decision over a crash %s its store is changed', async (moment) => {
+  const { report, deps, decisions, stored } = start();
+  const key = formatKey(clientKey('main', 'web'));
+  // Nobody but the job of the client settles this one.
+  const { record, settle } = deps.journal;
+  const port = moment === 'before' ? deps.keyValues : deps.journal;
+  const crash = { [moment === 'before' ? 'set' : 'settle']: () => Promise.reject(new Error('crash')) };
+  const kept = { ...port };
+  deps.journal.record = async (...parts) => {
+    await record(...parts);
+    Object.assign(port, crash);
+  };
+  await report().catch(() => {});
+  Object.assign(port, kept);
+  Object.assign(deps.journal, { record, settle });
+  const [draft] = (await deps.journal.read(key)).pending;
+  expect(draft).toMatchObject({ reason: 'ClientQuarantined' });
+  if (draft !== undefined)
+    await deps.journal.record(key, [{ ...draft, id: 'other', resource: { kind: 'acl-role', name: 'x' } }]);
+  await report();
+  expect(decisions).toMatchObject([{ reason: 'ClientQuarantined', outcome: 'applied' }]);
+  expect(decisions[0]?.id === draft?.id).toBe(moment === 'after');
+  expect(await stored()).toMatchObject({ decisionId: decisions[0]?.id });
+  expect((await deps.journal.read(key)).pending.map(({ id }) => id)).toEqual(['other']);
 });

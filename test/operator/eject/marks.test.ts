@@ -238,6 +238,7 @@ it('the mark of a jwt-provider goes by compare-and-set, with a decision, or stay
   expect(await ejectJwtProvider(found.change, CAUSE, deps, NEVER)).toBe(1);
   expect(consul.written).toMatchObject([{ content: { name: 'ours', meta: {} }, index: 7 }]);
   expect(decisions).toMatchObject([{ subject: 'jwt-provider/ours', reason: 'Ejected', outcome: 'applied' }]);
+  expect([...(await deps.journal.readAll()).keys()]).toEqual(['provider/main']);
   consul.results = [new SyncError('ERR_CONSUL_DENIED', 'not allowed', { retriable: false })];
   await expect(ejectJwtProvider(found.change, CAUSE, deps, NEVER)).rejects.toThrow('not allowed');
 });
@@ -281,6 +282,13 @@ it('ends while no edge has the mark of a break-glass grant, which nothing would 
     ...{ code: 'ERR_CONFIG', retriable: false },
     message: expect.stringContaining('without their marks: web -> billing; start the daemon'),
   });
+  // Of two grants, one that nobody approved has opened nothing.
+  const grant = {
+    ...{ id: 'asked', source: 'web', destination: 'orders', partition: 'default', namespace: 'default' },
+    ...{ reason: 'x', forMs: 1_000, duringFreeze: false, askedAt: NOW, askedBy: PERSON },
+  };
+  deps.world.breakGlass.set([grant, { ...grant, id: 'open', openedAt: NOW }]);
+  await expect(refuse()).rejects.toThrow('without their marks: open, web -> billing; start');
 });
 
 it('what was written is what the journal has of edges and objects, without rulings and without what others made', async () => {

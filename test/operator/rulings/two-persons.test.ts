@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { localPerson } from '../../../src/model/cause.js';
 import { leftObjectsKey } from '../../../src/model/key.js';
 import { approvalsOf, restoreRejections, rulingsOn } from '../../../src/operator/approvals.js';
-import { createRulings } from '../../../src/operator/rulings.js';
+import { createRulings, rulingAnswer } from '../../../src/operator/rulings.js';
 import { fingerprintOf, holdKey } from '../../../src/plan/holds.js';
 import type { Hold } from '../../../src/plan/plan.js';
 import type { RecordedHold } from '../../../src/queue/journal.js';
@@ -279,4 +279,36 @@ describe('with one approver', () => {
     expect(await say('approve', ANA)).toMatchObject({ kind: 'unsuitable' });
     expect(added).toEqual([]);
   });
+});
+
+it('answers with what was decided, or why nothing was', async () => {
+  const hold: RecordedHold = {
+    ...{ subject: SUBJECT, reason: 'ForeignSource', decisionId: 'hold-1', since: AT, fingerprint: 'f' },
+    detail: 'of another tool',
+  };
+  const rejection = { by: BOB, at: AT, fingerprint: 'f' };
+  const done = { id: 'hold-1', subject: SUBJECT };
+  const refused = (text: RegExp) => ({ error: expect.stringMatching(text) });
+  for (const [result, answer] of [
+    [{ kind: 'ruled', hold }, done],
+    [
+      { kind: 'ruled', hold, waits: 'for a read' },
+      { ...done, waits: 'for a read' },
+    ],
+    [
+      { kind: 'first', hold },
+      { ...done, needsSecond: true },
+    ],
+    [{ kind: 'refused', why: 'no' }, { error: 'no' }],
+    [{ kind: 'unknown' }, refused(/no held change has this ID/)],
+    [
+      { kind: 'unsuitable', hold },
+      { ...refused(/held as ForeignSource.* cannot approve/), detail: 'of another tool' },
+    ],
+    [
+      { kind: 'rejected', hold, rejection },
+      { ...refused(/token:bob/), detail: expect.stringContaining('approve --override') },
+    ],
+  ] as const)
+    expect(rulingAnswer('hold-1', result, 'approve')).toEqual(answer);
 });
