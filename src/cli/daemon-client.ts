@@ -16,10 +16,8 @@ export interface DaemonClient {
   readonly status: unknown;
   /** Why the daemon refused its status. */
   readonly refusal: string | undefined;
-  /** The status with the holds after `holdsAfter` of another one; undefined if it cannot be read. */
-  statusAfter(holdsAfter: string): Promise<unknown>;
-  /** The records of what it wrote, by key and subject; undefined if they cannot be read. */
-  records(): Promise<WrittenRecords | undefined>;
+  /** What it answers at another path of its status; undefined if that cannot be read. */
+  read<T>(path: string, answer: z.ZodType<T>): Promise<T | undefined>;
   /** Throws the daemon's error, and ERR_CONFIG if the token file cannot be read. `unknown`: what a 404 means. */
   post<T>(path: string, body: object, answer: z.ZodType<T>, more?: Post<T>): Promise<T>;
 }
@@ -31,8 +29,6 @@ interface Post<T> {
 
 const TIMEOUT_MS = 5_000;
 type Sent = Partial<Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>>;
-const RecordsBody = z.object({ records: z.record(z.string(), z.record(z.string(), z.string())) });
-type WrittenRecords = z.infer<typeof RecordsBody>['records'];
 const StatusBody = z.object({ owner: z.string() });
 const ErrorBody = z.object({ error: z.string(), detail: z.string().exactOptional() });
 
@@ -85,17 +81,9 @@ export async function findDaemon(
     address,
     status,
     refusal: refused,
-    async statusAfter(holdsAfter) {
+    async read(path, schema) {
       try {
-        return JSON.parse((await get(`/statusz?holdsAfter=${encodeURIComponent(holdsAfter)}`)).text);
-      } catch {
-        signal.throwIfAborted();
-        return undefined;
-      }
-    },
-    async records() {
-      try {
-        return RecordsBody.safeParse(JSON.parse((await get('/statusz/records')).text)).data?.records;
+        return schema.safeParse(JSON.parse((await get(path)).text)).data;
       } catch {
         signal.throwIfAborted();
         return undefined;

@@ -38,6 +38,7 @@ export interface CurrentState {
   readonly areOrdersKnown: boolean;
 }
 
+const RECORDS = z.object({ records: z.record(z.string(), z.record(z.string(), z.string())) });
 const KeptOrders = z.object({
   closures: z.array(
     z.object({
@@ -109,9 +110,9 @@ export async function withCurrentState<T>(
 
 /** What the daemon wrote, and whether it has another mapping: by both a plan has the reasons that the daemon's decisions have. */
 async function takeRecords(daemon: DaemonClient | undefined, world: WorldState): Promise<void> {
-  const records = await daemon?.records();
-  if (records === undefined) return;
-  for (const [key, written] of Object.entries(records))
+  const said = await daemon?.read('/statusz/records', RECORDS);
+  if (said === undefined) return;
+  for (const [key, written] of Object.entries(said.records))
     world.rememberWritten(key, new Map(Object.entries(written)));
   world.setUnrecorded(undefined);
   if (isRecord(daemon?.status) && daemon.status.mappingRevision !== world.mapping.revision)

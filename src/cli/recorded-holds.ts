@@ -38,11 +38,11 @@ const LOG_TIMEOUT_MS = 5_000;
 /** The recorded holds: from the running daemon, otherwise from the decision log. Undefined where neither can be read. */
 export async function findKnownHolds(
   config: Config,
-  daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,
+  daemon: Pick<DaemonClient, 'status' | 'read'> | undefined,
   cli: Cli,
 ): Promise<KnownHolds | undefined> {
   const first = StatusHolds.safeParse(daemon?.status);
-  if (first.success) return readPages(first.data, (after) => daemon?.statusAfter(after));
+  if (daemon !== undefined && first.success) return readPages(first.data, daemon);
   if (!hasDecisionLog(config)) return undefined;
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
@@ -57,13 +57,14 @@ export async function findKnownHolds(
 /** A page that cannot be read ends the list: IDs are only an addition. */
 async function readPages(
   first: z.infer<typeof StatusHolds>,
-  read: (after: string) => Promise<unknown> | undefined,
+  daemon: Pick<DaemonClient, 'read'>,
 ): Promise<KnownHolds> {
   const known = new Map<string, KnownHold>();
   let page: typeof first | undefined = first;
   for (let count = 0; page !== undefined && count < MAX_PAGES; count++) {
     for (const hold of page.holds) known.set(holdKey(hold), hold);
-    page = page.holdsAfter === null ? undefined : StatusHolds.safeParse(await read(page.holdsAfter)).data;
+    const after: string = encodeURIComponent(page.holdsAfter ?? '');
+    page = after === '' ? undefined : await daemon.read(`/statusz?holdsAfter=${after}`, StatusHolds);
   }
   return known;
 }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { z } from 'zod';
 import type { Config } from '../../config/config.js';
 import type { Cli } from '../../src/cli/cli.js';
 import { findKnownHolds, holdsIn } from '../../src/cli/recorded-holds.js';
@@ -85,9 +86,10 @@ it('the holds of a running daemon are read page by page, and a page that fails e
   const asked: string[] = [];
   const daemon = {
     status: { holds: [hold('1')], holdsAfter: 'two' },
-    async statusAfter(after: string) {
+    async read<T>(path: string, schema: z.ZodType<T>) {
+      const after = path.replace('/statusz?holdsAfter=', '');
       asked.push(after);
-      return pages.get(after);
+      return schema.safeParse(pages.get(after)).data;
     },
   };
   // Neither is used while a daemon answers.

@@ -16,9 +16,9 @@ import type { Change } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
 import { defineCommand } from '../command.js';
 import { type DaemonClient, refusal, runningDaemon, statusOf } from '../daemon-client.js';
-import { type CurrentState, withCurrentState } from '../load-current-state.js';
+import { withCurrentState } from '../load-current-state.js';
 import { planSides } from '../plan-sides.js';
-import { type Answers, confirm, YES } from '../terminal/confirm.js';
+import { agrees, YES } from '../terminal/confirm.js';
 import { aclKindText, byText, printHolds } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';
 
@@ -40,13 +40,58 @@ export const adopt = defineCommand({
   ],
   async run(given, cli) {
     const daemon = await runningDaemon(cli);
-    const { mappingRevision } = leaderStatus(daemon);
-    const sides = await withCurrentState(cli, async (read) => read);
-    if (mappingRevision !== sides.world.mapping.revision)
+    const { leader, leading, mappingRevision } = statusOf(daemon, LEADER);
+    if (!leader)
+      throw refusal(
+        leading === null
+          ? 'the daemon on this machine does not lead yet; run scopemesh adopt again in a moment'
+          : `the daemon on this machine does not lead, so it adopts nothing: run scopemesh adopt on ${leading.host}, where the leader runs or ran last`,
+      );
+    const { world, acl } = await withCurrentState(cli, async (read) => read);
+    const { mode, revision } = world.mapping;
+    if (mappingRevision !== revision)
       throw refusal(
         'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
       );
-    await takeOver(sides, daemon, given, cli);
+    const intentions = planAdoptions(world, systemClock.now());
+    const aclAdoptions = planAclAdoptions({ world, acl, clock: systemClock });
+    const found = {
+      intentions: intentions.flatMap(({ changes }) => changes),
+      acl: aclAdoptions.flatMap(({ changes }) => changes),
+    };
+    const count = found.intentions.length + found.acl.length;
+    if (!given.json) show(found, mode, cli);
+    if (count > 0 && !(await agrees(cli, given, `Adopt these ${count} objects?`, 'Nothing was adopted.')))
+      return;
+    let adopted = 0;
+    const errors: string[] = [];
+    for (const { key, changes } of [...intentions, ...aclAdoptions]) {
+      const what = key.kind === 'destination' ? key.service : formatKey(key);
+      const subjects = changes.map(({ subject }) => subject);
+      try {
+        const done = await adoptAll(key, subjects, daemon, cli.context);
+        adopted += done;
+        if (done < subjects.length)
+          errors.push(
+            `${what}: ${subjects.length - done} of ${subjects.length} were not adopted, because they or what they must equal changed meanwhile; run scopemesh adopt again`,
+          );
+      } catch (error) {
+        if (cli.signal.aborted) throw error;
+        errors.push(`${what}: ${messageOf(error)}`);
+      }
+    }
+    const { holds } = await withCurrentState(cli, (sides) => planSides(sides));
+    const left = holds.filter(({ reason }) => IN_THE_WAY.has(reason));
+    if (given.json) {
+      const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
+      cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
+    } else {
+      if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
+      const title = `${left.length} left as ${left.length === 1 ? 'it is' : 'they are'}:`;
+      if (policyOf({ mode }).writes) printHolds(left, new Map(), cli.screen, title);
+    }
+    for (const error of errors) cli.screen.warn(`scopemesh: ${error}`);
+    if (errors.length > 0) cli.exit(1);
   },
 });
 
@@ -62,25 +107,15 @@ const IN_THE_WAY = new Set<HoldReason>([
 /** The daemon may wait for a slow Consul, whose requests have limits of their own. */
 const ANSWER_MS = 120_000;
 
-const DaemonBody = z.object({
+const LEADER = z.object({
   leader: z.boolean(),
   leading: z.object({ host: z.string() }).nullable(),
   mappingRevision: z.string(),
 });
-
-/** Throws ERR_INTERNAL for a daemon that would refuse each adoption. */
-function leaderStatus(daemon: DaemonClient): z.infer<typeof DaemonBody> {
-  const status = statusOf(daemon, DaemonBody);
-  if (status.leader) return status;
-  throw refusal(
-    status.leading === null
-      ? 'the daemon on this machine does not lead yet; run scopemesh adopt again in a moment'
-      : `the daemon on this machine does not lead, so it adopts nothing: run scopemesh adopt on ${status.leading.host}, where the leader runs or ran last`,
-  );
-}
+const ADOPTED = z.object({ adopted: z.number().int().min(0) });
 
 /** The daemon writes, each key in its turn. Resolves with the number of marks. */
-async function adoptPart(
+async function adoptAll(
   key: Key,
   subjects: readonly string[],
   daemon: DaemonClient,
@@ -92,62 +127,6 @@ async function adoptPart(
     adopted += (await daemon.post('/api/adoptions', body, ADOPTED, { timeoutMs: ANSWER_MS })).adopted;
   }
   return adopted;
-}
-
-const ADOPTED = z.object({ adopted: z.number().int().min(0) });
-
-async function takeOver(
-  { world, acl }: Pick<CurrentState, 'world' | 'acl'>,
-  daemon: DaemonClient,
-  given: Answers,
-  cli: Cli,
-): Promise<void> {
-  const { mode } = world.mapping;
-  const intentions = planAdoptions(world, systemClock.now());
-  const aclAdoptions = planAclAdoptions({ world, acl, clock: systemClock });
-  const found = {
-    intentions: intentions.flatMap(({ changes }) => changes),
-    acl: aclAdoptions.flatMap(({ changes }) => changes),
-  };
-  const count = found.intentions.length + found.acl.length;
-  if (!given.json) show(found, mode, cli);
-  if (count > 0 && !given.yes && !(await confirm(cli, `Adopt these ${count} objects?`))) {
-    cli.screen.warn('Nothing was adopted.');
-    cli.exit(1);
-    return;
-  }
-  let adopted = 0;
-  const errors: string[] = [];
-  for (const { key, changes } of [...intentions, ...aclAdoptions]) {
-    const what = key.kind === 'destination' ? key.service : formatKey(key);
-    const subjects = changes.map(({ subject }) => subject);
-    try {
-      const done = await adoptPart(key, subjects, daemon, cli.context);
-      adopted += done;
-      if (done < subjects.length)
-        errors.push(
-          `${what}: ${subjects.length - done} of ${subjects.length} were not adopted, because they or what they must equal changed meanwhile; run scopemesh adopt again`,
-        );
-    } catch (error) {
-      if (cli.signal.aborted) throw error;
-      errors.push(`${what}: ${messageOf(error)}`);
-    }
-  }
-  const { holds } = await withCurrentState(cli, (sides) => planSides(sides));
-  const left = holds.filter(({ reason }) => IN_THE_WAY.has(reason));
-  if (given.json) {
-    const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
-    cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
-  } else {
-    if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
-    if (policyOf({ mode }).writes) printHolds(left, new Map(), cli.screen, leftText(left.length));
-  }
-  for (const error of errors) cli.screen.warn(`scopemesh: ${error}`);
-  if (errors.length > 0) cli.exit(1);
-}
-
-function leftText(count: number): string {
-  return `${count} left as ${count === 1 ? 'it is' : 'they are'}:`;
 }
 
 function show(

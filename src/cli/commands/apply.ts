@@ -16,7 +16,7 @@ import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { oneMore } from '../option-values.js';
 import { planSides } from '../plan-sides.js';
-import { type Answers, confirm, YES } from '../terminal/confirm.js';
+import { type Answers, agrees, YES } from '../terminal/confirm.js';
 import { approveCommand, printPlan } from '../terminal/plan-text.js';
 import { withProgress } from '../terminal/progress.js';
 import { ruledText } from '../terminal/ruled-text.js';
@@ -64,18 +64,14 @@ async function applyAll(shot: OneShot, options: Options, cli: Cli): Promise<void
   const forbidden = await planForbidden(shot);
   if (!options.json) await show(forbidden ?? first, deps, cli);
   const { approve = [] } = options;
-  const plan = options.yes ? first : await confirmed(first, approve.length, planAll, shot, cli);
-  if (plan === undefined) {
-    cli.screen.warn('Nothing was applied.');
-    cli.exit(FAILED);
-    return;
-  }
+  const plan = await confirmed(first, approve.length, planAll, shot, options, cli);
+  if (plan === undefined) return;
   const { approved, refused } = await approveAll(approve, shot, cli);
   if (!options.json) for (const each of approved) cli.screen.line(`approved  ${ruledText(each)}`);
-  let progress = { done: 0, all: 0 };
+  let progress = '0 of 0';
   const failed = await withProgress(
     cli.context.stderr,
-    () => `applying ${progress.done} of ${progress.all}`,
+    () => `applying ${progress}`,
     () =>
       applyOnce(
         plan,
@@ -83,7 +79,7 @@ async function applyAll(shot: OneShot, options: Options, cli: Cli): Promise<void
         deps,
         shot.writes,
         (done, all) => {
-          progress = { done, all };
+          progress = `${done} of ${all}`;
         },
         cli.signal,
       ),
@@ -145,6 +141,7 @@ async function confirmed(
   approvals: number,
   planAll: () => Promise<FleetPlan>,
   { reread, deps }: OneShot,
+  answers: Answers,
   cli: Cli,
 ): Promise<FleetPlan | undefined> {
   const { mapping } = deps.world;
@@ -153,7 +150,8 @@ async function confirmed(
   const question =
     approvals === 0 ? 'Apply these changes?' : `Apply these changes, and approve ${approvals}?`;
   while (isAnythingToDo(plan) || approvals > 0) {
-    if (!(await confirm(cli, question))) return undefined;
+    if (!(await agrees(cli, answers, question, 'Nothing was applied.'))) return undefined;
+    if (answers.yes) return plan;
     await reread();
     const now = await planAll();
     if (textOf(now) === textOf(plan)) return now;

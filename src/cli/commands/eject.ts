@@ -16,7 +16,7 @@ import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
 import { defineCommand } from '../command.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
-import { type Answers, confirm, YES } from '../terminal/confirm.js';
+import { type Answers, agrees, YES } from '../terminal/confirm.js';
 import { aclKindText } from '../terminal/plan-text.js';
 import { columns, printable } from '../terminal/screen.js';
 
@@ -44,6 +44,8 @@ export const eject = defineCommand({
     ),
 });
 
+type Subjects = readonly { readonly subject: string }[];
+
 async function ejectAll({ deps, cause, publish }: OneShot, given: Answers, cli: Cli): Promise<void> {
   const { mapping } = deps.world;
   if (!policyOf(mapping).writes)
@@ -70,11 +72,7 @@ async function ejectAll({ deps, cause, publish }: OneShot, given: Answers, cli: 
     cli.screen.warn(
       `Consul has no marks. Objects recorded as written: ${written.length}; check consul.address and the tenancy.`,
     );
-  if (question !== undefined && !given.yes && !(await confirm(cli, question))) {
-    cli.screen.warn('Nothing was changed.');
-    cli.exit(1);
-    return;
-  }
+  if (question !== undefined && !(await agrees(cli, given, question, 'Nothing was changed.'))) return;
   let removed = 0;
   const errors = [
     ...marks.intentions.map(({ entry, why }) => ({ what: entry.destination.name, why })),
@@ -82,11 +80,7 @@ async function ejectAll({ deps, cause, publish }: OneShot, given: Answers, cli: 
     ...marks.jwtProviders.map(({ name, why }) => ({ what: name, why })),
   ].flatMap(({ what, why }) => (why === undefined ? [] : [`${what}: ${why}`]));
   const gone = new Set(marks.unmarked);
-  const attempt = async (
-    what: string,
-    of: readonly { readonly subject: string }[],
-    work: () => Promise<number>,
-  ) => {
+  const attempt = async (what: string, of: Subjects, work: () => Promise<number>) => {
     try {
       removed += await work();
       for (const { subject } of of) gone.add(subject);
@@ -128,6 +122,7 @@ async function ejectAll({ deps, cause, publish }: OneShot, given: Answers, cli: 
 function show({ intentions, acl, jwtProviders }: Marks, { screen }: Cli): void {
   if (intentions.length + acl.length + jwtProviders.length === 0)
     screen.line('No marks of this owner in Consul.');
+  const left = (why: string | undefined) => (why === undefined ? [] : ['stays marked']);
   const rows = intentions.flatMap(({ changes, why }) =>
     changes.map((change) => [
       printable(`${change.source.name} -> ${change.resource.destination}`),
@@ -138,13 +133,9 @@ function show({ intentions, acl, jwtProviders }: Marks, { screen }: Cli): void {
     ...acl.map(({ change: { resource }, why }) => [
       printable(resource.name ?? ''),
       aclKindText(resource.kind),
-      ...(why === undefined ? [] : ['stays marked']),
+      ...left(why),
     ]),
-    ...jwtProviders.map(({ name, why }) => [
-      printable(name),
-      'jwt-provider',
-      ...(why === undefined ? [] : ['stays marked']),
-    ]),
+    ...jwtProviders.map(({ name, why }) => [printable(name), 'jwt-provider', ...left(why)]),
   ];
   for (const row of [...columns(rows), ...columns(others)])
     screen.line(`  ${screen.colors.yellow('~')} ${row}`);

@@ -5,11 +5,8 @@ import { holdView } from '../../app/plan-view.js';
 import { claimText, groupClaim, groupHint, personClaims, type TokenClaim } from '../../app/token-claims.js';
 import { configError } from '../../errors.js';
 import { peopleName, personName } from '../../plan/object-names.js';
-import type { Cli } from '../cli.js';
 import type { CurrentState } from '../load-current-state.js';
 import { durationText } from '../terminal/duration-text.js';
-import { loginVerdict } from '../terminal/login-text.js';
-import { printable } from '../terminal/screen.js';
 
 /** What one mapped group gives a person. */
 export interface GroupOfPerson {
@@ -27,19 +24,21 @@ export interface GroupOfPerson {
   readonly stands: boolean;
 }
 
-/** What a person may do with Consul because of their groups. */
-function personView(
-  sides: Pick<CurrentState, 'world' | 'acl' | 'config'>,
-  provider: string,
-  subject: string,
-) {
+/** What one person, named `provider/subject`, may do with Consul because of their groups. */
+export function personView(sides: Pick<CurrentState, 'world' | 'acl' | 'config'>, name: string) {
   const { world, acl, config } = sides;
   const { mapping } = world;
+  const slash = name.indexOf('/');
+  const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
+  if (!mapping.providers.includes(provider) || subject === '')
+    throw configError(
+      `write PROVIDER/SUBJECT, where SUBJECT is the sub of the person's tokens, with one of these providers: ${mapping.providers.join(', ')}`,
+    );
   const { owner } = mapping;
   const members = knownMembers(provider, sides);
   const { desired, holds } = plannedPeople(provider, sides);
   const loginProvider = mapping.acl.providers.get(provider);
-  const kind = config.providers.find(({ name }) => name === provider)?.kind ?? '';
+  const kind = config.providers.find((each) => each.name === provider)?.kind ?? '';
   const groups = rulesOfGroups(mapping, provider).map((rule): GroupOfPerson => {
     const { group } = rule;
     const role = personName(owner, provider, subject, group);
@@ -81,46 +80,26 @@ function personView(
   };
 }
 
-/** Explains what one person, named `provider/subject`, may do with Consul. */
-export function explainPerson(sides: CurrentState, name: string) {
-  const slash = name.indexOf('/');
-  const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
-  const { providers } = sides.world.mapping;
-  if (!providers.includes(provider) || subject === '')
-    throw configError(
-      `write PROVIDER/SUBJECT, where SUBJECT is the sub of the person's tokens, with one of these providers: ${providers.join(', ')}`,
-    );
-  const view = personView(sides, provider, subject);
-  return { document: view, isAllowed: view.mayLogIn, print: (cli: Cli) => print(view, name, cli) };
-}
-
-function print(
-  { login, isMade, groups, holds }: ReturnType<typeof personView>,
-  name: string,
-  cli: Cli,
-): void {
-  const { colors } = cli.screen;
-  const verdict = loginVerdict(login !== null, isMade, cli.screen);
-  const fact = (word: string, text: string) => cli.screen.line(`  ${word.padEnd(10)} ${printable(text)}`);
-  cli.screen.line(`${verdict}  ${colors.bold(printable(`${name} (human)`))}`);
-  cli.screen.line();
+export function* personFacts({
+  login,
+  groups,
+  holds,
+}: ReturnType<typeof personView>): Iterable<readonly [name: string, text: string]> {
   if (login !== null) {
-    fact(
-      'consul',
-      `for at most ${durationText(login.maxTokenTtlSeconds)}, by auth method ${login.authMethod}`,
-    );
-    fact('login', login.command);
-    fact('token', 'the access token must meet all of these conditions:');
-    for (const claim of login.tokenClaims) fact('', claimText(claim));
+    const ttl = durationText(login.maxTokenTtlSeconds);
+    yield ['consul', `for at most ${ttl}, by auth method ${login.authMethod}`];
+    yield ['login', login.command];
+    yield ['token', 'the access token must meet all of these conditions:'];
+    for (const claim of login.tokenClaims) yield ['', claimText(claim)];
   }
   for (const { group, isMember, rules, stands, tokenClaim, hint } of groups) {
     const note = rules !== null && !stands ? '; not in Consul yet, see scopemesh plan' : '';
-    if (rules !== null) fact('group', `${group}: ${rules}${note}`);
-    else fact('group', `${group}: ${isMember === null ? 'its members could not be read' : 'not a member'}`);
+    const without = isMember === null ? 'its members could not be read' : 'not a member';
+    yield ['group', `${group}: ${rules === null ? without : `${rules}${note}`}`];
     if (rules === null || tokenClaim === null) continue;
-    fact('', `in the token, ${claimText(tokenClaim)}`);
-    if (hint !== null) fact('', hint);
+    yield ['', `in the token, ${claimText(tokenClaim)}`];
+    if (hint !== null) yield ['', hint];
   }
-  if (groups.length === 0) fact('group', 'no group of this provider is mapped in the configuration');
-  for (const { reason, detail } of holds) fact('held', `${reason}: ${detail}`);
+  if (groups.length === 0) yield ['group', 'no group of this provider is mapped in the configuration'];
+  for (const { reason, detail } of holds) yield ['held', `${reason}: ${detail}`];
 }

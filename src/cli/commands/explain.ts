@@ -28,12 +28,12 @@ import { parsePastInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { readDecisions } from '../read-decision-log.js';
 import { ORDERS_UNKNOWN, printExplanation } from '../terminal/explain-text.js';
-import { loginFacts, loginVerdict } from '../terminal/login-text.js';
+import { loginFacts, loginVerdict, printFacts } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
 import { withTrail } from '../with-trail.js';
-import { explainPerson } from './explain-person.js';
+import { personFacts, personView } from './explain-person.js';
 
 /** The log may be long, and the rest of the answer does not need it. */
 const LOG_TIMEOUT_MS = 5_000;
@@ -228,17 +228,27 @@ function explainClient(sides: CurrentState, text: string): Answer {
   if (found === undefined) throw configError(`no provider has the client ${text}`);
   const view = toLoginView(found, world.mapping);
   const document = loginDocument(view);
+  const { mayLogIn, isMade } = document;
+  const name = `${id.provider}/${id.clientId} (${view.client.actorKind})`;
+  const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
   return {
     document: { ...document, areOrdersKnown },
-    isAllowed: document.mayLogIn,
+    isAllowed: mayLogIn,
     print({ screen }) {
-      const verdict = loginVerdict(view.login !== undefined, document.isMade, screen, view.login?.proof);
-      const name = `${id.provider}/${id.clientId} (${view.client.actorKind})`;
-      screen.line(`${verdict}  ${screen.colors.bold(printable(name))}`);
-      screen.line();
-      const orders = areOrdersKnown ? [] : [['orders', ORDERS_UNKNOWN] as const];
-      for (const [fact, about] of [...loginFacts(view), ...orders])
-        screen.text(`  ${fact.padEnd(10)} ${about}`);
+      const verdict = loginVerdict(view.login !== undefined, isMade, screen, view.login?.proof);
+      printFacts(verdict, name, [...loginFacts(view), ...orders], screen);
+    },
+  };
+}
+
+function explainPerson(sides: CurrentState, name: string): Answer {
+  const view = personView(sides, name);
+  return {
+    document: view,
+    isAllowed: view.mayLogIn,
+    print({ screen }) {
+      const verdict = loginVerdict(view.login !== null, view.isMade, screen);
+      printFacts(verdict, `${name} (human)`, personFacts(view), screen);
     },
   };
 }

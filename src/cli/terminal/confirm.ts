@@ -11,6 +11,14 @@ export interface Answers {
   readonly json?: true;
 }
 
+/** Whether the person says yes, or said so beforehand. Otherwise it warns of what is left undone, and the exit status is 1. */
+export async function agrees(cli: Cli, { yes }: Answers, question: string, undone: string): Promise<boolean> {
+  if (yes || (await confirm(cli, question))) return true;
+  cli.screen.warn(undone);
+  cli.exit(1);
+  return false;
+}
+
 /**
  * Asks on a terminal; every answer except `yes` means no. Throws ERR_CONFIG with the remedy if there is no terminal.
  */

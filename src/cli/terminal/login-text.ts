@@ -3,7 +3,7 @@ import { type LoginView, loginCommand } from '../../app/login-view.js';
 import { claimText } from '../../app/token-claims.js';
 import type { Hold } from '../../plan/plan.js';
 import { durationText } from './duration-text.js';
-import type { Screen } from './screen.js';
+import { printable, type Screen } from './screen.js';
 
 /** Whether somebody may log in to Consul. `isMade`: Consul has the ACL objects that the plan gives them. */
 export function loginVerdict(
@@ -17,6 +17,18 @@ export function loginVerdict(
   return isMade
     ? colors.green(may)
     : colors.yellow(`${may} once Consul has the auth method: see scopemesh plan`);
+}
+
+/** What somebody may do with Consul, each fact with its name. */
+export function printFacts(
+  verdict: string,
+  about: string,
+  facts: Iterable<readonly [name: string, text: string]>,
+  screen: Screen,
+): void {
+  screen.line(`${verdict}  ${screen.colors.bold(printable(about))}`);
+  screen.line();
+  for (const [name, text] of facts) screen.text(`  ${name.padEnd(10)} ${text}`);
 }
 
 /** Facts about a client's access to Consul, each a name and a line. */
