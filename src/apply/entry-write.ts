@@ -34,13 +34,14 @@ export interface EntryWrite {
   readonly replaced: readonly string[];
   /** Earlier writes of the entry whose answer was lost and whose request may still reach Consul. */
   readonly overtaken: readonly DraftDecision[];
-  /** Begun beside the record. It must resolve before `isAsPlanned` is asked. */
-  readonly confirm?: (() => Promise<void>) | undefined;
-  readonly isAsPlanned: (changes: readonly Change[]) => boolean;
-  /** After a lost compare-and-set: what Consul has now, if the plan from it has the same changes. */
-  readonly readAgain?:
-    | ((changes: readonly Change[]) => Promise<Pick<EntryRequest, 'base'> | undefined>)
-    | undefined;
+  /**
+   * The entry that the changes are sent against, if a new plan would still make them. Asked after the record, and with
+   * `isLost` after a lost compare-and-set: then it reads what Consul has.
+   */
+  readonly baseOf: (
+    changes: readonly Change[],
+    isLost: boolean,
+  ) => Promise<Pick<EntryRequest, 'base'> | undefined>;
   /** Whether the key has new triggers since the plan. Then the parts of a refused entry are planned again. */
   readonly isTouched: () => boolean;
   /** Called in the turn of the record. It must resolve before the write. */
@@ -56,12 +57,12 @@ export interface EntryWrite {
 }
 
 /**
- * `again`: read and plan again. `stale`: plan again, and record the new plan in place of these drafts. `conflict`: the same,
- * from what is read now.
+ * `again`: read and plan again. `conflict`: the same, after another writer. `stale`: plan again, and record the new plan in
+ * place of these drafts.
  */
 export type EntryEnd =
-  | { readonly kind: 'done' | 'again' }
-  | { readonly kind: 'stale' | 'conflict'; readonly replaced: readonly string[] };
+  | { readonly kind: 'done' | 'again' | 'conflict' }
+  | { readonly kind: 'stale'; readonly replaced: readonly string[] };
 
 /**
  * Writes all changes of an entry in one compare-and-set. If Consul refuses the entry, the narrowing changes are written
@@ -94,6 +95,12 @@ export async function writeEntry(
     );
     const reserved = write.reserve(changes);
     let isSent = false;
+    const isReady = async (isLost: boolean) => {
+      const next = await write.baseOf(changes, isLost);
+      // After a part that was written, the rest is sent against what that left.
+      if (next !== undefined && !isBegun) sent = toRequest(next.base, changes, owner);
+      return next !== undefined;
+    };
     const sendPart = async (stop: AbortSignal) => {
       isSent = true;
       for (let sends = 1; ; sends++) {
@@ -102,10 +109,10 @@ export async function writeEntry(
         if (answer.kind !== 'conflict' || sends === MAX_SENDS || isBegun || overtaken.length > 0)
           return answer;
         // Without an answer the lost compare-and-set remains what is known.
-        const now = await write.readAgain?.(changes).catch(() => undefined);
-        if (now === undefined || stop.aborted) return answer;
+        const isAgain = await isReady(true).catch(() => undefined);
+        if (isAgain === undefined || stop.aborted) return answer;
         deps.metrics.count('scopemesh_consul_conflicts_total');
-        sent = toRequest(now.base, changes, owner);
+        if (!isAgain) return 'stale';
       }
     };
     const end = await journaledWrite(
@@ -114,6 +121,7 @@ export async function writeEntry(
         requests: [
           {
             drafts,
+            within: async (sendNow) => ((await isReady(false)) ? sendNow() : 'stale'),
             send: sendPart,
             lastApplied,
             onWritten: (index) =>
@@ -126,11 +134,10 @@ export async function writeEntry(
         ],
         replaced,
         overtaken,
-        reserve: reserved === undefined ? write.confirm : () => Promise.all([reserved, write.confirm?.()]),
-        isAsPlanned: () => write.isAsPlanned(changes),
+        reserve: reserved && (() => reserved),
         // Once a part is written, the plan's entry is out of date, and nothing may follow from it.
         keeps: [
-          ...(isBegun ? [] : (['stale', 'conflict'] as const)),
+          ...(isBegun ? [] : (['stale'] as const)),
           ...(changes.length > 1 ? (['refused'] as const) : []),
         ],
       },
@@ -153,8 +160,10 @@ export async function writeEntry(
     replaced = [];
     if (end.kind === 'written') [overtaken, isBegun] = [[], true];
     else write.onNotMade(changes);
-    if (end.kind === 'stale' || end.kind === 'conflict')
-      return isBegun ? { kind: 'again' } : { kind: end.kind, replaced: ids };
+    if (end.kind === 'stale' || end.kind === 'conflict') {
+      if (isBegun) return { kind: 'again' };
+      return end.kind === 'stale' ? { kind: 'stale', replaced: ids } : { kind: 'conflict' };
+    }
     if (end.kind === 'refused') {
       if (changes.length > 1) {
         parts.unshift(...split(changes));

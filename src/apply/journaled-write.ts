@@ -19,13 +19,13 @@ const CHANGED_MEANWHILE = 'the entry changed meanwhile; it is read and planned a
 /** One request to Consul, and the decisions that it carries. */
 export interface JournaledRequest {
   readonly drafts: readonly DraftDecision[];
-  readonly send: (signal: AbortSignal) => Promise<WriteAnswer>;
+  readonly send: (signal: AbortSignal) => Promise<WriteAnswer | 'stale'>;
   /**
    * Sends the request when it is its turn. Resolves with undefined if there is nothing to send any more, and with `stale`
    * if the facts of the plan changed while it waited: then its drafts and all later ones end without a decision.
    */
   readonly within?:
-    | ((sendNow: () => Promise<WriteAnswer>) => Promise<WriteAnswer | 'stale' | undefined>)
+    | ((sendNow: () => Promise<WriteAnswer | 'stale'>) => Promise<WriteAnswer | 'stale' | undefined>)
     | undefined;
   /** By subject, for the record after the write; null deletes. */
   readonly lastApplied?: ReadonlyMap<string, string | null>;
@@ -49,13 +49,13 @@ export interface JournaledWrite {
   /** Whether a new plan would make the same write. Asked once, after the record. */
   readonly isAsPlanned?: (() => boolean) | undefined;
   /** After which ends the drafts stay recorded, for the write that follows. Otherwise they end too. */
-  readonly keeps?: readonly ('stale' | 'refused' | 'conflict')[];
+  readonly keeps?: readonly WriteEnd['kind'][];
 }
 
 /**
  * - `written`: settled as applied.
  * - `failed`: nothing was written; settled as failed.
- * - `conflict`: another writer was first. What Consul answered so ends without a decision, unless the drafts stay recorded.
+ * - `conflict`: another writer was first. What Consul answered so ends without a decision.
  * - `refused`: Consul refuses the content; settled as failed, unless the drafts stay recorded.
  * - `stale`: the facts of the plan have changed, and nothing was sent from then on. The drafts of what was not sent end
  *   without a decision, unless they stay recorded.
@@ -91,15 +91,14 @@ export async function journaledWrite(
     const isOver = last.end !== undefined || last.thrown !== undefined;
     if (!isOver) last = await sendOne(request, signal);
     const { outcome } = last;
-    const isKept = last.end?.kind === 'conflict' && keeps.includes('conflict');
-    const isUnmade = last.end !== undefined && outcome === undefined && !isKept;
+    if (!isOver && last.end !== undefined && keeps.includes(last.end.kind)) continue;
+    const isUnmade = last.end !== undefined && outcome === undefined;
     if (isOver || !last.isSent || isUnmade) unsent.push(...request.drafts);
     if (isOver || outcome === undefined) continue;
     if (outcome.outcome === 'applied') {
       request.onWritten?.(outcome.modifyIndex);
       for (const [subject, digest] of request.lastApplied ?? []) lastApplied.set(subject, digest);
     }
-    if (last.end?.kind === 'refused' && keeps.includes('refused')) continue;
     const nowMs = deps.clock.now();
     decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
   }

@@ -9,18 +9,7 @@ import { withdraw } from './journaled-write.js';
 
 /** Writes the changes of a plan, and updates the state, the mass guard's window and the record of corrections. */
 export async function writePlan(
-  write: Pick<
-    EntryWrite,
-    | 'key'
-    | 'destination'
-    | 'entry'
-    | 'changes'
-    | 'replaced'
-    | 'overtaken'
-    | 'confirm'
-    | 'isAsPlanned'
-    | 'readAgain'
-  >,
+  write: Pick<EntryWrite, 'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'overtaken' | 'baseOf'>,
   causeOf: (client: PlannedClient | undefined) => Cause,
   deps: PlanWriteDeps,
   signal: AbortSignal,

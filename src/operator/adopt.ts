@@ -54,11 +54,12 @@ export async function adopt(
     changes,
     replaced: [],
     overtaken: [],
-    isAsPlanned: () => world.mapping === mapping,
+    baseOf: async (_: unknown, isLost: boolean) =>
+      !isLost && world.mapping === mapping ? { base: entry } : undefined,
   };
   world.rememberWritten(text, new Map([...world.records.of(text), ...record.lastApplied]));
   const end = await writePlan(write, () => cause, deps, signal);
   // No plan follows whose record would replace these drafts.
-  if ('replaced' in end) await withdraw(text, end.replaced, deps);
+  if (end.kind === 'stale') await withdraw(text, end.replaced, deps);
   return end.kind === 'done' ? changes.length : 0;
 }

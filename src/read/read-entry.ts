@@ -1,6 +1,7 @@
 import type { Consul } from '../consul/consul.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { serviceText } from '../plan/world.js';
+import { type EntryNow, knownNow } from '../state/state-plan.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { WorldState } from '../state/world-state.js';
 
@@ -48,41 +49,26 @@ export async function readBack(
 }
 
 /**
- * Reads the entry of a destination's wildcard. It is not put into the world: the watch must still see the change, for all
- * destinations.
+ * Reads the entry of a destination and its wildcard entry at once. The wildcard entry is not put into the world: the watch
+ * must still see the change, for all destinations. If the watch shows another meanwhile, the newer of both counts, and in
+ * doubt the one that exists.
  */
-function readWildcard(
-  destination: ServiceName,
-  { consul }: Pick<Deps, 'consul'>,
-  signal: AbortSignal,
-): Promise<IntentionEntry | undefined> {
-  return consul.intentions.read({ ...destination, name: '*' }, signal);
-}
-
-/** What decides about a destination's intentions in Consul. */
-export interface EntryNow {
-  readonly entry: IntentionEntry | undefined;
-  readonly wildcard: IntentionEntry | undefined;
-  /** Whether both are as they were known. */
-  readonly isAsKnown: boolean;
-}
-
-/** Reads both at once. `isFresh`: the known entry was read in this run. */
 export async function readEntryNow(
   destination: ServiceName,
-  known: Omit<EntryNow, 'isAsKnown'> & { readonly isFresh: boolean },
   deps: Deps,
   signal: AbortSignal,
 ): Promise<EntryNow> {
+  const { shown } = knownNow(deps.world, destination, undefined);
   const [entry, wildcard] = await Promise.all([
-    known.isFresh ? known.entry : readEntry(destination, deps, signal),
-    readWildcard(destination, deps, signal),
+    readEntry(destination, deps, signal),
+    deps.consul.intentions.read({ ...destination, name: '*' }, signal),
   ]);
-  const isAsKnown = isSameEntry(entry, known.entry) && isSameEntry(wildcard, known.wildcard);
-  return { entry, wildcard, isAsKnown };
+  const now = knownNow(deps.world, destination, entry);
+  return now.shown !== shown && isNewer(now.shown, wildcard) ? now : { ...now, wildcard };
 }
 
-/** By Consul's index. After a write of our own it is unknown until the watch shows it. */
-function isSameEntry(a: IntentionEntry | undefined, b: IntentionEntry | undefined): boolean {
-  return a === b || (a !== undefined && a.modifyIndex !== 0 && a.modifyIndex === b?.modifyIndex);
+/** By Consul's index, which is unknown after a write of our own. */
+function isNewer(shown: IntentionEntry | undefined, read: IntentionEntry | undefined): boolean {
+  if (shown === undefined || read === undefined) return read === undefined;
+  return shown.modifyIndex === 0 || shown.modifyIndex > read.modifyIndex;
 }

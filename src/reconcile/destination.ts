@@ -13,9 +13,8 @@ import { policyOf } from '../plan/mode.js';
 import type { Change } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
 import { readEntry, readEntryNow } from '../read/read-entry.js';
-import { isPlannedFrom, isPlannedNow } from '../state/state-plan.js';
+import { isPlannedNow, knownNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
-import { isConfirmed } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { readDestination, readWritten, storeNew } from './read-destination.js';
@@ -50,27 +49,21 @@ async function planAndWrite(
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
   const { world, clock, journal, queue, revocations, logger } = deps;
-  const known = await readDestination(destination, text, deps, signal);
-  const { record, overtaken } = known;
-  let { entry, isFresh } = known;
+  const { record, entry, overtaken } = await readDestination(destination, text, deps, signal);
   const end = jobResult(job, deps);
   const jobNow = withLateTriggers(job, () => queue.late());
   const { narrowsOnly } = world;
   // A write that is still on its way may make an edge that is gone again.
   const seesGone = overtaken.length === 0 && !deps.space.isLow() && !narrowsOnly;
+  let from = knownNow(world, destination, entry);
   for (let plans = 1; ; plans++) {
-    const { mapping } = world;
-    const isFrozen = () => world.freezes.at(clock.now()) !== undefined;
-    const wasFrozen = isFrozen();
     const basis = {
-      ...{ destination, entry, isFresh, seesGone, isFirst: plans === 1, job: jobNow },
+      ...{ destination, from, seesGone, isFirst: plans === 1, job: jobNow },
       record: { ...record, lastApplied: world.records.of(text) },
     };
     const guarded = await step(deps, 'plan', {}, () => planGuarded(basis, deps, signal));
     if (guarded.waitMs !== undefined) return { kind: 'retry', afterMs: guarded.waitMs };
-    const { plan, used, reading } = guarded;
-    ({ isFresh } = guarded);
-    ({ entry } = guarded.input);
+    const { plan, used } = guarded;
     revocations.plan(text, plan, clock.now());
     if (plan.records !== undefined) await storeNew(text, plan.records, deps);
 
@@ -81,42 +74,24 @@ async function planAndWrite(
     const mayEnd = (subject: string) => !isLate(subject) && !narrowsOnly;
     await recordHolds(text, await journal.read(text), early, cause, deps, mayEnd, changing);
     await recordGone(text, guarded.gone, cause, deps);
-    if (!policyOf(mapping).writes) return end;
+    if (!policyOf(guarded.input.mapping).writes) return end;
 
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
     const isLast = plans > MAX_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
-    let isAsRead = true;
-    const confirm =
-      reading &&
-      (async () => {
-        isAsRead = await isConfirmed(guarded, basis, deps);
-      });
-    const isAsPlanned = (part: readonly Change[]) => {
-      if (!isAsRead) return false;
-      if (isLast) return true;
-      if (world.mapping !== mapping || isFrozen() !== wasFrozen) return false;
-      return isPlannedNow(part, guarded, world, clock.now());
+    const baseOf = async (part: readonly Change[], isLost: boolean) => {
+      from = await (isLost ? readEntryNow(destination, deps, signal) : (guarded.reading ?? guarded.from));
+      const isPlanned = (isLast && !isLost) || isPlannedNow(part, guarded, from, world, clock.now());
+      return isPlanned ? { base: from.entry } : undefined;
     };
-    const readAgain = async (part: readonly Change[]) => {
-      const now = await readEntryNow(destination, { ...guarded.input, isFresh: false }, deps, signal);
-      const isSame = isAsPlanned(part) && isPlannedFrom(now, part, guarded, world, clock.now());
-      return isSame ? { base: now.entry } : undefined;
+    const write = {
+      ...{ key: text, destination, entry: guarded.from.entry, changes, replaced: unsent.ids, overtaken },
+      baseOf,
     };
-    const checks = { replaced: unsent.ids, overtaken, confirm, isAsPlanned, readAgain };
-    const write = { key: text, destination, entry, changes, ...checks };
     const send = () => writePlan(write, causesOf(guarded.job), deps, signal);
     const written = await (changes.length === 0 ? send() : step(deps, 'write', {}, send));
-    unsent.ids = 'replaced' in written ? written.replaced : [];
-    if (written.kind === 'conflict' && !isLast && overtaken.length === 0) {
-      [entry, isFresh] = [await readEntry(destination, deps, signal), true];
-      continue;
-    }
-    if (written.kind === 'stale') {
-      const now = await reading;
-      if (now !== undefined) [entry, isFresh] = [now.entry, true];
-      continue;
-    }
+    unsent.ids = written.kind === 'stale' ? written.replaced : [];
+    if (written.kind === 'stale' && !isLast) continue;
     if (written.kind !== 'done' || isLast) {
       if (written.kind === 'conflict')
         logger.warn(
@@ -134,7 +109,7 @@ async function planAndWrite(
       // Each hold that an approval ends is of a change.
       await recordHolds(text, await journal.read(text), plan.holds, cause, deps, undefined, changing);
     }
-    const released = releasedProviders(plan, mapping);
+    const released = releasedProviders(plan, guarded.input.mapping);
     if (released.length > 0) await queue.add(released.map((name) => ({ key: providerKey(name), cause })));
     if (changes.length > 0) readWritten(destination, deps, signal);
     return waits ?? end;

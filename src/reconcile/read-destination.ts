@@ -18,8 +18,6 @@ const DRIFT_MS = 200;
 export interface KnownDestination {
   readonly record: KeyRecord;
   readonly entry: IntentionEntry | undefined;
-  /** The entry was read in this run. The watch may be behind. */
-  readonly isFresh: boolean;
   /** Earlier writes whose answer was lost and whose request may still reach Consul. */
   readonly overtaken: readonly DraftDecision[];
 }
@@ -33,14 +31,13 @@ export async function readDestination(
 ): Promise<KnownDestination> {
   const { journal, world } = deps;
   const record = await journal.read(key);
-  const isFresh = needsRead(destination, record, world);
-  const entry = isFresh
+  const entry = needsRead(destination, record, world)
     ? await step(deps, 'read', { side: 'consul' }, () => readEntry(destination, deps, signal))
     : world.entries.get(serviceText(destination));
   const { open: overtaken, lastApplied } = await recoverPending(key, record, entry, deps);
   // The memory may have records that are not stored yet.
   if (lastApplied.size + world.records.of(key).size > 0) await storeNew(key, lastApplied, deps);
-  return { record, entry, isFresh, overtaken };
+  return { record, entry, overtaken };
 }
 
 /** Reads back what was written. Nothing waits for it. A change by somebody else since is planned as the watch would show it. */

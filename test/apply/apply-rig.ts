@@ -162,7 +162,7 @@ export function entryWrite(
     stamp: rig.stamp,
     replaced: [],
     overtaken: [],
-    isAsPlanned: () => true,
+    baseOf: async (_, isLost) => (isLost ? undefined : { base: from }),
     isTouched: () => false,
     reserve: () => undefined,
     onWritten: () => {},

@@ -153,7 +153,7 @@ describe('the write of an entry', () => {
       void givenBack.push(...changes.map(({ source }) => source.name));
     const write = entryWrite([loss('a')], from, rig, { onNotMade });
     const end = await writeEntry(write, consul.port, rig.deps, NEVER);
-    expect(end).toEqual({ kind: 'conflict', replaced: [...rig.pending.keys()] });
+    expect(end).toEqual({ kind: 'stale', replaced: [...rig.pending.keys()] });
     expect(rig.pending.size).toBe(1);
     expect(outcomes()).toEqual([]);
     expect(givenBack).toEqual(['a']);
@@ -166,7 +166,7 @@ describe('the write of an entry', () => {
       const givenBack: unknown[] = [];
       const changes = names(count).map((name) => change(name));
       const { end, consul } = await written(changes, [], {
-        isAsPlanned: () => false,
+        baseOf: async () => undefined,
         onNotMade: (parts) => void givenBack.push(...parts),
       });
       expect(end).toEqual({ kind: 'stale', replaced: [...rig.pending.keys()] });
@@ -319,19 +319,19 @@ describe('an entry that Consul refuses', () => {
 
   it('asks of each part alone whether it is as planned', async () => {
     const asked: string[] = [];
-    const isAsPlanned = (changes: EntryWrite['changes']) => {
+    const baseOf = async (changes: EntryWrite['changes']) => {
       asked.push(changes.map(({ source }) => source.name).join('+'));
-      return true;
+      return { base: undefined };
     };
-    await written([change('a'), change('b')], [], { isAsPlanned }, refusing('b'));
+    await written([change('a'), change('b')], [], { baseOf }, refusing('b'));
     expect(asked).toEqual(['a+b', 'a', 'b']);
   });
 
   it('that is stale after a part was written has no drafts for the next plan, which reads the entry', async () => {
     // The whole is, and so is the first part.
-    const isAsPlanned = (changes: EntryWrite['changes']) =>
-      changes.length === 2 || changes[0]?.source.name === 'a';
-    const { end } = await written([change('a'), change('b')], [], { isAsPlanned }, refusing('b'));
+    const baseOf = async (changes: EntryWrite['changes']) =>
+      changes.length === 2 || changes[0]?.source.name === 'a' ? { base: undefined } : undefined;
+    const { end } = await written([change('a'), change('b')], [], { baseOf }, refusing('b'));
     expect(end).toEqual({ kind: 'again' });
     expect(rig.pending.size).toBe(0);
     expect(outcomes()).toEqual(['a applied ScopeGranted']);

@@ -23,7 +23,7 @@ async function writeAfterLostRemoval(changes: readonly Change[], kind: 'conflict
       changes,
       replaced: [],
       overtaken,
-      isAsPlanned: () => true,
+      baseOf: async () => ({ base: entryOf('web', 'api') }),
     },
     () => CAUSE,
     {
@@ -69,7 +69,7 @@ it('a grant that meets a conflict leaves an earlier removal of its edge counted'
       changes: [change('web')],
       replaced: [],
       overtaken: [],
-      isAsPlanned: () => true,
+      baseOf: async (_, isLost) => (isLost ? undefined : { base: entryOf('api') }),
     },
     () => CAUSE,
     {

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { IntentionEntry } from '../../src/model/intention.js';
-import { readBack } from '../../src/read/read-entry.js';
+import { readBack, readEntryNow } from '../../src/read/read-entry.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, DENY, entry, keyOf, mapping, NOW, named, ourSource, SETTINGS } from '../plan/scene.js';
 import { depsOf } from '../reconcile/deps.js';
@@ -54,5 +54,35 @@ describe('an entry that was just written', () => {
     await few.run();
     expect([few.asked, few.indexNow()]).toEqual([['orders'], 0]);
     expect(few.onChanged).not.toHaveBeenCalled();
+  });
+});
+
+describe('an entry that is read together with its wildcard entry', () => {
+  const wide = (modifyIndex: number) => ({ ...entry('*', ourSource('web', ALLOW)), modifyIndex });
+  /** `read` and `shown`: the wildcard entry in the answer of Consul, and what the watch shows meanwhile. */
+  async function wildcardOf(read: IntentionEntry | undefined, shown: IntentionEntry | undefined) {
+    const world = new WorldState(mapping(), SETTINGS);
+    world.putEntries([wide(4)], NOW);
+    const { intentions } = depsOf(world, {}).deps.consul;
+    const answer = async ({ name }: { readonly name: string }) => {
+      if (name !== '*') return undefined;
+      world.putEntry(named('*'), shown);
+      return read;
+    };
+    const deps = { world, consul: { intentions: { ...intentions, read: answer } } };
+    const { wildcard } = await readEntryNow(named('orders'), deps, NEVER);
+    return wildcard?.modifyIndex;
+  }
+
+  it.each([
+    ['the answer, if the watch shows nothing new', wide(9), wide(4), 9],
+    ['gone, if the watch shows nothing new', undefined, wide(4), undefined],
+    ['the answer, if that is newer than what the watch shows', wide(9), wide(7), 9],
+    ['what the watch shows, if that is newer', wide(7), wide(9), 9],
+    ['our own write, which has no index yet', wide(9), wide(0), 0],
+    ['what the watch shows, if the answer has none', undefined, wide(9), 9],
+    ['the answer, if the watch shows none', wide(9), undefined, 9],
+  ])('has %s', async (_, read, shown, index) => {
+    expect(await wildcardOf(read, shown)).toBe(index);
   });
 });

@@ -4,7 +4,8 @@ import { destinationKey, formatKey } from '../../src/model/key.js';
 import type { Evidence, Job, Trigger } from '../../src/model/trigger.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import type { RecordedHold } from '../../src/queue/journal.js';
-import type { PlanBasis } from '../../src/reconcile/fresh-plan.js';
+import type { PlanBasis } from '../../src/reconcile/guarded-plan.js';
+import { knownNow } from '../../src/state/state-plan.js';
 import { ALLOW, keyOf, NOW, named } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
@@ -36,7 +37,8 @@ export function planRig(stored: ReadonlyMap<string, IntentionEntry> = new Map())
     const job = jobOf();
     const record = { pending: [], lastApplied: world.records.of(TEXT), holds: new Map() };
     return {
-      ...{ destination: named('orders'), entry, isFresh: false, seesGone: false, isFirst: true, record },
+      ...{ destination: named('orders'), seesGone: false, isFirst: true, record },
+      from: knownNow(world, named('orders'), entry),
       job: () => job,
       ...changes,
     };

@@ -10,7 +10,7 @@ const ORDERS = named('orders');
 describe('the entry of a destination before its first plan', () => {
   it('is the known one while the watch keeps that current', async () => {
     const { deps, entry: known, reads } = planRig();
-    expect(await readDestination(ORDERS, TEXT, deps, never)).toMatchObject({ entry: known, isFresh: false });
+    expect(await readDestination(ORDERS, TEXT, deps, never)).toMatchObject({ entry: known });
     expect(reads).toEqual([]);
   });
 
@@ -18,7 +18,7 @@ describe('the entry of a destination before its first plan', () => {
     const now = { ...entry('orders', ourSource('api', ALLOW)), modifyIndex: 8 };
     const { world, deps, reads } = planRig(new Map([['orders', now]]));
     world.putEntries([{ ...entry('orders', ourSource('web', ALLOW)), modifyIndex: 0 }], NOW);
-    expect(await readDestination(ORDERS, TEXT, deps, never)).toMatchObject({ entry: now, isFresh: true });
+    expect(await readDestination(ORDERS, TEXT, deps, never)).toMatchObject({ entry: now });
     expect(reads).toEqual(['orders']);
   });
 });

@@ -82,7 +82,7 @@ async function write(
       changes,
       replaced: [],
       overtaken: [],
-      isAsPlanned: () => true,
+      baseOf: async () => ({ base: entryOf('web', 'api') }),
       ...more,
     },
     () => CAUSE,
