@@ -71,7 +71,7 @@ function placeOf(file: string): string {
   if (stage === 'acl') return `acl/${rest[0]}`;
   // What the server and the page have in common: the schemas of the answers.
   if (file === 'src/console/answers.ts' || file.startsWith('src/console/answers/')) return 'console/answers';
-  if (file === 'src/console/hub.ts') return 'console/both';
+  if (file === 'src/console/hub.ts' || file === 'src/console/pages.ts') return 'console/both';
   if (stage === 'console' && rest[0] === 'page') return 'console/page';
   return STAGES.includes(stage) && rest.length > 1 ? `${stage}/${rest[0]}` : stage;
 }

@@ -5,6 +5,7 @@ import { compareText } from '../model/compare-text.js';
 import { isAnyMarked } from '../plan/ownership.js';
 import type { AclFacts } from '../proposal/acl-holders.js';
 import type { AclProposal } from '../proposal/propose-acl.js';
+import { runCooperatively } from '../run-cooperatively.js';
 
 /** A token, role or policy of others, which no rule of a proposal explains. */
 export interface UnexplainedAcl {
@@ -35,25 +36,26 @@ export async function readAclFacts(
 }
 
 /** The tokens that are not from a login and that no scope explains, and the roles and policies without the mark of scopemesh. */
-export function unexplainedAcl(
+export async function unexplainedAcl(
   { tokens, objects }: AclFacts,
   { explained, unexplained }: Pick<AclProposal, 'explained' | 'unexplained'>,
   now: number,
-): readonly UnexplainedAcl[] {
+  signal: AbortSignal,
+): Promise<readonly UnexplainedAcl[]> {
+  const reports = await runCooperatively(reportTokens({ tokens, objects, clients: [], now }), signal);
   const found = [
-    ...reportTokens({ tokens, objects, clients: [], now }).flatMap(
-      ({ token, kind, can = [] }): readonly UnexplainedAcl[] =>
-        kind === 'login' || (kind === 'anonymous' && can.length === 0) || explained.has(token.accessorId)
-          ? []
-          : [
-              {
-                kind: 'acl-token',
-                name: token.accessorId,
-                description: token.description,
-                gives: can,
-                detail: unexplained.get(token.accessorId) ?? TOKEN_DETAIL[kind],
-              },
-            ],
+    ...reports.flatMap(({ token, kind, can = [] }): readonly UnexplainedAcl[] =>
+      kind === 'login' || (kind === 'anonymous' && can.length === 0) || explained.has(token.accessorId)
+        ? []
+        : [
+            {
+              kind: 'acl-token',
+              name: token.accessorId,
+              description: token.description,
+              gives: can,
+              detail: unexplained.get(token.accessorId) ?? TOKEN_DETAIL[kind],
+            },
+          ],
     ),
     ...objects.roles.filter(isForeign).map(
       ({ object }): UnexplainedAcl => ({

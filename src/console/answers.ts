@@ -18,6 +18,7 @@ import { Jobs } from './answers/jobs.js';
 import { MAP_ROUTES } from './answers/map.js';
 import { Proof } from './answers/past.js';
 import { PLAN_ROUTES } from './answers/plan.js';
+import { TOKEN_ROUTES } from './answers/tokens.js';
 import { WAITING_ROUTES } from './answers/waiting.js';
 
 /*
@@ -33,6 +34,8 @@ export { Job, Jobs } from './answers/jobs.js';
 export { Mesh, Reach } from './answers/map.js';
 export { Proof } from './answers/past.js';
 export { PlannedChange, PlannedHold, PlanPage, WhatIf } from './answers/plan.js';
+export { type LoginRefusal, Session } from './answers/session.js';
+export { TokenRow, Tokens } from './answers/tokens.js';
 export { Waiting, WaitingPage, WaitingRow } from './answers/waiting.js';
 
 export const Status = World.extend({
@@ -58,7 +61,12 @@ export const Status = World.extend({
     breakGlass: count.describe('Grants that are open or wait for an approval.'),
   }),
   ownedEdges: count,
-  directories: z.array(z.object({ provider: text, ageSeconds: z.number().nullable(), clients: count })),
+  directories: z.array(
+    z.object({
+      ...{ provider: text, ageSeconds: z.number().nullable(), clients: count },
+      isLate: z.boolean().describe('Not read for longer than the alert allows.'),
+    }),
+  ),
   queue: z.object({ waiting: count, delayed: count, active: count, parked: count }),
   defaultAllow: z.boolean().nullable().describe('Whether the mesh allows what no intention denies.'),
 });
@@ -215,46 +223,26 @@ export const Found = z.array(
 export type Found = z.infer<typeof Found>;
 
 /**
- * What an event `decisions` of the stream has. An event `status` has the answer of `/api/status`, or a fault. After `resync`
- * some decisions are left out: ask again for what you show.
+ * What an event `decisions` of the stream has. An event `status` has the answer of `/api/status`, or a fault; `jobs` says that
+ * `/api/jobs` has another answer. After `resync` some decisions are left out: ask again for what you show.
  */
 export const DecisionBatch = z.object({ rows: z.array(DecisionRow) });
 export type DecisionBatch = z.infer<typeof DecisionBatch>;
-
-/** The answer of `GET /api/session`. */
-export const Session = z.object({
-  person: z.object({ id: text, name: text }),
-  roles: z
-    .array(z.enum(['viewer', 'approver', 'operator']))
-    .describe('Of a person. A token has none, and its rights are in `may`.'),
-  may: z
-    .record(text, z.union([z.literal(true), text]))
-    .describe('For each action `true`, or the reason why the caller may not do it.'),
-  instance: z.object({ name: text, mode: text, version: text, commit: text.nullable() }),
-  again: text
-    .nullable()
-    .describe('The provider to sign in at again, if the sign-in is too old for a change; else null.'),
-  endsAt: instant.nullable().describe('When the session ends if it is not used before; null for a token.'),
-});
-export type Session = z.infer<typeof Session>;
-
-/** The reasons of a failed login, in words that the page knows. */
-export type LoginRefusal =
-  | 'busy'
-  | 'denied'
-  | 'elsewhere'
-  | 'failed'
-  | 'noLogin'
-  | 'noPerson'
-  | 'noRole'
-  | 'notBegun'
-  | 'unavailable';
 
 /** Of every answer that is not 200. */
 export const Fault = z.object({
   error: text,
   code: z
-    .enum(['NotLeading', 'NotReconciling', 'NotFound', 'BadQuestion', 'Busy', 'Unreachable', 'Changed'])
+    .enum([
+      'NotLeading',
+      'NotReconciling',
+      'NotFound',
+      'BadQuestion',
+      'Busy',
+      'Unreachable',
+      'Denied',
+      'Changed',
+    ])
     .exactOptional(),
   leader: text.nullable().exactOptional().describe('With NotLeading: the address of the leader.'),
   retryAfterSeconds: count.exactOptional(),
@@ -266,6 +254,7 @@ const NoQuery = z.strictObject({});
 /** Every route of the console that only reads, by a name. */
 export const ROUTES = {
   ...HEALTH_ROUTES,
+  ...TOKEN_ROUTES,
   ...WAITING_ROUTES,
   ...PLAN_ROUTES,
   status: {

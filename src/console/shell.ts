@@ -5,28 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { packageFile } from '../package-file.js';
 import type { LoginRefusal } from './answers.js';
+import { PAGES } from './pages.js';
 
-/** Addresses that answer with the same document. The script in it shows the page. */
-const PAGES = [
-  '/',
-  '/services',
-  '/services/*',
-  '/clients',
-  '/clients/*',
-  '/waiting',
-  '/waiting/*',
-  '/changes',
-  '/changes/*',
-  '/audit',
-  '/audit/*',
-  '/map',
-  '/plan',
-  '/what-if',
-  '/reach/*',
-  '/health',
-  '/why',
-  '/me',
-];
 const ASSET = '/assets/:name';
 
 /** The routes of the page. They are no part of the API: they hold no data and need no session. */

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
-import { SHELL_ROUTES } from '../../src/console/shell.js';
+import { PAGES as PAGE_PATHS } from '../../src/console/pages.js';
 import { settled } from './look.js';
 import { type OpenConsole, openConsole } from './open-console.js';
 import { PAGES } from './pages.js';
@@ -87,11 +87,9 @@ it.each(Object.entries(LINKS))('a link to %s shows another person the same', asy
 
 it('there is a link to each page', () => {
   const paths = Object.values(LINKS).map((link) => link.replace(/\?.*/, ''));
-  const missing = SHELL_ROUTES.filter((route) => {
-    if (route.startsWith('/assets/')) return false;
-    return !paths.some((path) =>
-      route.endsWith('*') ? path.startsWith(route.slice(0, -1)) : path === route,
-    );
+  const missing = PAGE_PATHS.filter((page) => {
+    const shape = new RegExp(`^${page.replaceAll(/:\w+/g, '[^/]+')}$`);
+    return !paths.some((path) => shape.test(path));
   });
   expect(missing).toEqual([]);
 });

@@ -28,5 +28,6 @@ export const PAGES: Readonly<Record<string, string>> = {
   'evidence of a period': '/audit/evidence?from=2026-01-31T12:00:00.000Z',
   'the proof of a decision': '/audit/proof',
   health: '/health',
+  tokens: '/tokens',
   me: '/me',
 };

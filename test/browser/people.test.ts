@@ -45,6 +45,7 @@ it('a login that fails answers a page that says why, with the status and without
   expect(await alert.textContent()).toContain('was not begun in this browser');
   expect(page.url()).toBe(`${open.origin}/`);
 
+  await page.goto(`${open.origin}/services?q=o`);
   const asked = page.waitForRequest((request) => new URL(request.url()).searchParams.has('code_challenge'));
   await page.getByRole('link', { name: 'Sign in at main' }).click();
   const state = new URL((await asked).url()).searchParams.get('state');
@@ -52,6 +53,7 @@ it('a login that fails answers a page that says why, with the status and without
   expect((await callback(`error=access_denied&iss=${iss}&state=${state}${hostile}`))?.status()).toBe(401);
   expect(await alert.textContent()).toContain('did not let you in');
   expect(await page.content()).not.toContain('0900');
+  expect(page.url()).toBe(`${open.origin}/services?q=o`);
 
   await page.getByRole('link', { name: 'Sign in at main' }).click();
   await choose(page, 'nobody');
@@ -157,7 +159,7 @@ it('whose sign-in is too old for an act signs in again, and comes back to the op
     await choose(page, 'operator');
     await page.getByRole('dialog').waitFor();
     expect(page.url()).toBe(`${open.origin}/waiting?act=deny&source=reports&destination=orders`);
-    await why(page, 'odd calls');
+    expect(await page.getByLabel('Why').inputValue()).toBe('odd calls');
     await button(page, 'Deny it').click();
     await page.locator('.done').getByText('reports may not call orders, by you').waitFor();
   } finally {

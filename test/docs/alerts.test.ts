@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { LATE_SECONDS } from '../../src/console/api/status.js';
 import { HOLD_REASONS } from '../../src/model/decision.js';
 import { METRICS } from '../../src/observe.js';
 import { codes, filesIn, PAGES, section, textOf } from './manual.js';
@@ -25,6 +26,17 @@ const SOURCES = [...filesIn('src', '.ts'), ...filesIn('workers', '.ts')].map(tex
 describe('the alerts', () => {
   it('are no more than what should wake somebody', () => {
     expect(alerts.length).toBeLessThanOrEqual(15);
+  });
+
+  it('call a read late after the time that the console has', () => {
+    const limits = alerts.flatMap(({ expr }) =>
+      [...expr.matchAll(/scopemesh_(?:consul_)?(\w+)_age_seconds\) > (\d+)/g)].map(([, of, most]) => [
+        of,
+        Number(most),
+      ]),
+    );
+    const { comparison: sweep, ...others } = LATE_SECONDS;
+    expect(Object.fromEntries(limits)).toEqual({ ...others, sweep });
   });
 
   it('are a file of rules as Prometheus takes it', () => {

@@ -57,35 +57,59 @@ export function createPowers(objects: GrantObjects): (links: Links) => Power {
   };
 }
 
+/** The services that it can register, as far as it names them. */
+export function servicesOf({ services, rules }: Power): readonly string[] {
+  const named = [...rules].flatMap((text) =>
+    (readRules(text)?.named ?? []).flatMap(({ resource, isPrefix, name, policy }) =>
+      resource === 'service' && !isPrefix && policy === 'write' && !name.endsWith(PROXY) ? [name] : [],
+    ),
+  );
+  return [...new Set([...services, ...named])].toSorted(compareText);
+}
+
+const PROXY = '-sidecar-proxy';
+const UNREADABLE = 'rules that scopemesh does not read';
+
 /** A short description, sorted. It mentions rules that scopemesh cannot parse. */
 export function powerText({ isManagement, rules, services, more }: Power): readonly string[] {
   if (isManagement) return ['everything'];
   const texts = [...rules].flatMap((text) => {
     const read = readRules(text);
-    return read === undefined ? ['rules that scopemesh does not read'] : rulesTexts(read);
+    return read === undefined ? [UNREADABLE] : rulesOf(read).map(ruleText);
   });
   const identities = [...services].map((serviceName) => `identity of service ${serviceName}`);
   return [...new Set([...texts, ...identities, ...more])].toSorted(compareText);
 }
 
 /**
- * Whether `wide` certainly grants everything that `narrow` grants. It is not enough that `wide` contains the rules of
- * `narrow`: in Consul a `deny`, or a rule for a longer name, takes away what another rule grants. So additional rules may
- * only affect other resources, or grant the highest level.
+ * Why `wide` does not certainly grant everything that `narrow` grants; empty if it does. It is not enough that `wide`
+ * contains the rules of `narrow`: in Consul a `deny`, or a rule for a longer name, takes away what another rule grants. So
+ * additional rules may only affect other resources, or grant the highest level.
  */
-export function isWithin(narrow: readonly SingleRule[], wide: readonly SingleRule[]): boolean {
-  if (narrow.length === 0) return false;
-  if (!narrow.every((rule) => wide.some((other) => gives(other, rule)))) return false;
+export function lacking(narrow: readonly SingleRule[], wide: readonly SingleRule[]): readonly string[] {
   const touched = new Set(narrow.map(({ resource }) => familyOf(resource)));
   const saysIntentions = narrow.some(({ intentions }) => intentions !== undefined);
-  return wide
-    .filter((other) => !narrow.some((rule) => isSameRule(other, rule)))
-    .every(
-      ({ resource, policy, intentions }) =>
-        !touched.has(familyOf(resource)) ||
-        // Without `intentions`, write access to a service implies read access to them, which is the highest level here.
-        (policy === 'write' && intentions === undefined && !(resource === 'service' && saysIntentions)),
-    );
+  const missing = narrow.filter((rule) => !wide.some((other) => gives(other, rule)));
+  const disturbing = wide.filter(
+    (other) =>
+      touched.has(familyOf(other.resource)) &&
+      !narrow.some((rule) => isSameRule(other, rule)) &&
+      !missing.some((rule) => isAboutTheSame(other, rule)) &&
+      // Without `intentions`, write access to a service implies read access to them, which is the highest level here.
+      (other.policy !== 'write' ||
+        other.intentions !== undefined ||
+        (other.resource === 'service' && saysIntentions)),
+  );
+  return [...missing.map(ruleText), ...disturbing.map((rule) => `no rule ${ruleText(rule)}`)];
+}
+
+export function isWithin(narrow: readonly SingleRule[], wide: readonly SingleRule[]): boolean {
+  return narrow.length > 0 && lacking(narrow, wide).length === 0;
+}
+
+/** Rules with the same key are about the same, and no others. */
+export function ruleKey({ resource, name, isPrefix }: SingleRule): string {
+  return JSON.stringify([resource, isPrefix, name]);
 }
 
 /** One rule for one name, or for a resource without names. */
@@ -112,11 +136,19 @@ export function singleRules({
   for (const text of rules) {
     const read = readRules(text);
     if (read === undefined) return undefined;
-    for (const [resource, policy] of Object.entries(read.whole)) found.push({ resource, policy });
-    for (const { resource, name, isPrefix, policy, intentions } of read.named)
-      found.push({ resource, name, isPrefix, policy, ...(intentions === undefined ? {} : { intentions }) });
+    found.push(...rulesOf(read));
   }
   return found.filter((rule, at) => found.findIndex((other) => isSameRule(other, rule)) === at);
+}
+
+/** What of a power no login of scopemesh has. */
+export function beyondLogins({ isManagement, rules, more }: Power): readonly string[] {
+  if (isManagement) return ['everything'];
+  return [...([...rules].some((text) => readRules(text) === undefined) ? [UNREADABLE] : []), ...more];
+}
+
+function rulesOf({ whole, named }: AclRules): readonly SingleRule[] {
+  return [...Object.entries(whole).map(([resource, policy]) => ({ resource, policy })), ...named];
 }
 
 /** Equal rules have one text. */
@@ -135,14 +167,10 @@ export function readRules(text: string): AclRules | undefined {
   }
 }
 
-function rulesTexts({ whole, named }: AclRules): readonly string[] {
-  return [
-    ...Object.entries(whole).map(([resource, policy]) => `${resource} ${policy}`),
-    ...named.map(({ resource, isPrefix, name, policy, intentions }) => {
-      const word = isPrefix ? `${resource}_prefix` : resource;
-      return `${word} ${JSON.stringify(name)} ${policy}${intentions === undefined ? '' : `, intentions ${intentions}`}`;
-    }),
-  ];
+function ruleText({ resource, name, isPrefix, policy, intentions }: SingleRule): string {
+  if (name === undefined) return `${resource} ${policy}`;
+  const word = isPrefix === true ? `${resource}_prefix` : resource;
+  return `${word} ${JSON.stringify(name)} ${policy}${intentions === undefined ? '' : `, intentions ${intentions}`}`;
 }
 
 /** Whether `wide` grants what `narrow` grants; both must be for the same name. */
@@ -168,7 +196,7 @@ function familyOf(resource: string): string {
 function identityRules(serviceName: string): readonly SingleRule[] {
   return [
     { resource: 'service', name: serviceName, isPrefix: false, policy: 'write' },
-    { resource: 'service', name: `${serviceName}-sidecar-proxy`, isPrefix: false, policy: 'write' },
+    { resource: 'service', name: `${serviceName}${PROXY}`, isPrefix: false, policy: 'write' },
     { resource: 'service', name: '', isPrefix: true, policy: 'read' },
     { resource: 'node', name: '', isPrefix: true, policy: 'read' },
   ];

@@ -3,11 +3,15 @@ import { compareText } from '../../model/compare-text.js';
 import type { ClientId } from '../../plan/world.js';
 import type { DesiredAcl } from './login.js';
 import {
+  beyondLogins,
   createPowers,
   type GrantObjects,
-  isWithin,
+  lacking,
   type Power,
   powerText,
+  ruleKey,
+  type SingleRule,
+  servicesOf,
   singleRules,
 } from './token-power.js';
 
@@ -21,8 +25,14 @@ export interface TokenReport {
   readonly ageSeconds: number;
   /** A short description of its power; undefined if its rules were not read. */
   readonly can: readonly string[] | undefined;
+  /** The services that it can register. */
+  readonly services: readonly string[];
   /** Clients whose login certainly grants what a static token grants, the least additional power first; empty if none is known. */
   readonly replaceableBy: readonly ClientId[];
+  /** If no login replaces a static token: the one that lacks least of what the token grants, and what it lacks. */
+  readonly nearest?: { readonly id: ClientId; readonly lacks: readonly string[] };
+  /** What a static token grants that no login grants. */
+  readonly beyond: readonly string[];
 }
 
 interface TokenReportInput {
@@ -37,41 +47,89 @@ interface TokenReportInput {
 
 const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';
 
+const IN_ONE_PIECE = 50;
+
 /** By kind, then the oldest first. */
-export function reportTokens({ tokens, objects, clients, now }: TokenReportInput): readonly TokenReport[] {
+export function* reportTokens({
+  tokens,
+  objects,
+  clients,
+  now,
+}: TokenReportInput): Generator<void, readonly TokenReport[]> {
   const powerOf = objects === undefined ? undefined : createPowers(objects);
+  yield;
+  const replacementOf = createReplacements(clients);
+  yield;
+  const reports: TokenReport[] = [];
+  for (const aclToken of tokens) {
+    const power = powerOf?.(aclToken);
+    const kind = kindOf(aclToken);
+    reports.push({
+      token: aclToken,
+      kind,
+      ageSeconds: Math.max(0, Math.floor((now - Date.parse(aclToken.createdAt)) / 1000)),
+      can: power === undefined ? undefined : powerText(power),
+      services: power === undefined ? aclToken.serviceIdentities : servicesOf(power),
+      ...(power !== undefined && isStatic(kind) ? replacementOf(power) : NO_REPLACEMENT),
+    });
+    if (reports.length % IN_ONE_PIECE === 0) yield;
+  }
+  return reports.toSorted(
+    (a, b) =>
+      TOKEN_KINDS.indexOf(a.kind) - TOKEN_KINDS.indexOf(b.kind) ||
+      b.ageSeconds - a.ageSeconds ||
+      compareText(a.token.accessorId, b.token.accessorId),
+  );
+}
+
+type Replacement = Pick<TokenReport, 'replaceableBy' | 'nearest' | 'beyond'>;
+const NO_REPLACEMENT: Replacement = { replaceableBy: [], beyond: [] };
+
+interface Login {
+  readonly id: ClientId;
+  readonly rules: readonly SingleRule[];
+}
+
+/** A function for what replaces a power. */
+function createReplacements(clients: TokenReportInput['clients']): (power: Power) => Replacement {
   // The logins with the fewest rules first.
   const logins = clients
-    .map(({ id, desired }) => ({ id, rules: singleRules(loginPower(desired)) ?? [] }))
+    .map(({ id, desired }): Login => ({ id, rules: singleRules(loginPower(desired)) ?? [] }))
     .toSorted((a, b) => a.rules.length - b.rules.length);
-  const known = new Map<string, readonly ClientId[]>();
-  const replacementsFor = (power: Power): readonly ClientId[] => {
+  const byRule = new Map<string, Login[]>();
+  for (const login of logins)
+    for (const key of new Set(login.rules.map(ruleKey))) {
+      const known = byRule.get(key);
+      if (known === undefined) byRule.set(key, [login]);
+      else known.push(login);
+    }
+  const known = new Map<string, Replacement>();
+  return (power) => {
     const rules = singleRules(power);
-    if (rules === undefined) return [];
+    if (rules === undefined) return { replaceableBy: [], beyond: beyondLogins(power) };
     const key = JSON.stringify(rules);
-    const found =
-      known.get(key) ?? logins.filter((login) => isWithin(rules, login.rules)).map(({ id }) => id);
+    const found = known.get(key) ?? replacementFor(rules, byRule);
     known.set(key, found);
     return found;
   };
-  return tokens
-    .map((aclToken): TokenReport => {
-      const power = powerOf?.(aclToken);
-      const kind = kindOf(aclToken);
-      return {
-        token: aclToken,
-        kind,
-        ageSeconds: Math.max(0, Math.floor((now - Date.parse(aclToken.createdAt)) / 1000)),
-        can: power === undefined ? undefined : powerText(power),
-        replaceableBy: power !== undefined && isStatic(kind) ? replacementsFor(power) : [],
-      };
-    })
-    .toSorted(
-      (a, b) =>
-        TOKEN_KINDS.indexOf(a.kind) - TOKEN_KINDS.indexOf(b.kind) ||
-        b.ageSeconds - a.ageSeconds ||
-        compareText(a.token.accessorId, b.token.accessorId),
-    );
+}
+
+/** Only the logins with a rule about the thing that the fewest have a rule about are compared: no other one can replace the token. */
+function replacementFor(
+  rules: readonly SingleRule[],
+  byRule: ReadonlyMap<string, readonly Login[]>,
+): Replacement {
+  // Every identity of a service has rules for all names.
+  const named = rules.filter(({ name, isPrefix }) => name !== '' || isPrefix !== true);
+  const [candidates = []] = (named.length === 0 ? rules : named)
+    .flatMap((rule) => [byRule.get(ruleKey(rule)) ?? []])
+    .filter((logins) => logins.length > 0)
+    .toSorted((a, b) => a.length - b.length);
+  const compared = candidates.map((login) => ({ id: login.id, lacks: lacking(rules, login.rules) }));
+  const able = compared.filter(({ lacks }) => lacks.length === 0);
+  if (able.length > 0) return { replaceableBy: able.map(({ id }) => id), beyond: [] };
+  const [nearest] = compared.toSorted((a, b) => a.lacks.length - b.lacks.length);
+  return { replaceableBy: [], beyond: [], ...(nearest === undefined ? {} : { nearest }) };
 }
 
 /** How many there are of each kind. */

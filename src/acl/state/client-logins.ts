@@ -29,12 +29,18 @@ export function clientLogin(known: Known, id: ClientId, now: number): ClientLogi
 }
 
 /** The same for every client of every directory that was read. */
-export function clientLogins(known: Known, now: number): readonly ClientLogin[] {
+export function* clientLogins(known: Known, now: number): Generator<void, readonly ClientLogin[]> {
   const { world } = known;
-  return world.mapping.providers
-    .flatMap((provider) => [...world.clients(provider).values()])
-    .map((client) => loginOf(client, known, now));
+  const logins: ClientLogin[] = [];
+  for (const provider of world.mapping.providers)
+    for (const client of world.clients(provider).values()) {
+      logins.push(loginOf(client, known, now));
+      if (logins.length % IN_ONE_PIECE === 0) yield;
+    }
+  return logins;
 }
+
+const IN_ONE_PIECE = 50;
 
 function loginOf(client: OAuthClient, { world, acl }: Known, now: number): ClientLogin {
   const { mapping } = world;

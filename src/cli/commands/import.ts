@@ -100,7 +100,7 @@ export const importMapping = defineCommand({
           canWrite,
         });
         const aclProposal = proposeAcl(facts, proposal.claims, { mapping, world: view, canWrite, now });
-        const acl = unexplainedAcl(facts, aclProposal, now);
+        const acl = await unexplainedAcl(facts, aclProposal, now, cli.signal);
         return { proposal, aclProposal, acl, aclTrouble, defaultPolicy };
       },
       { open: async () => config },

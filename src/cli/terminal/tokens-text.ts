@@ -1,4 +1,5 @@
 import { isStatic, TOKEN_KINDS, type TokenKind, type TokenReport } from '../../acl/plan/token-report.js';
+import { insteadOf } from '../../app/read-tokens.js';
 import { durationText } from './duration-text.js';
 import { bounded, columns, printable, type Screen } from './screen.js';
 
@@ -31,7 +32,9 @@ export function printTokens(
       bounded(token.description, DESCRIPTION_LIMIT),
     ]),
   );
-  for (const [at, { token, kind, can, replaceableBy }] of reports.entries()) {
+  for (const [at, report] of reports.entries()) {
+    const { token, kind, can } = report;
+    const instead = insteadOf(report, facts.unread.size === 0);
     screen.line(isStatic(kind) ? colors.yellow(heads[at] ?? '') : (heads[at] ?? ''));
     const fact = (name: string, text: string) =>
       screen.line(`  ${colors.dim(name.padEnd(8))} ${bounded(text, LINE_LIMIT)}`);
@@ -47,7 +50,7 @@ export function printTokens(
     if (shown.length > 0) fact('by', shown.map(([word, names]) => `${word} ${names.join(', ')}`).join('; '));
     if (can !== undefined) fact('may', can.length === 0 ? 'nothing' : can.join('; '));
     if (token.accessorId === facts.ownId) fact('note', 'scopemesh uses it here');
-    else if (can !== undefined && isStatic(kind)) fact('instead', insteadText(replaceableBy, facts.unread));
+    else if (instead !== undefined) fact('instead', instead);
   }
   if (reports.length > 0) screen.line();
   if (facts.rulesTrouble !== undefined)
@@ -66,11 +69,4 @@ function endText(expiresAt: string | undefined, now: number): string {
   if (expiresAt === undefined) return 'does not expire';
   const seconds = (Date.parse(expiresAt) - now) / 1000;
   return seconds <= 0 ? 'expired' : `expires in ${durationText(seconds)}`;
-}
-
-function insteadText(clients: TokenReport['replaceableBy'], unread: ReadonlyMap<string, string>): string {
-  const [first, ...others] = clients;
-  if (first === undefined) return unread.size === 0 ? 'none found' : 'unknown';
-  const more = others.length === 0 ? '' : `, or ${others.length} other clients`;
-  return `a login of ${first.provider}/${first.clientId}${more}`;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../clock.js';
 import { type ApiAccess, onlyCallers, sendRefusal } from '../../daemon/api-access.js';
 import type { EventStreams } from '../../daemon/event-streams.js';
 import { keptFor, sinceAsked } from '../../daemon/health.js';
+import type { Jobs } from '../../daemon/jobs.js';
 import type { Questions } from '../../daemon/questions.js';
 import { type Caller, principalOf } from '../../daemon/rights.js';
 import type { StatusParts } from '../../daemon/status.js';
@@ -28,6 +29,7 @@ import { listServices } from './service-list.js';
 import { readService } from './service-page.js';
 import { readNow } from './status.js';
 import { addConsoleStream } from './stream.js';
+import { answerTokens, readTokenList } from './tokens.js';
 import { listWaiting, readWaiting } from './waiting.js';
 
 export interface ConsoleApiDeps extends Omit<ConsoleParts, 'newest'>, StatusParts {
@@ -37,6 +39,7 @@ export interface ConsoleApiDeps extends Omit<ConsoleParts, 'newest'>, StatusPart
   readonly feed: (() => Promise<DecisionFeed>) | undefined;
   readonly streams: EventStreams;
   readonly questions: Questions;
+  readonly jobs: Jobs;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -61,11 +64,14 @@ type Refusal = Fault & { readonly status: number };
 const REFUSALS: Readonly<Record<string, Pick<Refusal, 'status' | 'code'>>> = {
   ERR_CONFIG: { status: 400, code: 'BadQuestion' },
   ERR_BUSY: { status: 429, code: 'Busy' },
+  ERR_CONSUL_DENIED: { status: 503, code: 'Denied' },
 };
 /** A large map takes some tenth of the event loop at most: between two reads of it there is a pause. */
 const MAP_PAUSE_MS = 3_000;
 /** A plan of everything takes some tenth of the event loop at most. */
 const PLAN_PAUSE_MS = 3_000;
+/** Two reads of all tokens: Consul, too, has a rest between them. */
+const TOKENS_PAUSE_MS = 10_000;
 /** All streams together ask so often. */
 const STATUS_LIFE_MS = 1_500;
 
@@ -108,6 +114,8 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   ofWorld(ROUTES.waitingFor, ({ id }, signal, { caller }) => readWaiting(parts, id, signal, caller));
   const plan = sinceAsked(() => readPlan(parts, NEVER), PLAN_PAUSE_MS);
   ofWorld(ROUTES.plan, () => plan());
+  const tokens = sinceAsked(() => readTokenList(parts, NEVER), TOKENS_PAUSE_MS);
+  ofWorld(ROUTES.tokens, async (query) => answerTokens(await tokens(), query));
   // One at a time, and of each asker one waits for that.
   const [turns, one] = [new KeyedMutex(), new Mutex()];
   ofWorld(ROUTES.whatIf, (query, signal, { principal }) =>
@@ -138,7 +146,7 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
       return JSON.stringify({ error: messageOf(error), code: 'Unreachable' } satisfies Fault);
     }
   });
-  addConsoleStream(server, { feed, streams: deps.streams, status, access, clock });
+  addConsoleStream(server, { ...{ feed, status, access, clock }, streams: deps.streams, jobs: deps.jobs });
 }
 
 /** Why this process does not know the world; undefined if it does. */

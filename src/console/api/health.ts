@@ -3,12 +3,10 @@ import { NEVER } from '../../linked-signal.js';
 import { REVOCATION_STATES } from '../../state/open-revocations.js';
 import type { Fault, Health } from '../answers.js';
 import { beginAnswer, type ConsoleParts } from './parts.js';
-import { readNow } from './status.js';
+import { isLateRead, readNow } from './status.js';
 
 type Findings = Health['findings'];
 
-/** Older than this, as the alerts have it. */
-const LATE_SECONDS = { watch: 90, comparison: 900, directory: 7_800 };
 const MAX_PARKED = 20;
 
 /** `GET /api/health`. `unready`: why this replica does not know the world; its status it knows all the same. */
@@ -56,17 +54,15 @@ export async function readHealth({
 }
 
 function readsOf(status: Status, isKnown: boolean): Health['reads'] {
-  const read = (name: string, ageSeconds: number | null, most: number) => ({
+  const read = (name: string, ageSeconds: number | null, of: Parameters<typeof isLateRead>[1]) => ({
     ...{ name, ageSeconds },
-    isLate: isKnown ? ageSeconds === null || ageSeconds > most : null,
+    isLate: isKnown ? isLateRead(ageSeconds, of) : null,
   });
   return [
-    ...Object.entries(status.watchAgeSeconds).map(([table, age]) =>
-      read(`watch of ${table}`, age, LATE_SECONDS.watch),
-    ),
-    read('comparison with Consul', status.sweepAgeSeconds, LATE_SECONDS.comparison),
+    ...Object.entries(status.watchAgeSeconds).map(([table, age]) => read(`watch of ${table}`, age, 'watch')),
+    read('comparison with Consul', status.sweepAgeSeconds, 'comparison'),
     ...status.directories.map(({ provider, ageSeconds }) =>
-      read(`directory of ${provider}`, ageSeconds, LATE_SECONDS.directory),
+      read(`directory of ${provider}`, ageSeconds, 'directory'),
     ),
   ];
 }

@@ -47,11 +47,11 @@ export async function readNow(parts: ConsoleParts, signal: AbortSignal): Promise
       ).length,
     },
     ownedEdges: world.owned.count,
-    directories: config.providers.map(({ name }) => ({
-      provider: name,
-      ageSeconds: age(world.directories.readAt(name)),
-      clients: world.clients(name).size,
-    })),
+    directories: config.providers.map(({ name }) => {
+      const ageSeconds = age(world.directories.readAt(name));
+      const isLate = isLateRead(ageSeconds, 'directory');
+      return { provider: name, ageSeconds, clients: world.clients(name).size, isLate };
+    }),
     queue: {
       waiting: queue.waiting,
       delayed: queue.delayed,
@@ -61,6 +61,14 @@ export async function readNow(parts: ConsoleParts, signal: AbortSignal): Promise
     defaultAllow: policyOf(acl.defaultPolicy),
   };
   return { ...status, findings: [...findingsOf(status, parts)] };
+}
+
+/** Older than this, as the alerts have it. */
+export const LATE_SECONDS = { watch: 90, comparison: 900, directory: 7_800 };
+
+/** `ageSeconds`: null if it was never read. */
+export function isLateRead(ageSeconds: number | null, of: keyof typeof LATE_SECONDS): boolean {
+  return ageSeconds === null || ageSeconds > LATE_SECONDS[of];
 }
 
 function policyOf(policy: 'allow' | 'deny' | 'unknown' | undefined): boolean | null {

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.js';
 import { type ApiAccess, onlyCallers } from '../../daemon/api-access.js';
 import { NO_FEED } from '../../daemon/decision-stream.js';
 import type { Begun, EventStream, EventStreams } from '../../daemon/event-streams.js';
+import type { Jobs } from '../../daemon/jobs.js';
 import type { DecisionFeed, FeedEvent } from '../../decisions/feed.js';
 import { parseLogEvent } from '../../decisions/log.js';
 import { fieldOf } from '../../model/field-of.js';
@@ -17,6 +18,7 @@ export interface ConsoleStreamDeps {
   /** The answer of `/api/status`, or a fault, as JSON. */
   readonly status: () => Promise<string>;
   readonly access: ApiAccess;
+  readonly jobs: Pick<Jobs, 'list'>;
   readonly clock: Clock;
 }
 
@@ -26,7 +28,7 @@ const STATUS_MS = 2_000;
 /** Who is further behind asks again for what it shows: that costs both sides less. */
 const MOST_BEHIND = 2_000;
 
-/** `GET /api/stream`: decisions in batches, and the status. Every stream takes the same events from one feed. */
+/** `GET /api/stream`: decisions in batches, the status, and that a job went on. Every stream takes the same events from one feed. */
 export function addConsoleStream(server: FastifyInstance, deps: ConsoleStreamDeps): void {
   const { access, feed: openFeed, streams } = deps;
   const { path, query: shape } = ROUTES.stream;
@@ -104,10 +106,14 @@ function rowIn(event: string): string | undefined {
 
 async function sendStatus(
   { stop, write }: EventStream,
-  { status, clock }: Pick<ConsoleStreamDeps, 'status' | 'clock'>,
+  { status, jobs, clock }: Pick<ConsoleStreamDeps, 'status' | 'jobs' | 'clock'>,
 ): Promise<void> {
+  let before = jobs.list();
   while (!stop.aborted) {
     if (!(await write(`event: status\ndata: ${await status()}\n\n`))) return;
+    // Each step of a job makes another list.
+    if (jobs.list() !== before && !(await write('event: jobs\ndata: {}\n\n'))) return;
+    before = jobs.list();
     await clock.sleep(STATUS_MS, stop).catch(() => {});
   }
 }

@@ -1,6 +1,8 @@
+import type { ComponentChild } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { fromSegment } from '../../model/segment.js';
 import type { Session } from '../answers.js';
+import { PAGES } from '../pages.js';
 import { AuditDiffPage, AuditPage, PastPage, pastOf } from './pages/audit.js';
 import { ChangePage, ChangesPage } from './pages/changes.js';
 import { ClientPage, ClientsPage } from './pages/clients.js';
@@ -14,6 +16,7 @@ import { ProofPage } from './pages/proof.js';
 import { ReachPage } from './pages/reach.js';
 import { ServicePage, ServicesPage } from './pages/services.js';
 import { SignInPage } from './pages/sign-in.js';
+import { TokensPage } from './pages/tokens.js';
 import { WaitingPage } from './pages/waiting.js';
 import { WaitingItemPage } from './pages/waiting-item.js';
 import { WhatIfPage } from './pages/what-if.js';
@@ -59,64 +62,52 @@ function Frame({ session }: { readonly session: Session }) {
   );
 }
 
+type Shown = (names: readonly string[], session: Session) => ComponentChild;
+
+/** What each address shows; `names` are the parts of the address that have a colon there. */
+const SHOWN: Readonly<Record<(typeof PAGES)[number], Shown>> = {
+  '/': () => <NowPage />,
+  '/services': () => <ServicesPage />,
+  '/services/:name': ([name = '']) => <ServicePage name={name} />,
+  '/clients': () => <ClientsPage />,
+  '/clients/:provider/:id': ([provider = '', id = '']) => <ClientPage provider={provider} id={id} />,
+  '/waiting': () => <WaitingPage />,
+  '/waiting/:id': ([id = '']) => <WaitingItemPage id={id} />,
+  '/changes': () => <ChangesPage />,
+  '/changes/:id': ([id = '']) => <ChangePage id={id} />,
+  '/audit': () => <AuditPage />,
+  '/audit/diff': () => <AuditDiffPage />,
+  '/audit/evidence': () => <EvidencePage />,
+  '/audit/proof': () => <ProofPage />,
+  '/map': () => <MapPage />,
+  '/plan': () => <PlanPage />,
+  '/what-if': () => <WhatIfPage />,
+  '/reach/:name': ([name = '']) => <ReachPage name={name} />,
+  '/health': () => <HealthPage />,
+  '/tokens': () => <TokensPage />,
+  '/why': () => <WhyPage />,
+  '/me': (_, session) => <MePage session={session} />,
+};
+
 /** The page of an address: `/services/NAME`, `/clients/PROVIDER/ID`. */
 function Page({ path, session }: { readonly path: string; readonly session: Session }) {
-  const [, place = '', first, second, ...more] = path.split('/').map(decoded);
+  const parts = path.split('/').slice(1).map(decoded);
+  const [place = '', ...names] = parts;
   if (place !== 'audit' && address.value.searchParams.has('at'))
-    return (
-      <PastPage
-        title={[first, second].filter(Boolean).join('/') || place || 'Now'}
-        past={pastOf(place, first, second)}
-      />
-    );
-  if (more.length === 0)
-    switch (place) {
-      case '':
-        if (first === undefined) return <NowPage />;
-        break;
-      case 'why':
-        if (first === undefined) return <WhyPage />;
-        break;
-      case 'plan':
-        if (first === undefined) return <PlanPage />;
-        break;
-      case 'what-if':
-        if (first === undefined) return <WhatIfPage />;
-        break;
-      case 'map':
-        if (first === undefined) return <MapPage />;
-        break;
-      case 'health':
-        if (first === undefined) return <HealthPage />;
-        break;
-      case 'me':
-        if (first === undefined) return <MePage session={session} />;
-        break;
-      case 'reach':
-        if (first !== undefined && second === undefined) return <ReachPage name={first} />;
-        break;
-      case 'services':
-        if (first === undefined) return <ServicesPage />;
-        if (second === undefined) return <ServicePage name={first} />;
-        break;
-      case 'clients':
-        if (first === undefined) return <ClientsPage />;
-        if (second !== undefined) return <ClientPage provider={first} id={second} />;
-        break;
-      case 'audit':
-        if (first === undefined) return <AuditPage />;
-        if (first === 'diff' && second === undefined) return <AuditDiffPage />;
-        if (first === 'evidence' && second === undefined) return <EvidencePage />;
-        if (first === 'proof' && second === undefined) return <ProofPage />;
-        break;
-      case 'waiting':
-        if (first === undefined) return <WaitingPage />;
-        if (second === undefined) return <WaitingItemPage id={first} />;
-        break;
-      case 'changes':
-        if (first === undefined) return <ChangesPage />;
-        if (second === undefined) return <ChangePage id={first} />;
-    }
+    return <PastPage title={names.join('/') || place || 'Now'} past={pastOf(place, names[0], names[1])} />;
+  for (const page of PAGES) {
+    const wanted = page.split('/').slice(1);
+    const isName = (at: number) => wanted[at]?.startsWith(':') === true && parts[at] !== '';
+    if (wanted.length === parts.length && parts.every((part, at) => part === wanted[at] || isName(at)))
+      return (
+        <>
+          {SHOWN[page](
+            parts.filter((_, at) => isName(at)),
+            session,
+          )}
+        </>
+      );
+  }
   return (
     <>
       <Heading title="Not found">There is no such page</Heading>

@@ -17,6 +17,8 @@ export const status = signal<Status | undefined>(undefined);
 export const statusFault = signal<ApiFault | undefined>(undefined);
 /** Grows with each batch of decisions: what was read before may be old. */
 export const changes = signal(0);
+/** Grows each time a report of evidence went on. */
+export const jobChanges = signal(0);
 
 /** A stream that says nothing for this long is dead: the daemon sends a comment every 15 s. */
 const SILENCE_MS = 40_000;
@@ -50,6 +52,7 @@ async function readStatus(): Promise<string | undefined> {
     status.value = answer;
     statusFault.value = undefined;
     changes.value += 1;
+    jobChanges.value += 1;
   });
   return answer.asOf.decision ?? undefined;
 }
@@ -79,6 +82,7 @@ async function readStream(after: string | undefined, alive: (id: string | undefi
     for await (const { kind, id, text } of readEvents(heard(body, listen))) {
       alive(id);
       if (kind === 'status') showStatus(JSON.parse(text) as Status | Fault);
+      if (kind === 'jobs') jobChanges.value += 1;
       // After `resync` some decisions are left out, and the pages ask again in any case.
       if (kind === 'decisions' || kind === 'resync') changes.value += 1;
     }

@@ -21,4 +21,5 @@ export const PLACES: readonly Place[] = [
   { name: 'What if', path: '/what-if', icon: 'whatIf', key: 'i' },
   { name: 'Audit', path: '/audit', icon: 'audit', key: 'a' },
   { name: 'Health', path: '/health', icon: 'health', key: 'h' },
+  { name: 'Tokens', path: '/tokens', icon: 'tokens', key: 't' },
 ];

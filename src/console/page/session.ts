@@ -69,7 +69,7 @@ function takeRefusal(): string | undefined {
   const { refused = '' } = document.documentElement.dataset;
   if (!Object.hasOwn(REFUSED, refused)) return undefined;
   delete document.documentElement.dataset.refused;
-  navigate('/', { replace: true });
+  navigate(sessionStorage.getItem(LEFT) ?? '/', { replace: true });
   return REFUSED[refused as LoginRefusal];
 }
 
@@ -105,6 +105,23 @@ export async function readLogins(): Promise<readonly string[]> {
 export function loginAddress(provider: string, isAgain = false): string {
   const to = encodeURIComponent(`${location.pathname}${location.search}`);
   return `/login/${encodeURIComponent(provider)}?to=${to}${isAgain ? '&again=1' : ''}`;
+}
+
+/** What this tab showed when a person left it to sign in, and the comment that was not sent yet. */
+const LEFT = 'scopemesh-left';
+const COMMENT = 'scopemesh-comment';
+
+export function leaveForLogin(comment = ''): void {
+  sessionStorage.setItem(LEFT, `${location.pathname}${location.search}`);
+  sessionStorage.setItem(COMMENT, comment);
+}
+
+/** The comment of who comes back to the same address; once. */
+export function takeComment(): string {
+  if (sessionStorage.getItem(LEFT) !== `${location.pathname}${location.search}`) return '';
+  const comment = sessionStorage.getItem(COMMENT) ?? '';
+  sessionStorage.removeItem(COMMENT);
+  return comment;
 }
 
 /** Goes on to the identity provider, so that its session ends too, if this one began there. */

@@ -58,11 +58,20 @@ const OBJECTS: GrantObjects = {
   ],
 };
 
+/** All of it at once. */
+function reported(input: Parameters<typeof reportTokens>[0]): readonly TokenReport[] {
+  const work = reportTokens(input);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
 function report(
   tokens: readonly AclToken[],
   clients: Parameters<typeof desire>[] = [],
 ): readonly TokenReport[] {
-  return reportTokens({
+  return reported({
     tokens,
     objects: OBJECTS,
     clients: clients.map(([of, changes]) => ({
@@ -145,7 +154,7 @@ describe('what a token can do', () => {
   });
 
   test('is not known where no rules were read', () => {
-    const [only] = reportTokens({ tokens: [aclToken('a')], objects: undefined, clients: [], now: NOW });
+    const [only] = reported({ tokens: [aclToken('a')], objects: undefined, clients: [], now: NOW });
     expect(only).toMatchObject({ can: undefined, replaceableBy: [] });
   });
 
@@ -238,6 +247,31 @@ describe('a static token could be replaced by', () => {
         ({ clientId }) => clientId,
       ),
     ).toEqual(['web-app', 'all-app']);
+  });
+
+  test.each<readonly [string, Partial<AclToken>, Parameters<typeof desire>, readonly string[] | undefined]>([
+    ['lacks a scope', { roles: ['web'] }, [plain, { services: ['web'] }], ['key_prefix "config/" read']],
+    ['lacks a denial', { policies: ['denied'] }, [web], ['key "config/a" deny']],
+    [
+      'has a rule that takes something away',
+      { policies: ['intentions'] },
+      [plain, { services: ['web'] }],
+      ['service_prefix "" read, intentions write', 'no rule service "web-sidecar-proxy" write'],
+    ],
+    ['is of another service', { serviceIdentities: ['web'] }, [plain, { services: ['api'] }], undefined],
+    ['has nothing of it', { policies: ['config'] }, [plain, { services: ['web'] }], undefined],
+  ])('a login that %s, if that is mended', (_name, changes, login, lacks) => {
+    const [only] = report([aclToken('a', changes)], [login]);
+    expect(only?.nearest).toEqual(lacks && { id: { provider: 'main', clientId: 'web-app' }, lacks });
+  });
+
+  test.each<readonly [Partial<AclToken>, readonly string[]]>([
+    [{ policies: ['everything', 'config'] }, ['everything']],
+    [{ policies: ['odd', 'config'] }, ['rules that scopemesh does not read']],
+    [{ nodeIdentities: ['dc1/m'], serviceIdentities: ['web'] }, ['identity of node dc1/m']],
+    [{ policies: ['config'] }, []],
+  ])('no login, as far as no login grants what it has: %j', (changes, beyond) => {
+    expect(report([aclToken('a', changes)], [[web]])[0]?.beyond).toEqual(beyond);
   });
 
   const name = fc.constantFrom('', 'a', 'ab', 'abc');

@@ -88,6 +88,7 @@ const TABLE: Readonly<Record<string, readonly Caller[]>> = {
   'GET /api/jobs': READS,
   'GET /api/health': READS,
   'GET /api/latency': READS,
+  'GET /api/tokens': READS,
   'GET /api/plan': READS,
   'GET /api/what-if': READS,
   'POST /api/page-errors': READS,

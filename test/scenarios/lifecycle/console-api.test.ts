@@ -56,7 +56,7 @@ it('a daemon answers each question of the console as the schemas say', async () 
     findings: [],
     waiting: { holds: 0, approvals: 0, quarantines: 0, breakGlass: 0 },
     ownedEdges: 1,
-    directories: [{ provider: 'main', clients: 2 }],
+    directories: [{ provider: 'main', clients: 2, isLate: false }],
     defaultAllow: false,
     leader: { address: daemon.admin },
   });
@@ -72,6 +72,7 @@ it('a daemon answers each question of the console as the schemas say', async () 
     queue: { waiting: 0, parked: 0, oldestSeconds: 0 },
     providers: [{ name: 'main', state: 'answers', clients: 2, pause: null, error: null }],
   });
+  expect(await ask(ROUTES.tokens, '/api/tokens')).toMatchObject({ ...known, days: [], givesTokens: false });
   expect(await ask(ROUTES.services, '/api/services')).toMatchObject({
     ...known,
     asOf: { decision: expect.any(String) },

@@ -1,7 +1,8 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Job } from '../../answers.js';
 import { post, request } from '../api.js';
 import { cleanText } from '../clean-text.js';
+import { jobChanges } from '../live.js';
 import { AnswerView } from '../parts/answer-view.js';
 import { Copy } from '../parts/copy.js';
 import { Countdown } from '../parts/countdown.js';
@@ -15,8 +16,6 @@ import { saveAs } from '../save-as.js';
 import { useAnswer } from '../use-answer.js';
 import { AuditPlaces } from './audit.js';
 
-const LOOK_MS = 1_000;
-
 /** The report of a period for an audit: the files of `scopemesh evidence`, made beside the daemon. */
 export function EvidencePage() {
   const [{ from, to }, choose] = useChoices({ from: '', to: '' });
@@ -25,11 +24,12 @@ export function EvidencePage() {
   const rows = answer.value?.rows ?? [];
   const isRunning = rows.some(({ state }) => state === 'running');
   const { reload } = answer;
+  // The question itself is from after the first of them.
+  const steps = jobChanges.value;
+  const first = useRef(steps);
   useEffect(() => {
-    if (!isRunning) return;
-    const timer = setInterval(reload, LOOK_MS);
-    return () => clearInterval(timer);
-  }, [isRunning]);
+    if (steps !== first.current) reload();
+  }, [steps]);
   const start = async () => {
     try {
       await post('/api/jobs/evidence', { from, ...(to === '' ? {} : { to }) });

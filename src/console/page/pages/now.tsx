@@ -95,9 +95,6 @@ function Tile({ name, count, icon, href }: Counted) {
   );
 }
 
-/** A directory that was not read for longer than this is worth a look. */
-const OLD_SECONDS = 900;
-
 function Health({ status: { leader, directories, queue, mode } }: { readonly status: Status }) {
   const marks: readonly { readonly name: string; readonly isGood: boolean | null; readonly text: string }[] =
     [
@@ -112,9 +109,9 @@ function Health({ status: { leader, directories, queue, mode } }: { readonly sta
         isGood: queue.parked === 0,
         text: `${queue.active} active, ${queue.waiting} waiting, ${queue.delayed} later, ${queue.parked} parked`,
       },
-      ...directories.map(({ provider, ageSeconds, clients }) => ({
+      ...directories.map(({ provider, ageSeconds, clients, isLate }) => ({
         name: provider,
-        isGood: ageSeconds === null ? false : ageSeconds < OLD_SECONDS,
+        isGood: !isLate,
         text:
           ageSeconds === null
             ? 'never read completely'

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Copy } from '../parts/copy.js';
 import { Name } from '../parts/name.js';
-import { loginAddress, readLogins } from '../session.js';
+import { leaveForLogin, loginAddress, readLogins } from '../session.js';
 
 /** What a person without a session sees: how to get one, and nothing about the mesh. */
 export function SignInPage({ why }: { readonly why: string | undefined }) {
@@ -19,7 +19,7 @@ export function SignInPage({ why }: { readonly why: string | undefined }) {
       )}
       {logins.map((provider) => (
         <p key={provider}>
-          <a class="button" href={loginAddress(provider)}>
+          <a class="button" href={loginAddress(provider)} onClick={() => leaveForLogin()}>
             Sign in at <Name text={provider} />
           </a>
         </p>

@@ -4,7 +4,7 @@ import { ApiFault } from '../api.js';
 import { cleanText } from '../clean-text.js';
 import { durationText } from '../clock.js';
 import { pathOf } from '../query.js';
-import { loginAddress, readAgain, session } from '../session.js';
+import { leaveForLogin, loginAddress, readAgain, session, takeComment } from '../session.js';
 import { useAnswer } from '../use-answer.js';
 import { announce } from './announce.js';
 import { FaultNote } from './answer-view.js';
@@ -35,7 +35,7 @@ interface Form {
 
 /** Why, and what to do. What was done stays in place of the form; an error keeps the text. */
 export function ActForm({ acts, children, onSent }: Form) {
-  const [comment, setComment] = useState('');
+  const [comment, setComment] = useState(takeComment);
   const [isSending, setSending] = useState(false);
   const [fault, setFault] = useState<ApiFault>();
   const [done, setDone] = useState<readonly Done[]>();
@@ -96,7 +96,10 @@ export function ActForm({ acts, children, onSent }: Form) {
         ? acts.map(({ name, right }) => right !== true && <WhyNot key={name} name={name} why={right} />)
         : acts.length > 0 && (
             <p class="soft">
-              You signed in too long ago for a change. <a href={loginAddress(again, true)}>Sign in again</a>{' '}
+              You signed in too long ago for a change.{' '}
+              <a href={loginAddress(again, true)} onClick={() => leaveForLogin(comment)}>
+                Sign in again
+              </a>{' '}
               and come back here.
             </p>
           )}

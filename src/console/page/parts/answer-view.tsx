@@ -39,6 +39,7 @@ const TITLES: Readonly<Record<string, string>> = {
   NotReconciling: 'This process does not reconcile',
   NotFound: 'There is no such thing',
   Busy: 'Too many questions at once',
+  Denied: 'Consul does not show this to scopemesh',
   Unreachable: 'The daemon does not answer',
 };
 

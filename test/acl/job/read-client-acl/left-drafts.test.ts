@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { reconcileClientAcl } from '../../../../src/acl/job/client-acl.js';
 import { reconcilePeople } from '../../../../src/acl/job/people.js';
 import { settleClientAcl } from '../../../../src/acl/job/read-client-acl.js';
-import { noteTokens } from '../../../../src/acl/job/token-counts.js';
+import { noteTokens, readTokenDays } from '../../../../src/acl/job/token-counts.js';
 import { formatKey } from '../../../../src/model/key.js';
 import { personName } from '../../../../src/plan/object-names.js';
 import { NEVER } from '../../../apply/apply-rig.js';
@@ -201,10 +201,23 @@ describe('the number of ACL tokens', () => {
     expect(await counted(aclWorld({ mapping: { rules: [] } }))).toEqual([]);
   });
 
+  it('is kept for each day, the newest of a day, and nothing else of the store stops it', async () => {
+    const it = aclWorld({ clients: [client('web', [])] });
+    const { authMethod: _, expiresAt: __, ...fixed } = aclToken('static');
+    it.tokens = [fixed];
+    await it.job.keyValues.set('acl/token-counts', '{"a":1}');
+    await counted(it);
+    it.tokens = [fixed, { ...fixed, accessorId: 'other' }];
+    await counted(it);
+    const day = new Date(it.job.clock.now()).toISOString().slice(0, 10);
+    const counts = { management: 0, static: 2, 'static-expiring': 0, anonymous: 0, login: 0 };
+    expect(await readTokenDays(it.job.keyValues)).toEqual([{ day, counts }]);
+  });
+
   it('is missing where they cannot be listed, and a warning says so', async () => {
     const it = aclWorld();
     it.before = () => Promise.reject(denied);
     expect(await counted(it)).toEqual([]);
-    expect(it.warnings).toEqual([expect.stringContaining('only the metric is missing')]);
+    expect(it.warnings).toEqual([expect.stringContaining('of this day are missing')]);
   });
 });
