@@ -1,9 +1,7 @@
-// Builds dist/console: the files of the page, each with its forms for `Accept-Encoding: br` and `gzip`. The bundler of the
-// command line does it. A name has the hash of what is in the file, so that a browser may keep the file for ever.
+// Builds dist/console: the files of the page. The bundler of the command line does it. A name has the hash of what is in the file, so that a browser may keep the file for ever.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { rolldown } from 'rolldown';
 
 /** Resolves with the IDs of all modules that are inside. */
@@ -37,11 +35,7 @@ export async function buildConsole(root) {
 
   const folder = join(root, 'dist/console');
   mkdirSync(folder, { recursive: true });
-  for (const [name, text] of files) {
-    writeFileSync(join(folder, name), text);
-    writeFileSync(join(folder, `${name}.br`), brotliCompressSync(text));
-    writeFileSync(join(folder, `${name}.gz`), gzipSync(text, { level: 9 }));
-  }
+  for (const [name, text] of files) writeFileSync(join(folder, name), text);
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 }
 
