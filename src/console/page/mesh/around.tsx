@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { Mesh } from '../../answers.js';
 import { isHub } from '../../hub.js';
+import { Section } from '../parts/section.js';
 import { pathOf } from '../query.js';
 import { focusOn, mapWith } from './choices.js';
 import {
@@ -47,25 +48,16 @@ export function Around({ mesh, name, hops, hidden }: Shown) {
         title={`Who may call ${middle.name}, and whom it may call`}
         {...drawn}
       />
-      <section>
-        <h2>
-          May call it <span class="count">{callers.length}</span>
-        </h2>
+      <Section title="May call it" count={callers.length}>
         <Links links={callers} empty="No service may call it." />
-      </section>
-      <section>
-        <h2>
-          It may call <span class="count">{called.length}</span>
-        </h2>
+      </Section>
+      <Section title="It may call" count={called.length}>
         <Links links={called} empty="It may call no service." />
-      </section>
+      </Section>
       {others.length > 0 && (
-        <section>
-          <h2>
-            Further away <span class="count">{others.length}</span>
-          </h2>
+        <Section title="Further away" count={others.length}>
           <Links links={others} empty="" />
-        </section>
+        </Section>
       )}
     </>
   );

@@ -26,7 +26,7 @@ export function AuditPlaces() {
 
 /** Who could call whom at an instant, by the log of decisions alone. */
 export function AuditPage() {
-  const [{ about, name, at }, choose] = useChoices({ about: 'callers', name: '', at: '' });
+  const [{ about, name, at }, choose, set] = useChoices({ about: 'callers', name: '', at: '' });
   return (
     <>
       <AuditPlaces />
@@ -38,8 +38,8 @@ export function AuditPage() {
           options={ABOUT}
           onChange={(next) => choose({ about: next })}
         />
-        <FilterBox label="Name" value={name} onChange={(next) => choose({ name: next }, true)} />
-        <FilterInstant label="At" value={at} onChange={(next) => choose({ at: next }, true)} />
+        <FilterBox label="Name" value={name} onChange={set('name')} />
+        <FilterInstant label="At" value={at} onChange={set('at')} />
       </Filters>
       {name === '' && (
         <p class="empty">
@@ -56,15 +56,15 @@ type Difference = AnswerTo<'/api/trail/access-diff'>['edges'][number];
 
 /** What access came and went between two instants. */
 export function AuditDiffPage() {
-  const [{ from, to }, choose] = useChoices({ from: '', to: '' });
+  const [{ from, to }, , set] = useChoices({ from: '', to: '' });
   const answer = useAnswer(from === '' ? undefined : '/api/trail/access-diff', { from, to }, to === '');
   return (
     <>
       <AuditPlaces />
       <Heading title="Difference">Difference of two instants</Heading>
       <Filters>
-        <FilterInstant label="From" value={from} onChange={(next) => choose({ from: next }, true)} />
-        <FilterInstant label="To" value={to} onChange={(next) => choose({ to: next }, true)} />
+        <FilterInstant label="From" value={from} onChange={set('from')} />
+        <FilterInstant label="To" value={to} onChange={set('to')} />
       </Filters>
       {from === '' ? (
         <p class="empty">Choose where the difference begins. Without an end it goes on until now.</p>
@@ -73,16 +73,13 @@ export function AuditDiffPage() {
           {(found) => (
             <>
               <Limits head={found} />
-              {found.edges.length === 0 ? (
-                <p class="empty">By the log, access is the same at both instants.</p>
-              ) : (
-                <List
-                  caption="Differences"
-                  columns={DIFFERENCES}
-                  rows={found.edges}
-                  keyOf={({ source, destination }) => `${source} ${destination}`}
-                />
-              )}
+              <List
+                caption="Differences"
+                columns={DIFFERENCES}
+                rows={found.edges}
+                keyOf={({ source, destination }) => `${source} ${destination}`}
+                empty="By the log, access is the same at both instants."
+              />
             </>
           )}
         </AnswerView>
@@ -144,14 +141,14 @@ export function PastPage({
   readonly title: string;
   readonly past: ReturnType<typeof pastOf>;
 }) {
-  const [{ at }, choose] = useChoices({ at: '' });
+  const [{ at }, choose, set] = useChoices({ at: '' });
   return (
     <>
       <Heading title={`${title} in the past`}>
         <Name text={title} most={80} /> <span class="soft">in the past</span>
       </Heading>
       <Filters>
-        <FilterInstant label="At" value={at} onChange={(next) => choose({ at: next }, true)} />
+        <FilterInstant label="At" value={at} onChange={set('at')} />
         <div class="filter">
           <span class="soft">From the log of decisions</span>
           <button type="button" class="button" onClick={() => choose({ at: '' })}>

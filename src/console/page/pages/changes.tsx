@@ -61,8 +61,7 @@ const KINDS = [
 
 /** What scopemesh decided, newest first, and live. */
 export function ChangesPage() {
-  const [chosen, choose] = useChoices(DEFAULTS);
-  const set = (name: keyof typeof DEFAULTS) => (value: string) => choose({ [name]: value, cursor: '' }, true);
+  const [chosen, , set] = useChoices(DEFAULTS);
   const list = useRef<HTMLDivElement>(null);
   const [isHeld, setHeld] = useState(false);
   // Nothing moves under a hand: while the pointer or the focus is in the list, new rows wait.

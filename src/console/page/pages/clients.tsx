@@ -6,6 +6,7 @@ import { FilterBox, Filters, useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { List, Pages } from '../parts/list.js';
 import { Name } from '../parts/name.js';
+import { Section } from '../parts/section.js';
 import { WorldNote } from '../parts/world-note.js';
 import { pathOf } from '../query.js';
 import { useAnswer } from '../use-answer.js';
@@ -14,7 +15,7 @@ const DEFAULTS = { q: '', cursor: '' };
 
 /** Every OAuth client that the identity providers have. */
 export function ClientsPage() {
-  const [chosen, choose] = useChoices(DEFAULTS);
+  const [chosen, , set] = useChoices(DEFAULTS);
   const answer = useAnswer('/api/clients', chosen);
   return (
     <>
@@ -24,22 +25,24 @@ export function ClientsPage() {
           label="Client"
           hint="a part of the ID, the name or the service"
           value={chosen.q}
-          onChange={(q) => choose({ q, cursor: '' }, true)}
+          onChange={set('q')}
         />
       </Filters>
       <AnswerView answer={answer}>
         {(clients) => (
           <>
             <WorldNote world={clients} />
-            {clients.rows.length === 0 ? (
-              <p class="empty">
-                {chosen.q === ''
+            <List
+              caption="Clients"
+              columns={COLUMNS}
+              rows={clients.rows}
+              keyOf={keyOf}
+              empty={
+                chosen.q === ''
                   ? 'No identity provider has a client. Once a service claims one in its metadata, it is here.'
-                  : 'No client has this in its ID, its name or its service.'}
-              </p>
-            ) : (
-              <List caption="Clients" columns={COLUMNS} rows={clients.rows} keyOf={keyOf} />
-            )}
+                  : 'No client has this in its ID, its name or its service.'
+              }
+            />
             <Pages shown={clients.rows.length} total={clients.total} next={clients.next} />
           </>
         )}
@@ -170,10 +173,9 @@ export function ClientPage({ provider, id }: { readonly provider: string; readon
               </section>
             ))}
             {client.others.length > 0 && (
-              <section>
-                <h2>By none of its scopes</h2>
+              <Section title="By none of its scopes">
                 <Edges edges={client.others} empty="" />
-              </section>
+              </Section>
             )}
             <p>
               <a href={`/what-if?${new URLSearchParams({ client: `${provider}/${id}` })}`}>

@@ -18,7 +18,7 @@ import { AuditPlaces } from './audit.js';
 
 /** The report of a period for an audit: the files of `scopemesh evidence`, made beside the daemon. */
 export function EvidencePage() {
-  const [{ from, to }, choose] = useChoices({ from: '', to: '' });
+  const [{ from, to }, , set] = useChoices({ from: '', to: '' });
   const answer = useAnswer('/api/jobs', {}, false);
   const [said, setSaid] = useState('');
   const rows = answer.value?.rows ?? [];
@@ -48,8 +48,8 @@ export function EvidencePage() {
         and rejected, the exceptions, and whether the log is intact.
       </p>
       <Filters>
-        <FilterInstant label="From" value={from} onChange={(next) => choose({ from: next }, true)} />
-        <FilterInstant label="To" value={to} onChange={(next) => choose({ to: next }, true)} />
+        <FilterInstant label="From" value={from} onChange={set('from')} />
+        <FilterInstant label="To" value={to} onChange={set('to')} />
         <div class="filter">
           <span class="soft" role="status">
             {said === '' ? 'Without an end: until now' : cleanText(said)}

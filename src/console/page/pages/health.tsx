@@ -8,6 +8,7 @@ import { Heading } from '../parts/heading.js';
 import { Icon } from '../parts/icon.js';
 import { List } from '../parts/list.js';
 import { Name } from '../parts/name.js';
+import { Section } from '../parts/section.js';
 import { Time } from '../parts/time.js';
 import { Times } from '../parts/times.js';
 import { WorldNote } from '../parts/world-note.js';
@@ -27,22 +28,22 @@ export function HealthPage() {
             </p>
             <WorldNote world={health} />
             <Findings findings={health.findings} />
-            <Part title="How old its knowledge is">
+            <Section title="How old its knowledge is">
               <List caption="Reads" columns={READS} rows={health.reads} keyOf={({ name }) => name} />
-            </Part>
+            </Section>
             <Queue queue={health.queue} />
             {health.parked.length > 0 && (
               <List caption="Parked keys" columns={PARKED} rows={health.parked} keyOf={({ key }) => key} />
             )}
             <Replicas health={health} />
-            <Part title="Identity providers">
+            <Section title="Identity providers">
               <List
                 caption="Identity providers"
                 columns={PROVIDERS}
                 rows={health.providers}
                 keyOf={({ name }) => name}
               />
-            </Part>
+            </Section>
           </>
         )}
       </AnswerView>
@@ -57,15 +58,6 @@ function headingOf(health: Health | undefined): string {
   if (findings.length > 0)
     return `${findings.length === 1 ? 'One thing is' : `${findings.length} things are`} to be mended`;
   return complete ? 'All is well' : 'Not everything is known';
-}
-
-function Part({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
-  return (
-    <section>
-      <h2>{title}</h2>
-      {children}
-    </section>
-  );
 }
 
 /** A mark with its word: green, red, or grey if nobody knows. */
@@ -113,7 +105,7 @@ const READS = [
 function Queue({ queue }: Pick<Health, 'queue'>) {
   const { waiting, delayed, active, parked, unpublished, oldestSeconds } = queue;
   return (
-    <Part title="Queue">
+    <Section title="Queue">
       <FactList
         facts={{
           'Keys that wait': waiting.toLocaleString(),
@@ -129,7 +121,7 @@ function Queue({ queue }: Pick<Health, 'queue'>) {
           'Decisions that are not in the log yet': unpublished.toLocaleString(),
         }}
       />
-    </Part>
+    </Section>
   );
 }
 
@@ -143,7 +135,7 @@ const PARKED = [
 
 function Replicas({ health: { replicas, leading, mappingRevision } }: { readonly health: Health }) {
   return (
-    <Part title="Replicas">
+    <Section title="Replicas">
       <p>
         {leading === null || !leading.isAlive ? (
           <Mark isGood={false}>no replica leads</Mark>
@@ -164,7 +156,7 @@ function Replicas({ health: { replicas, leading, mappingRevision } }: { readonly
           keyOf={({ replica }) => replica}
         />
       )}
-    </Part>
+    </Section>
   );
 }
 

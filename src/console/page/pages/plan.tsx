@@ -2,6 +2,7 @@ import { AnswerView } from '../parts/answer-view.js';
 import { Copy } from '../parts/copy.js';
 import { Heading } from '../parts/heading.js';
 import { PlanRows } from '../parts/plan-rows.js';
+import { Section } from '../parts/section.js';
 import { WorldNote } from '../parts/world-note.js';
 import { useAnswer } from '../use-answer.js';
 
@@ -28,10 +29,9 @@ export function PlanPage() {
                   : 'No change follows from what is known.'
               }
             />
-            <section>
-              <h2>The same from a full read of both sides</h2>
+            <Section title="The same from a full read of both sides">
               <Copy text="scopemesh plan" />
-            </section>
+            </Section>
           </>
         )}
       </AnswerView>

@@ -64,16 +64,13 @@ function Shown({ reach, isClosed }: { readonly reach: Reach; readonly isClosed: 
           isDense={false}
         />
       </div>
-      {rows.length === 0 ? (
-        <p class="empty">Nothing is in reach.</p>
-      ) : (
-        <List
-          caption="Services in reach"
-          columns={COLUMNS}
-          rows={rows}
-          keyOf={({ service: reachedName }) => reachedName}
-        />
-      )}
+      <List
+        caption="Services in reach"
+        columns={COLUMNS}
+        rows={rows}
+        keyOf={({ service: reachedName }) => reachedName}
+        empty="Nothing is in reach."
+      />
       {client !== undefined && <Copy text={`scopemesh quarantine ${client.provider}/${client.clientId}`} />}
       <ul class="soft">
         {reach.unknown.map((sentence) => (

@@ -5,6 +5,7 @@ import { FilterBox, FilterChoice, Filters, useChoices } from '../parts/filters.j
 import { Heading } from '../parts/heading.js';
 import { List, Pages } from '../parts/list.js';
 import { Name } from '../parts/name.js';
+import { Section } from '../parts/section.js';
 import { WorldNote } from '../parts/world-note.js';
 import { pathOf } from '../query.js';
 import { useAnswer } from '../use-answer.js';
@@ -19,18 +20,13 @@ const SORTS = [
 
 /** Every service of the mesh, with how many may call it. */
 export function ServicesPage() {
-  const [chosen, choose] = useChoices(DEFAULTS);
+  const [chosen, choose, set] = useChoices(DEFAULTS);
   const answer = useAnswer('/api/services', chosen);
   return (
     <>
       <Heading title="Services">Services</Heading>
       <Filters>
-        <FilterBox
-          label="Name"
-          hint="a part of the name"
-          value={chosen.q}
-          onChange={(q) => choose({ q, cursor: '' }, true)}
-        />
+        <FilterBox label="Name" hint="a part of the name" value={chosen.q} onChange={set('q')} />
         <FilterChoice
           label="Order"
           value={chosen.sort}
@@ -42,15 +38,17 @@ export function ServicesPage() {
         {(services) => (
           <>
             <WorldNote world={services} />
-            {services.rows.length === 0 ? (
-              <p class="empty">
-                {chosen.q === ''
+            <List
+              caption="Services"
+              columns={COLUMNS}
+              rows={services.rows}
+              keyOf={({ name }) => name}
+              empty={
+                chosen.q === ''
                   ? 'The catalog of Consul has no service that scopemesh may see.'
-                  : 'No service has this in its name.'}
-              </p>
-            ) : (
-              <List caption="Services" columns={COLUMNS} rows={services.rows} keyOf={({ name }) => name} />
-            )}
+                  : 'No service has this in its name.'
+              }
+            />
             <Pages shown={services.rows.length} total={services.total} next={services.next} />
           </>
         )}
@@ -120,18 +118,12 @@ export function ServicePage({ name }: { readonly name: string }) {
               <dt>Protocol</dt>
               <dd>{found.protocol ?? 'unknown'}</dd>
             </dl>
-            <section>
-              <h2>
-                May call it <span class="count">{found.in.length}</span>
-              </h2>
+            <Section title="May call it" count={found.in.length}>
               <Edges edges={found.in} empty="No service may call it." />
-            </section>
-            <section>
-              <h2>
-                It may call <span class="count">{found.out.length}</span>
-              </h2>
+            </Section>
+            <Section title="It may call" count={found.out.length}>
               <Edges edges={found.out} empty="It may call no service." />
-            </section>
+            </Section>
             <p>
               <a href={`/changes?${new URLSearchParams({ service: name })}`}>What changed for this service</a>
               , <a href={`/audit?${new URLSearchParams({ name })}`}>who could call it at an instant</a>

@@ -7,6 +7,7 @@ import { Heading } from '../parts/heading.js';
 import { List, Pages } from '../parts/list.js';
 import { Name } from '../parts/name.js';
 import { Plot, PlotLine, ROUND } from '../parts/plot.js';
+import { Section } from '../parts/section.js';
 import { Time } from '../parts/time.js';
 import { WorldNote } from '../parts/world-note.js';
 import { pathOf } from '../query.js';
@@ -22,7 +23,7 @@ const KINDS = [
 
 /** The ACL tokens of Consul on their way to zero: which static ones there are, and what would take their place. */
 export function TokensPage() {
-  const [chosen, choose] = useChoices(DEFAULTS);
+  const [chosen, choose, set] = useChoices(DEFAULTS);
   const answer = useAnswer('/api/tokens', chosen, false);
   return (
     <>
@@ -46,25 +47,20 @@ export function TokensPage() {
                 label="Token"
                 hint="an ID, a description, a rule, a service"
                 value={chosen.q}
-                onChange={(q) => choose({ q, cursor: '' }, true)}
+                onChange={set('q')}
               />
             </Filters>
-            {tokens.rows.length === 0 ? (
-              <p class="empty">
-                {chosen.q !== ''
-                  ? 'No token of this kind has this text.'
-                  : chosen.kind === 'static'
-                    ? 'No static token is left: every caller of Consul logs in.'
-                    : 'Consul has no token of this kind.'}
-              </p>
-            ) : (
-              <List
-                caption="ACL tokens"
-                columns={chosen.kind === 'static' ? STATIC_COLUMNS : COLUMNS}
-                rows={tokens.rows}
-                keyOf={({ accessorId }) => accessorId}
-              />
-            )}
+            <List
+              caption="ACL tokens"
+              columns={chosen.kind === 'static' ? STATIC_COLUMNS : COLUMNS}
+              rows={tokens.rows}
+              keyOf={({ accessorId }) => accessorId}
+              empty={
+                chosen.kind === 'static' && chosen.q === ''
+                  ? 'No static token is left: every caller of Consul logs in.'
+                  : 'Consul has no such token.'
+              }
+            />
             <Pages shown={tokens.rows.length} total={tokens.total} next={tokens.next} />
           </>
         )}
@@ -107,8 +103,7 @@ function Trend({ days, givesTokens }: Pick<Tokens, 'days' | 'givesTokens'>) {
   const step = ROUND.find((each) => high / each <= 5) ?? high;
   const ticks = Array.from({ length: Math.floor(high / step) + 1 }, (_, index) => index * step);
   return (
-    <section>
-      <h2>Trend</h2>
+    <Section title="Trend">
       <Plot
         name="Static tokens and tokens of logins, by day"
         {...{ from: at(first), to: at(last), low: 0, high }}
@@ -126,7 +121,7 @@ function Trend({ days, givesTokens }: Pick<Tokens, 'days' | 'givesTokens'>) {
         <summary>By day</summary>
         <List caption="Tokens by day" columns={DAYS} rows={days.toReversed()} keyOf={({ day }) => day} />
       </details>
-    </section>
+    </Section>
   );
 }
 

@@ -11,6 +11,7 @@ import { Heading } from '../parts/heading.js';
 import { Icon } from '../parts/icon.js';
 import { Pages } from '../parts/list.js';
 import { Name } from '../parts/name.js';
+import { Section } from '../parts/section.js';
 import { Time } from '../parts/time.js';
 import { rule, titleOf, WORDS } from '../parts/waiting.js';
 import { WorldNote } from '../parts/world-note.js';
@@ -117,10 +118,7 @@ function Inbox({ chosen, choose }: Chosen) {
                 </p>
               )}
               {open.length > 0 && (
-                <section>
-                  <h2>
-                    Needs a person <span class="count">{open.length}</span>
-                  </h2>
+                <Section title="Needs a person" count={open.length}>
                   <WaitingRows rows={open} taken={taken} take={take} />
                   {taken.size > 0 && (
                     <Together
@@ -130,15 +128,12 @@ function Inbox({ chosen, choose }: Chosen) {
                       since={waiting.asOf.at}
                     />
                   )}
-                </section>
+                </Section>
               )}
               {lasting.length > 0 && (
-                <section>
-                  <h2>
-                    In effect until a person ends it <span class="count">{lasting.length}</span>
-                  </h2>
+                <Section title="In effect until a person ends it" count={lasting.length}>
                   <WaitingRows rows={lasting} />
-                </section>
+                </Section>
               )}
               <Pages shown={waiting.rows.length} total={waiting.total} next={waiting.next} />
             </>

@@ -6,6 +6,7 @@ import { useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Chips } from '../parts/name.js';
 import { PlanRows } from '../parts/plan-rows.js';
+import { Section } from '../parts/section.js';
 import { useQuestion } from '../parts/use-question.js';
 import { WorldNote } from '../parts/world-note.js';
 import { useAnswer } from '../use-answer.js';
@@ -94,8 +95,7 @@ function Simulated({ simulated }: { readonly simulated: WhatIf }) {
         </p>
       )}
       {reach !== null && (
-        <section>
-          <h2>What the client reaches, over any number of calls</h2>
+        <Section title="What the client reaches, over any number of calls">
           <p>
             {reach.before} services before, {reach.after} after.
           </p>
@@ -114,10 +114,9 @@ function Simulated({ simulated }: { readonly simulated: WhatIf }) {
               Protected services among them: <Chips names={reach.protected} />
             </p>
           )}
-        </section>
+        </Section>
       )}
-      <section>
-        <h2>To make it real</h2>
+      <Section title="To make it real">
         {real.map(({ where, what, command }) => (
           <div key={what}>
             <p>
@@ -126,7 +125,7 @@ function Simulated({ simulated }: { readonly simulated: WhatIf }) {
             <Copy text={cleanText(command)} />
           </div>
         ))}
-      </section>
+      </Section>
       {notes.map((note) => (
         <p class="soft" key={note}>
           {note}

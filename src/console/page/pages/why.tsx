@@ -6,6 +6,7 @@ import { useChoices } from '../parts/filters.js';
 import { Heading } from '../parts/heading.js';
 import { Icon } from '../parts/icon.js';
 import { Name } from '../parts/name.js';
+import { Section } from '../parts/section.js';
 import { Suggestions } from '../parts/suggestions.js';
 import { useQuestion } from '../parts/use-question.js';
 import { WorldNote } from '../parts/world-note.js';
@@ -148,11 +149,10 @@ function Explained({ asked, explained }: { readonly asked: Question; readonly ex
           </li>
         ))}
       </ol>
-      <section>
-        <h2>For a ticket</h2>
+      <Section title="For a ticket">
         <Copy text={ticketOf(asked, explained, broken?.text)} />
         <Copy text={commandOf(asked)} />
-      </section>
+      </Section>
     </>
   );
 }

@@ -1,5 +1,4 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
 import { post } from '../api.js';
 import { now } from '../clock.js';
 import { status } from '../live.js';
@@ -9,6 +8,7 @@ import { session } from '../session.js';
 import { type Act, ActForm } from './act-form.js';
 import { Modal } from './dialogs.js';
 import { Name } from './name.js';
+import { useQuestion } from './use-question.js';
 
 /*
  * What a person can begin: each is a dialog over any page, and it is in the address. So a person who must sign in again comes
@@ -104,10 +104,10 @@ const TIMES = [
 
 function ActBody({ act, about }: { readonly act: ActName; readonly about: Record<string, string> }) {
   const { provider = '', id = '' } = about;
-  const [source, setSource] = useState(about.source ?? '');
-  const [destination, setDestination] = useState(about.destination ?? '');
-  const [seconds, setSeconds] = useState<number>(HOUR);
-  const [path, setPath] = useState('');
+  const fields = { source: about.source ?? '', destination: about.destination ?? '', path: '' };
+  const { typed, field } = useQuestion({ ...fields, seconds: String(HOUR) }, () => {});
+  const { source, destination, path } = typed;
+  const seconds = Number(typed.seconds);
   const right = session().may[RIGHTS[act]];
   const instance = session().instance.name;
   const since = () => status.value?.asOf.at ?? new Date(now.value).toISOString();
@@ -116,28 +116,18 @@ function ActBody({ act, about }: { readonly act: ActName; readonly about: Record
     <div class="question">
       <label>
         <span class="soft">Caller</span>
-        <input
-          required
-          autocomplete="off"
-          value={source}
-          onInput={({ currentTarget }) => setSource(currentTarget.value)}
-        />
+        <input {...field('source')} required />
       </label>
       <label>
         <span class="soft">calls</span>
-        <input
-          required
-          autocomplete="off"
-          value={destination}
-          onInput={({ currentTarget }) => setDestination(currentTarget.value)}
-        />
+        <input {...field('destination')} required />
       </label>
     </div>
   );
   const time = (
     <label>
       <span class="soft">For</span>
-      <select value={seconds} onChange={({ currentTarget }) => setSeconds(Number(currentTarget.value))}>
+      <select {...field('seconds')}>
         {TIMES.map(([value, name]) => (
           <option key={value} value={value}>
             {name}
@@ -210,12 +200,7 @@ function ActBody({ act, about }: { readonly act: ActName; readonly about: Record
           {edge}
           <label>
             <span class="soft">Path, and all below it</span>
-            <input
-              autocomplete="off"
-              placeholder="any"
-              value={path}
-              onInput={({ currentTarget }) => setPath(currentTarget.value)}
-            />
+            <input {...field('path')} placeholder="any" />
           </label>
           {time}
         </ActForm>

@@ -7,7 +7,10 @@ export function useChoices<T extends Choices>(defaults: T) {
   const { pathname, search } = address.value;
   const choose = (choices: Partial<T>, replace = false) =>
     navigate(`${pathname}${writeChoices(search, choices, defaults)}`, { replace });
-  return [readChoices(search, defaults), choose] as const;
+  /** For a field that the address follows as it is typed: the first page, and no step of the back button. */
+  const set = (name: keyof T) => (value: string) =>
+    choose({ ...('cursor' in defaults ? { cursor: '' } : {}), [name]: value } as Partial<T>, true);
+  return [readChoices(search, defaults), choose, set] as const;
 }
 
 interface Box {

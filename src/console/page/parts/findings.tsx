@@ -1,15 +1,13 @@
 import type { Status } from '../../answers.js';
 import { cleanText } from '../clean-text.js';
+import { Section } from './section.js';
 import { Time } from './time.js';
 
 /** What is not as it should be, each with its remedy. */
 export function Findings({ findings }: Pick<Status, 'findings'>) {
   if (findings.length === 0) return null;
   return (
-    <section>
-      <h2>
-        To mend <span class="count">{findings.length}</span>
-      </h2>
+    <Section title="To mend" count={findings.length}>
       <ul class="rows">
         {findings.map(({ what, since, remedy }) => (
           <li class="row finding" key={what}>
@@ -26,6 +24,6 @@ export function Findings({ findings }: Pick<Status, 'findings'>) {
           </li>
         ))}
       </ul>
-    </section>
+    </Section>
   );
 }

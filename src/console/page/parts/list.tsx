@@ -12,10 +12,13 @@ interface Listed<T> {
   readonly columns: readonly Column<T>[];
   readonly rows: readonly T[];
   readonly keyOf: (row: T) => string;
+  /** What it says without rows. */
+  readonly empty?: ComponentChildren;
 }
 
 /** A table. On a narrow screen each row is a block, and each cell says its column. */
-export function List<T>({ caption, columns, rows, keyOf }: Listed<T>) {
+export function List<T>({ caption, columns, rows, keyOf, empty }: Listed<T>) {
+  if (rows.length === 0 && empty !== undefined) return <p class="empty">{empty}</p>;
   return (
     <table class="list">
       <caption class="unseen">{caption}</caption>

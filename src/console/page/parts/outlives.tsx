@@ -4,6 +4,7 @@ import { now } from '../clock.js';
 import { pathOf } from '../query.js';
 import { Countdown } from './countdown.js';
 import { Icon } from './icon.js';
+import { Section } from './section.js';
 import { Time } from './time.js';
 
 /** What of a revoked access goes on after the write, until when, and where to see the other ways that are left. */
@@ -12,8 +13,7 @@ export function Outlives({ decision }: { readonly decision: DecisionPage | undef
   const { from, client, outlives } = decision;
   const caller = from ?? (client === null ? undefined : `${client.provider}/${client.id}`);
   return (
-    <section>
-      <h2>What outlives it</h2>
+    <Section title="What outlives it">
       <ul class="reasons">
         {outlives.map(({ text, until }) => (
           <li key={text}>
@@ -32,7 +32,7 @@ export function Outlives({ decision }: { readonly decision: DecisionPage | undef
           </li>
         )}
       </ul>
-    </section>
+    </Section>
   );
 }
 

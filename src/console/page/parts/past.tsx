@@ -8,6 +8,7 @@ import { AnswerView } from './answer-view.js';
 import { Icon } from './icon.js';
 import { List } from './list.js';
 import { Chips, ClientLink, Name } from './name.js';
+import { Section } from './section.js';
 import { Time } from './time.js';
 
 interface Asked {
@@ -23,15 +24,15 @@ export function Callers({ name, at }: Asked) {
       {(found) => (
         <>
           <Limits head={found} />
-          {found.callers.length === 0 ? (
-            <p class="empty">
-              {found.isKnown
+          <PastEdges
+            caption="Callers"
+            edges={found.callers}
+            empty={
+              found.isKnown
                 ? 'By the log nobody could call it then.'
-                : 'No decision of the log is about calls to a service with this name.'}
-            </p>
-          ) : (
-            <PastEdges caption="Callers" edges={found.callers} />
-          )}
+                : 'No decision of the log is about calls to a service with this name.'
+            }
+          />
           {found.held.length > 0 && (
             <>
               <h2>Held: these changed nothing</h2>
@@ -54,14 +55,9 @@ export function Holdings({ name, at }: Asked) {
           <Limits head={found} />
           {found.found.length === 0 && <p class="empty">No decision of the log has this name.</p>}
           {found.found.map(({ kind, edges }) => (
-            <section key={kind}>
-              <h2>As a {kind}</h2>
-              {edges.length === 0 ? (
-                <p class="empty">It could call nothing then.</p>
-              ) : (
-                <PastEdges caption={`As a ${kind}`} edges={edges} />
-              )}
-            </section>
+            <Section key={kind} title={`As a ${kind}`}>
+              <PastEdges caption={`As a ${kind}`} edges={edges} empty="It could call nothing then." />
+            </Section>
           ))}
         </>
       )}
@@ -89,20 +85,26 @@ export function PastCall({ from, to, method, path, at }: Call) {
             <strong>By what scopemesh had written then: {found.verdict}</strong>
           </p>
           <Limits head={found} />
-          {found.edge === undefined ? (
-            <p class="empty">It had written nothing for these two services.</p>
-          ) : (
-            <PastEdges caption="The edge" edges={[found.edge]} />
-          )}
+          <PastEdges
+            caption="The edge"
+            edges={found.edge === undefined ? [] : [found.edge]}
+            empty="It had written nothing for these two services."
+          />
         </>
       )}
     </AnswerView>
   );
 }
 
-function PastEdges({ caption, edges }: { readonly caption: string; readonly edges: readonly PastEdge[] }) {
+interface Edges {
+  readonly caption: string;
+  readonly edges: readonly PastEdge[];
+  readonly empty?: string;
+}
+
+function PastEdges({ edges, ...more }: Edges) {
   const keyOf = ({ source, destination }: PastEdge) => `${source} ${destination}`;
-  return <List caption={caption} columns={COLUMNS} rows={edges} keyOf={keyOf} />;
+  return <List {...more} columns={COLUMNS} rows={edges} keyOf={keyOf} />;
 }
 
 const COLUMNS = [

@@ -4,6 +4,7 @@ import { cleanText } from '../clean-text.js';
 import { pathOf } from '../query.js';
 import { Icon } from './icon.js';
 import { Chips, ClientLink, Name } from './name.js';
+import { Section } from './section.js';
 
 type Planned = Pick<PlanPage, 'changes' | 'holds' | 'summary' | 'left' | 'isWritten' | 'mode'>;
 
@@ -70,8 +71,7 @@ export function PlanRows({ plan, empty }: { readonly plan: Planned; readonly emp
         </details>
       ))}
       {holds.length > 0 && (
-        <section>
-          <h2>Held, and by which guard</h2>
+        <Section title="Held, and by which guard">
           <ul class="rows">
             {holds.map((hold) => (
               <li key={`${hold.subject} ${hold.reason}`} class="row edge held">
@@ -79,7 +79,7 @@ export function PlanRows({ plan, empty }: { readonly plan: Planned; readonly emp
               </li>
             ))}
           </ul>
-        </section>
+        </Section>
       )}
       {left.changes + left.holds > 0 && (
         <p class="soft">

@@ -7,22 +7,22 @@ import { AnswerView } from './answer-view.js';
 import { FilterInstant, Filters, useChoices } from './filters.js';
 import { List } from './list.js';
 import { Name } from './name.js';
+import { Section } from './section.js';
 import { Time } from './time.js';
 import { TimesPlot } from './times-plot.js';
 
 /** How long changes took, from the log of decisions. */
 export function Times() {
-  const [{ from, to }, choose] = useChoices({ from: '', to: '' });
+  const [{ from, to }, , set] = useChoices({ from: '', to: '' });
   const answer = useAnswer('/api/latency', { from, to }, to === '');
   return (
-    <section>
-      <h2>Time to enforce</h2>
+    <Section title="Time to enforce">
       <p class="soft">
         From the event of the identity provider to the answer of Consul. Without a choice: the last day.
       </p>
       <Filters>
-        <FilterInstant label="From" value={from} onChange={(next) => choose({ from: next }, true)} />
-        <FilterInstant label="To" value={to} onChange={(next) => choose({ to: next }, true)} />
+        <FilterInstant label="From" value={from} onChange={set('from')} />
+        <FilterInstant label="To" value={to} onChange={set('to')} />
       </Filters>
       <AnswerView answer={answer}>
         {(latency) => (
@@ -56,7 +56,7 @@ export function Times() {
           </>
         )}
       </AnswerView>
-    </section>
+    </Section>
   );
 }
 
