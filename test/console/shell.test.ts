@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
@@ -83,4 +83,13 @@ it('says how to build the page if there is none', async () => {
   const answer = await server.inject({ method: 'GET', url: '/' });
   expect(answer.statusCode).toBe(404);
   expect(answer.json()).toEqual({ error: 'the console is not built; run npm run build' });
+});
+
+it('no two animations have one name: the later one would be played for both', () => {
+  const style = new URL('../../src/console/page/style/', import.meta.url);
+  const names = readdirSync(style).flatMap((file) =>
+    [...readFileSync(new URL(file, style), 'utf8').matchAll(/@keyframes ([\w-]+)/g)].map(([, name]) => name),
+  );
+  expect(names.length).toBeGreaterThan(2);
+  expect(new Set(names).size).toBe(names.length);
 });
