@@ -12,6 +12,13 @@ const EDGE = 'intention/default/default/orders/web';
 
 let scene: Scene;
 let daemon: Scopemesh;
+const configuration = {
+  scopes: {
+    'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/' },
+    'orders:write': { to: 'orders', methods: ['POST', 'PUT', 'DELETE'], path: '/' },
+    'billing:read': { to: 'billing', methods: ['GET'], path: '/v1' },
+  },
+};
 let foreignBefore: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
@@ -21,15 +28,7 @@ beforeAll(async () => {
   await keycloak.admin.createClientScope(realm, 'billing:read');
   await seedForeign(consul);
   foreignBefore = await digestForeign(consul);
-  daemon = await scene.startDaemon({
-    configuration: {
-      scopes: {
-        'orders:read': { to: 'orders', methods: ['GET', 'HEAD'], path: '/' },
-        'orders:write': { to: 'orders', methods: ['POST', 'PUT', 'DELETE'], path: '/' },
-        'billing:read': { to: 'billing', methods: ['GET'], path: '/v1' },
-      },
-    },
-  });
+  daemon = await scene.startDaemon({ configuration });
 });
 
 afterAll(() => scene?.stop());
@@ -279,5 +278,22 @@ describe('a scope of an OAuth client, through Keycloak, Redis, Consul, Envoy and
   it('changed nothing foreign', async () => {
     expect(await digestForeign(scene.stack.consul)).toEqual(foreignBefore);
     expect(Object.keys(foreignBefore).length).toBeGreaterThan(10);
+  });
+
+  it('closes within a poll where the realm saves no admin events and no webhook comes', async () => {
+    const { keycloak, realm } = scene.stack;
+    await keycloak.admin.request('PUT', `/${realm}/events/config`, { adminEventsEnabled: false });
+    await daemon.stop();
+    daemon = await scene.startDaemon({ configuration, provider: { poll: '5s', webhook: undefined } });
+    const opened = await act(() => keycloak.admin.addScope(realm, 'web-app', 'orders:write'), POST, 200, {
+      subject: EDGE,
+      reason: 'ScopeGranted',
+    });
+    const closed = await act(() => keycloak.admin.removeScope(realm, 'web-app', 'orders:write'), POST, 403, {
+      subject: EDGE,
+      reason: 'ScopeRevoked',
+    });
+    console.log(`opened after ${Math.round(opened.tookMs)} ms, closed after ${Math.round(closed.tookMs)} ms`);
+    expect(closed.tookMs).toBeLessThan(15_000);
   });
 });
