@@ -47,7 +47,10 @@ interface TokenReportInput {
 
 const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';
 
-const IN_ONE_PIECE = 50;
+/** Logins that are compared at most where none can replace a token. */
+const MOST_NEAR = 20;
+const IN_ONE_PIECE = 5;
+const COMPARED_IN_ONE_PIECE = 50;
 
 /** By kind, then the oldest first. */
 export function* reportTokens({
@@ -58,19 +61,29 @@ export function* reportTokens({
 }: TokenReportInput): Generator<void, readonly TokenReport[]> {
   const powerOf = objects === undefined ? undefined : createPowers(objects);
   yield;
-  const replacementOf = createReplacements(clients);
-  yield;
+  const byRule = yield* loginsByRule(clients);
+  const known = new Map<string, Replacement>();
   const reports: TokenReport[] = [];
   for (const aclToken of tokens) {
     const power = powerOf?.(aclToken);
     const kind = kindOf(aclToken);
+    let replacement: Replacement = { replaceableBy: [], beyond: [] };
+    if (power !== undefined && isStatic(kind)) {
+      const rules = singleRules(power);
+      const key = JSON.stringify(rules ?? []);
+      replacement =
+        rules === undefined
+          ? { replaceableBy: [], beyond: beyondLogins(power) }
+          : (known.get(key) ?? (yield* replacementFor(rules, byRule)));
+      if (rules !== undefined) known.set(key, replacement);
+    }
     reports.push({
       token: aclToken,
       kind,
       ageSeconds: Math.max(0, Math.floor((now - Date.parse(aclToken.createdAt)) / 1000)),
       can: power === undefined ? undefined : powerText(power),
       services: power === undefined ? aclToken.serviceIdentities : servicesOf(power),
-      ...(power !== undefined && isStatic(kind) ? replacementOf(power) : NO_REPLACEMENT),
+      ...replacement,
     });
     if (reports.length % IN_ONE_PIECE === 0) yield;
   }
@@ -83,53 +96,57 @@ export function* reportTokens({
 }
 
 type Replacement = Pick<TokenReport, 'replaceableBy' | 'nearest' | 'beyond'>;
-const NO_REPLACEMENT: Replacement = { replaceableBy: [], beyond: [] };
 
 interface Login {
   readonly id: ClientId;
   readonly rules: readonly SingleRule[];
 }
 
-/** A function for what replaces a power. */
-function createReplacements(clients: TokenReportInput['clients']): (power: Power) => Replacement {
-  // The logins with the fewest rules first.
-  const logins = clients
-    .map(({ id, desired }): Login => ({ id, rules: singleRules(loginPower(desired)) ?? [] }))
-    .toSorted((a, b) => a.rules.length - b.rules.length);
+/** By each thing that they have a rule about, the logins with the fewest rules first. */
+function* loginsByRule(
+  clients: TokenReportInput['clients'],
+): Generator<void, ReadonlyMap<string, readonly Login[]>> {
+  const logins: Login[] = [];
+  for (const { id, desired } of clients) {
+    logins.push({ id, rules: singleRules(loginPower(desired)) ?? [] });
+    if (logins.length % IN_ONE_PIECE === 0) yield;
+  }
+  logins.sort((a, b) => a.rules.length - b.rules.length);
   const byRule = new Map<string, Login[]>();
-  for (const login of logins)
+  for (const [at, login] of logins.entries()) {
     for (const key of new Set(login.rules.map(ruleKey))) {
       const known = byRule.get(key);
       if (known === undefined) byRule.set(key, [login]);
       else known.push(login);
     }
-  const known = new Map<string, Replacement>();
-  return (power) => {
-    const rules = singleRules(power);
-    if (rules === undefined) return { replaceableBy: [], beyond: beyondLogins(power) };
-    const key = JSON.stringify(rules);
-    const found = known.get(key) ?? replacementFor(rules, byRule);
-    known.set(key, found);
-    return found;
-  };
+    if (at % COMPARED_IN_ONE_PIECE === 0) yield;
+  }
+  return byRule;
 }
 
 /** Only the logins with a rule about the thing that the fewest have a rule about are compared: no other one can replace the token. */
-function replacementFor(
+function* replacementFor(
   rules: readonly SingleRule[],
   byRule: ReadonlyMap<string, readonly Login[]>,
-): Replacement {
+): Generator<void, Replacement> {
   // Every identity of a service has rules for all names.
   const named = rules.filter(({ name, isPrefix }) => name !== '' || isPrefix !== true);
-  const [candidates = []] = (named.length === 0 ? rules : named)
-    .flatMap((rule) => [byRule.get(ruleKey(rule)) ?? []])
+  const found = (named.length === 0 ? rules : named).map((rule) => byRule.get(ruleKey(rule)) ?? []);
+  const [candidates = []] = found
     .filter((logins) => logins.length > 0)
     .toSorted((a, b) => a.length - b.length);
-  const compared = candidates.map((login) => ({ id: login.id, lacks: lacking(rules, login.rules) }));
-  const able = compared.filter(({ lacks }) => lacks.length === 0);
-  if (able.length > 0) return { replaceableBy: able.map(({ id }) => id), beyond: [] };
-  const [nearest] = compared.toSorted((a, b) => a.lacks.length - b.lacks.length);
-  return { replaceableBy: [], beyond: [], ...(nearest === undefined ? {} : { nearest }) };
+  const isPossible = found.every((logins) => logins.length > 0);
+  const able: ClientId[] = [];
+  let nearest: TokenReport['nearest'];
+  for (const [at, { id, rules: own }] of candidates.entries()) {
+    if (!isPossible && at === MOST_NEAR) break;
+    const lacks = lacking(rules, own);
+    if (lacks.length === 0) able.push(id);
+    if (nearest === undefined || lacks.length < nearest.lacks.length) nearest = { id, lacks };
+    if (at % COMPARED_IN_ONE_PIECE === COMPARED_IN_ONE_PIECE - 1) yield;
+  }
+  if (able.length > 0 || nearest === undefined) return { replaceableBy: able, beyond: [] };
+  return { replaceableBy: [], beyond: [], nearest };
 }
 
 /** How many there are of each kind. */

@@ -230,6 +230,21 @@ describe('a static token could be replaced by', () => {
     expect(found).toEqual(expected ? [{ provider: 'main', clientId: 'web-app' }] : []);
   });
 
+  test('many logins, compared in small pieces; where none can replace it, few are compared', () => {
+    const { desired } = desire(web);
+    const clients = Array.from({ length: 2_000 }, (_, at) => ({
+      id: { provider: 'main', clientId: `app-${at}` },
+      desired,
+    }));
+    const piecesFor = (changes: Partial<AclToken>) => {
+      const work = reportTokens({ tokens: [aclToken('a', changes)], objects: OBJECTS, clients, now: NOW });
+      for (let pieces = 0; ; pieces++) if (work.next().done === true) return pieces;
+    };
+    const without = piecesFor({ authMethod: 'okta' });
+    expect(piecesFor({ policies: ['config'] }) - without).toBe(40);
+    expect(piecesFor({ roles: ['web'] }) - without).toBe(0);
+  });
+
   test('those first who have the least beside', () => {
     const clients = [
       client('all-app', ['config:read', 'orders:keys']),
