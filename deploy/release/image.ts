@@ -67,22 +67,26 @@ export async function makeImage(
       await check('demo', () => {
         const id = start(['--detach', name, 'demo', '--embedded']).trim();
         try {
-          run(runner, ['exec', id, 'node', '-e', AWAIT_HEALTH]);
+          run(runner, ['exec', id, 'node', '-e', AWAIT_DEMO]);
           run(runner, ['stop', '--time', '15', id]);
           const status = run(runner, ['inspect', '--format', '{{.State.ExitCode}}', id]).trim();
           expectThat(status === '0', `ended with ${status}`);
         } finally {
           run(runner, ['rm', '--force', id]);
         }
-        return 'healthy, and ended with 0';
+        return 'healthy, lets the scope through and nothing else, and ended with 0';
       }),
     ],
     publish: `${runner} push ${name} REGISTRY/scopemesh:${version}   # then name its digest to those who run it`,
   };
 }
 
-const AWAIT_HEALTH = `
+// The caller `web` holds the scope that reads orders, and not the one that writes them.
+const AWAIT_DEMO = `
 const until = Date.now() + 60000;
-const ask = () => fetch('http://127.0.0.1:8080/healthz').then(({ ok }) => ok, () => false);
-(async () => { while (!(await ask())) { if (Date.now() > until) process.exit(1); await new Promise((next) => setTimeout(next, 200)); } })();
+const ask = (url, method) => fetch(url, { method }).then(({ status }) => status, () => 0);
+const orders = 'http://127.0.0.1:9101/orders/v1/orders';
+const isReady = async () =>
+  (await ask('http://127.0.0.1:8080/healthz')) === 200 && (await ask(orders, 'GET')) === 200 && (await ask(orders, 'POST')) === 403;
+(async () => { while (!(await isReady())) { if (Date.now() > until) process.exit(1); await new Promise((next) => setTimeout(next, 200)); } })();
 `;

@@ -21,5 +21,7 @@ export interface ExistingJwtProvider {
   readonly meta: Readonly<Record<string, string>>;
   /** `other` if it has something that scopemesh does not write. */
   readonly content: JwtProviderEntry | 'other';
+  /** Consul takes its nanoseconds for seconds (agent/xds/jwt_authn.go), so Envoy refuses a listener with this provider. */
+  readonly hasCacheDuration?: true;
   readonly modifyIndex: number;
 }

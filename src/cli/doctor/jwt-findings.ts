@@ -151,7 +151,7 @@ function* blockFindings(
         );
 }
 
-/** A requirement whose provider is missing leaves the destination without a listener. */
+/** With a requirement whose provider is missing, or has a CacheDuration, the proxies of the destination get no listener. */
 async function providerFindings(
   consul: Consul,
   blocks: readonly JwtBlock[],
@@ -163,15 +163,24 @@ async function providerFindings(
     const message = `the JWT providers that intentions name are not checked: ${listed.why}`;
     return [notice(id, message, 'give the token mesh = "read"')];
   }
-  const existing = new Set(listed.value.map(({ name }) => name));
-  const missing = new Map<string, string>();
-  for (const { destination, providers } of blocks)
-    for (const { name } of providers) if (!existing.has(name)) missing.set(name, destination.name);
-  return [...missing].map(([name, destination]) =>
-    error(
-      id,
-      `an intention of ${destination} requires a token of the JWT provider ${name}, which does not exist: the proxies of ${destination} get no listener, so no call reaches it`,
-      `write the jwt-provider entry ${name}, or remove the requirement from the intention`,
-    ),
+  const existing = new Map(listed.value.map((each) => [each.name, each]));
+  const used = new Map(
+    blocks.flatMap(({ destination, providers }) => providers.map(({ name }) => [name, destination.name])),
   );
+  return [...used].flatMap(([name, destination]) => {
+    const requires = `an intention of ${destination} requires a token of the JWT provider ${name}`;
+    const provider = existing.get(name);
+    if (provider === undefined)
+      return error(
+        id,
+        `${requires}, which does not exist: the proxies of ${destination} get no listener, so no call reaches it`,
+        `write the jwt-provider entry ${name}, or remove the requirement from the intention`,
+      );
+    if (!provider.hasCacheDuration) return [];
+    return error(
+      id,
+      `${requires}, which has a CacheDuration: Envoy refuses such a listener, so the proxies of ${destination} keep their old rules, and who lost access still gets in`,
+      `remove CacheDuration from the jwt-provider entry ${name} (consul config write)`,
+    );
+  });
 }

@@ -135,7 +135,14 @@ function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
     meta,
   };
   const isOurForm = isSameContent(raw, toRawProvider(entry));
-  return { name, meta, content: isOurForm ? entry : 'other', modifyIndex: reader.index(raw.ModifyIndex) };
+  const isCached = (fieldOf(remote, 'CacheDuration') ?? 0) !== 0;
+  return {
+    name,
+    meta,
+    content: isOurForm ? entry : 'other',
+    ...(isCached ? { hasCacheDuration: true } : {}),
+    modifyIndex: reader.index(raw.ModifyIndex),
+  };
 }
 
 function isSameProvider(a: ExistingJwtProvider['content'], b: JwtProviderEntry): boolean {

@@ -99,6 +99,20 @@ describe('requirements of the token of a user', () => {
     expect([several, missing, others]).toEqual(['jwt.alternatives warning', 'jwt.provider error', []]);
   });
 
+  it('are an error if a provider has a CacheDuration, because proxies then keep their old rules', async () => {
+    existing('orders', 'web', provider('okta'));
+    const cached = {
+      name: 'okta',
+      meta: {},
+      content: 'other',
+      hasCacheDuration: true,
+      modifyIndex: 1,
+    } as const;
+    const consul = withProviders();
+    const jwtProviders = { ...consul.jwtProviders, list: async () => [cached] };
+    expect(await findings(NEW, { ...consul, jwtProviders })).toEqual(['jwt.provider error']);
+  });
+
   it('are not compared with providers if this Consul version has no JWT providers', async () => {
     existing('orders', 'web', provider('gone'));
     expect(await findings({ ...NEW, version: '1.14.11' })).toEqual(['jwt ok']);
