@@ -56,7 +56,8 @@ export function planByState(
 
 /**
  * Whether a part of a plan may still be written: all that it follows from is the same, or the plan of now makes the same
- * changes of these edges and needs no other narrowing one. If Consul has other entries, it must be the same plan. Another mapping, or a freeze, is for the guards.
+ * changes of these edges and needs no other narrowing one. If Consul has other entries, it must be the same plan. Another
+ * mapping, or a freeze, is for the guards.
  */
 export function isPlannedNow(
   part: readonly Change[],

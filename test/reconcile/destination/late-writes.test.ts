@@ -111,6 +111,30 @@ describe('a write of an edge whose answer is lost', () => {
     expect(await edges()).toEqual(['grant applied ScopeGranted', 'revoke applied ScopeRevoked']);
   });
 
+  it('is applied if it arrives while a removal asks what Consul has', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, READ);
+    await worker.idle();
+    await worker.stop();
+    rig.idp.put('web-app', 'orders:read', 'orders:write');
+    const { late, wrap } = delayedFirst();
+    let reads = 0;
+    worker = await startWorker(rig, (consul) =>
+      withIntentions(wrap(consul), ({ read }) => ({
+        read: async (...args) => {
+          // The first read is for the pending decision, and the second one for the removal.
+          if (late.writes > 0 && args[0].name === 'orders' && ++reads === 2) await late.arrive();
+          return read(...args);
+        },
+      })),
+    );
+    await changeMeanwhile(late);
+    await isClosed(rig);
+    await worker.idle();
+    expect(reads).toBeGreaterThan(1);
+    expect((await edges()).slice(1)).toEqual(['grant applied ScopeGranted', 'revoke applied ScopeRevoked']);
+  });
+
   it('fails if it does not arrive in time, and needs no other trigger for that', async () => {
     const { late, wrap } = delayedFirst();
     worker = await startWorker(rig, wrap);
