@@ -97,9 +97,12 @@ export async function writeEntry(
     let isSent = false;
     const isReady = async (isLost: boolean) => {
       const next = await write.baseOf(changes, isLost);
+      if (next === undefined) return false;
       // After a part that was written, the rest is sent against what that left.
-      if (next !== undefined && !isBegun) sent = toRequest(next.base, changes, owner);
-      return next !== undefined;
+      if (!isBegun) sent = toRequest(next.base, changes, owner);
+      // Only a write against the same index shows that an earlier one was not made.
+      const index = sent.base?.modifyIndex ?? 0;
+      return overtaken.every(({ expectedIndex }) => expectedIndex === index);
     };
     const sendPart = async (stop: AbortSignal) => {
       isSent = true;

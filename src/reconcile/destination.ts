@@ -81,8 +81,6 @@ async function planAndWrite(
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     const baseOf = async (part: readonly Change[], isLost: boolean) => {
       from = await (isLost ? readEntryNow(destination, deps, signal) : (guarded.reading ?? guarded.from));
-      // An earlier write, whose answer was lost, may be what changed the entry: the next run judges it by what it reads.
-      if (overtaken.length > 0 && from.entry?.modifyIndex !== entry?.modifyIndex) return undefined;
       const isPlanned = (isLast && !isLost) || isPlannedNow(part, guarded, from, world, clock.now());
       return isPlanned ? { base: from.entry } : undefined;
     };
@@ -93,6 +91,7 @@ async function planAndWrite(
     const send = () => writePlan(write, causesOf(guarded.job), deps, signal);
     const written = await (changes.length === 0 ? send() : step(deps, 'write', {}, send));
     unsent.ids = written.kind === 'stale' ? written.replaced : [];
+    // What became of a write whose answer was lost is for the next run, which reads the entry first.
     if (written.kind === 'stale' && !isLast && overtaken.length === 0) continue;
     if (written.kind !== 'done' || isLast) {
       if (written.kind === 'conflict')

@@ -24,7 +24,7 @@ export interface Times {
 
 interface TimesOf {
   readonly count: number;
-  /** Null if there is none. */
+  /** Null if no change was timed. */
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly p99Ms: number | null;
@@ -61,7 +61,7 @@ export async function timesOf(
   let completeSince: string | null = null;
   for await (const decision of trail.history('all', { from, to })) {
     if (read === most) {
-      // Others of the same instant may be among those that do not fit.
+      // Older decisions of the same instant may not fit.
       completeSince = new Date(Date.parse(last ?? to) + 1).toISOString();
       break;
     }

@@ -29,7 +29,7 @@ const list = defineCommand({
   name: 'list',
   summary: 'print the decisions made so far',
   description:
-    'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
+    'Prints the decisions made so far, oldest first. It works even if the configuration file has faults elsewhere than ' +
     'in owner, decisions and state. As text, an embedded log is read twice, unless --limit is set: first to ' +
     'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
     'with which it begins now, so that decisions verify --input can check the list.',

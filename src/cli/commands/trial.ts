@@ -27,9 +27,9 @@ export const trial = defineCommand({
   description:
     'Reads what the daemon planned in mode observe from the decision log, and the present plan, and shows each edge ' +
     'that enforcing would close, narrow or open, since when, and whether it still would. With access logs of Envoy ' +
-    'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. Shows ' +
-    'which ACL objects (logins, rights, tokens) enforcing would take away by the present plan. ' +
-    'Writes nothing, and may run beside the daemon.',
+    'it counts the requests that enforcing would refuse, and the requests that only intentions of others ' +
+    'let through. It shows which ACL objects (logins, rights, tokens) enforcing would take away by the present plan. ' +
+    'It writes nothing, and may run beside the daemon.',
   takes: {
     fromTopic: FROM_TOPIC,
     from: option(

@@ -5,7 +5,7 @@ import { flag } from '../command.js';
 
 export const YES = flag('do not ask', 'y');
 
-/** What a command that may ask is told beforehand. */
+/** The options that answer the question of a command, or silence it. */
 export interface Answers {
   readonly yes?: true | undefined;
   readonly json?: true;
