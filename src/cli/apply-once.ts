@@ -185,9 +185,9 @@ async function applyDestination(
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
     const result = await reconcileDestination(key, job, deps, signal);
-    if (result.kind === 'done') return;
-    if (deps.world.userTokens.isWaiting(formatKey(key)))
+    if (deps.world.userTokens.waiting.has(formatKey(key)))
       throw new Error('its jwt-provider does not exist, so access that needs it stays closed');
+    if (result.kind === 'done') return;
     if (tries === MAX_TRIES) throw new Error('another writer keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }

@@ -93,7 +93,7 @@ export interface DestinationDeps extends PlanWriteDeps, GuardDeps, HoldDeps, Dir
   readonly clientReads: ReadsUnderWay;
   readonly consul: Pick<Consul, 'claims' | 'intentions' | 'jwtProviders' | 'manifests'>;
   readonly journal: Journal;
-  readonly queue: Pick<FollowUps, 'add' | 'addLater' | 'late'>;
+  readonly queue: Pick<FollowUps, 'add' | 'note' | 'addLater' | 'late'>;
   readonly contention: Contention;
   readonly revocations: OpenRevocations;
 }

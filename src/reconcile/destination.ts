@@ -16,7 +16,7 @@ import { readEntry, readEntryNow } from '../read/read-entry.js';
 import { isPlannedNow, knownNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { planGuarded } from './guarded-plan.js';
-import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
+import { askForJwtProviders, causesToKeep, releasedProviders } from './jwt-waiting.js';
 import { readDestination, readWritten, storeNew } from './read-destination.js';
 import { jobResult } from './unread-evidence.js';
 
@@ -76,7 +76,7 @@ async function planAndWrite(
     await recordGone(text, guarded.gone, cause, deps);
     if (!policyOf(guarded.input.mapping).writes) return end;
 
-    const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
+    await askForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
     const isLast = plans > MAX_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     const baseOf = async (part: readonly Change[], isLost: boolean) => {
@@ -112,7 +112,8 @@ async function planAndWrite(
     }
     const released = releasedProviders(plan, guarded.input.mapping);
     if (released.length > 0) await queue.add(released.map((name) => ({ key: providerKey(name), cause })));
+    if (plan.awaits !== undefined) queue.note(causesToKeep(guarded.job));
     if (changes.length > 0) readWritten(destination, deps, signal);
-    return waits ?? end;
+    return end;
   }
 }

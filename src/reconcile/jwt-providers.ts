@@ -3,7 +3,7 @@ import { recoverPendingJwtProviders, writeJwtProvider } from '../apply/jwt-provi
 import { recordHolds } from '../apply/record-holds.js';
 import type { SyncError } from '../errors.js';
 import { formatKey, providerKey } from '../model/key.js';
-import type { Job, Trigger } from '../model/trigger.js';
+import { type Job, type Trigger, triggersOf } from '../model/trigger.js';
 import { guard } from '../plan/guards/guards.js';
 import { guardableJwtProviders } from '../plan/jwt-provider-change.js';
 import type { Hold } from '../plan/plan.js';
@@ -76,6 +76,8 @@ export async function reconcileJwtProvider(
     if (end.kind === 'refused') refusal = end.error;
     if (end.kind === 'stale') await deps.queue.add([{ key: providerKey(provider), cause }]);
   }
+  // Also without a write: a destination may have been planned before an earlier one, and asked after it.
+  if (refusal === undefined) await deps.queue.add(triggersOf(world.userTokens.waiting, cause));
   await report(guarded.holds);
   return refusal;
 }

@@ -2,17 +2,11 @@ import { causeOf } from '../apply/decision-drafts.js';
 import { readJwtProviders } from '../apply/jwt-provider-write.js';
 import { providerKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
-import type { Job } from '../model/trigger.js';
+import type { Job, Trigger } from '../model/trigger.js';
 import { jwtProviderName } from '../plan/object-names.js';
 import type { Plan } from '../plan/plan.js';
 import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
-import type { JobResult } from '../queue/queue.js';
 import type { DestinationDeps } from './deps.js';
-
-/** Between reads whether a jwt-provider exists; longer the longer it takes, until the sweep goes on. */
-const SOONEST_LOOK_MS = 50;
-const LATEST_LOOK_MS = 5_000;
-const MAX_WAIT_MS = 60_000;
 
 /**
  * Reads the entries again if a destination's plan names one, because an intention must name only existing ones. True if it
@@ -30,22 +24,26 @@ export async function refreshJwtProviders(
 }
 
 /**
- * Queues the provider whose jwt-provider a destination waits for, and plans the destination again later. Undefined if it
- * waits for none, or for too long.
+ * Queues the providers whose jwt-provider a destination waits for, once: Consul would refuse the same content again, and each
+ * refusal is a decision. The job of the provider queues the destination again, and so does a watch that sees the entry.
  */
-export async function waitForJwtProviders(
+export async function askForJwtProviders(
   key: string,
   awaits: readonly string[],
   job: Job,
-  { world, clock, queue }: Pick<DestinationDeps, 'world' | 'clock' | 'queue'>,
-): Promise<JobResult | undefined> {
-  const isFirst = !world.userTokens.isWaiting(key);
-  const waitedMs = world.userTokens.waitedMs(key, awaits.length > 0, clock.now());
-  if (awaits.length === 0 || waitedMs > MAX_WAIT_MS) return undefined;
+  { world, queue }: Pick<DestinationDeps, 'world' | 'queue'>,
+): Promise<void> {
+  if (!world.userTokens.beginsToWait(key, awaits.length > 0)) return;
   const cause = causeOf(job);
-  // Once: Consul would refuse the same content again, and each refusal is a decision.
-  if (isFirst) await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));
-  return { kind: 'retry', afterMs: Math.min(Math.max(waitedMs / 2, SOONEST_LOOK_MS), LATEST_LOOK_MS) };
+  await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));
+}
+
+/**
+ * What the run of a destination that waits leaves to the one that opens: whose change caused it, and no evidence, which would
+ * excuse later losses.
+ */
+export function causesToKeep({ triggers }: Job): readonly Trigger[] {
+  return triggers.flatMap(({ key, cause, client }) => (client === undefined ? [] : [{ key, cause, client }]));
 }
 
 /** The providers whose entry this plan no longer names: their jobs check whether another intention names it. */

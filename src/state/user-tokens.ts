@@ -5,8 +5,7 @@ import { ReadOrder } from './read-order.js';
 /** The last read facts that a user's token needs: Consul's version, the providers' keys, the jwt-provider entries, the terminating gateways. */
 export class UserTokens {
   #facts: UserTokenFacts = NO_USER_TOKEN_FACTS;
-  /** By key, milliseconds since the epoch. */
-  readonly #waiting = new Map<string, number>();
+  readonly #waiting = new Set<string>();
   readonly #readOrder = new ReadOrder();
   /** Of every fact but the entries. */
   readonly #factOrder = new ReadOrder();
@@ -100,16 +99,17 @@ export class UserTokens {
     }
   }
 
-  /** How long a key has waited for a jwt-provider without interruption; 0 at first. */
-  waitedMs(key: string, waits: boolean, now: number): number {
-    const since = this.#waiting.get(key) ?? now;
-    if (waits) this.#waiting.set(key, since);
+  /** Notes whether a key waits for a jwt-provider. True if it did not before. */
+  beginsToWait(key: string, waits: boolean): boolean {
+    const begins = waits && !this.#waiting.has(key);
+    if (waits) this.#waiting.add(key);
     else this.#waiting.delete(key);
-    return now - since;
+    return begins;
   }
 
-  isWaiting(key: string): boolean {
-    return this.#waiting.has(key);
+  /** The keys that wait for a jwt-provider. */
+  get waiting(): ReadonlySet<string> {
+    return this.#waiting;
   }
 
   #put(changes: Partial<UserTokenFacts>): void {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { providersWrittenBy } from '../../src/plan/plan-jwt-providers.js';
@@ -351,9 +351,15 @@ describe("a rule that requires a user's token", () => {
     rig.proxy.interfere = ({ method, body }) =>
       method === 'PUT' && isProvider(body) ? { status: 403, body: 'Permission denied' } : undefined;
     worker = await startWorker(rig);
-    const looks = vi.spyOn(worker.deps.world.userTokens, 'waitedMs');
     await until('the refusal', async () => (await decisionsInShort(worker)).length > 0);
-    await until('several looks of the waiting destination', () => looks.mock.calls.length > 4);
+    const orders = {
+      kind: 'destination',
+      partition: 'default',
+      namespace: 'default',
+      service: 'orders',
+    } as const;
+    await worker.add(orders);
+    await worker.idle();
     expect(await decisionsInShort(worker)).toEqual(['jwt-provider.failed failed ConsulRefused']);
     expect(await rig.mesh.access('orders')).toBeUndefined();
     const { parked, active } = await worker.store.queue.state();

@@ -130,12 +130,12 @@ describe('the jwt-providers as last read', () => {
 });
 
 describe('a key that waits for a jwt-provider', () => {
-  it('has waited since it began, without interruption', () => {
+  it('begins to wait once, until it waits no more', () => {
     const { of } = tokens();
-    expect([of.waitedMs('k', false, 5), of.isWaiting('k')]).toEqual([0, false]);
-    expect([of.waitedMs('k', true, 10), of.isWaiting('k'), of.isWaiting('l')]).toEqual([0, true, false]);
-    expect(of.waitedMs('k', true, 25)).toBe(15);
-    expect([of.waitedMs('k', false, 30), of.isWaiting('k')]).toEqual([20, false]);
-    expect(of.waitedMs('k', true, 40)).toBe(0);
+    expect([of.beginsToWait('k', false), [...of.waiting]]).toEqual([false, []]);
+    expect([of.beginsToWait('k', true), [...of.waiting]]).toEqual([true, ['k']]);
+    expect(of.beginsToWait('k', true)).toBe(false);
+    expect([of.beginsToWait('k', false), [...of.waiting]]).toEqual([false, []]);
+    expect(of.beginsToWait('k', true)).toBe(true);
   });
 });
