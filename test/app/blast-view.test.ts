@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { meshNow } from '../../src/app/blast-view.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { entry, mapping, NOW, SETTINGS, source } from '../plan/scene.js';
-import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { type Mesh, startMesh } from '../support/mesh.js';
+import type { CommandLine } from '../support/command-line.js';
+import type { Mesh } from '../support/mesh.js';
+import { openCommandLine } from '../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 let configuration: Readonly<Record<string, unknown>>;
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   const directory = join(cli.directory, 'clients.json');
   const provider = (name: string) => ({
     name,
@@ -34,10 +34,6 @@ beforeEach(async () => {
   await mesh.register('one', { tags: ['oauth-client=batch', 'oauth-provider=main'] });
   await mesh.register('two', { tags: ['oauth-client=batch', 'oauth-provider=partners'] });
   await cli.run(['apply', '--yes']);
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 it.each([[[]], [['--at', '0s']]])(

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine, type DoctorFinding } from '../support/command-line.js';
-import { type Mesh, startMesh } from '../support/mesh.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { CommandLine, DoctorFinding } from '../support/command-line.js';
+import type { Mesh } from '../support/mesh.js';
+import { openCommandLine } from '../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
@@ -8,8 +9,7 @@ const MARKED = { Name: 'web', Action: 'allow', Description: 'scopemesh:payments 
 
 /** `web` may call `orders` by its scope, `billing` by an intention of somebody else, and `vault` by a forged mark. */
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   cli.configure({ scopes: { 'orders:read': { to: 'orders' } }, guards: { protected: ['vault'] } });
   cli.idp({ clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } });
   await mesh.register('web', { client: 'web-app' });
@@ -17,10 +17,6 @@ beforeEach(async () => {
   await cli.run(['apply', '--yes']);
   await mesh.write('billing', [{ Name: 'web', Action: 'allow' }]);
   await mesh.write('vault', [MARKED]);
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 describe('a name that neither side knows', () => {

@@ -1,17 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { CommandLine } from '../support/command-line.js';
-import type { Mesh } from '../support/mesh.js';
 import { startOrdersCommandLine } from '../support/orders-command-line.js';
 
-let mesh: Mesh;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  ({ mesh, cli } = await startOrdersCommandLine());
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
+  ({ cli } = await startOrdersCommandLine());
 });
 
 describe('validate', () => {

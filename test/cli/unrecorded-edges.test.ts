@@ -1,25 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { besideDaemon } from '../support/beside-daemon.js';
-import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import type { CommandLine } from '../support/command-line.js';
 import { held } from '../support/held-removals.js';
-import { type Mesh, startMesh } from '../support/mesh.js';
+import type { Mesh } from '../support/mesh.js';
+import { openCommandLine } from '../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   await mesh.register('billing');
   await mesh.register('bot', { client: 'bot' });
   cli.idp({ clientId: 'bot', scopes: [], attributes: { 'consul-services': 'bot' } });
   await mesh.write('billing', [
     { Name: 'bot', Action: 'allow', Description: 'scopemesh:payments client=main/bot' },
   ]);
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 const UNKNOWN = 'every source with its mark counts as owned here';

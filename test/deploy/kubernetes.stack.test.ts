@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installed, isInstalled } from '../stack/installed.js';
 import { type KubernetesHandle, startKubernetes } from '../stack/kubernetes.js';
 import { until } from '../stack/process.js';
@@ -108,11 +108,7 @@ describe.skipIf(!isInstalled('kubernetes'))(
     it.skipIf(CRDS === undefined)(
       'takes the manifests that `target: crd` writes, of both kinds (skipped without CONSUL_K8S_CRDS=DIR)',
       async () => {
-        const { mesh, cli, directory } = await startCrdCommandLine();
-        onTestFinished(async () => {
-          cli.close();
-          await mesh.consul.close();
-        });
+        const { cli, directory } = await startCrdCommandLine();
         await createNamespace('shop');
         await cli.run(['apply', '--yes']);
         const files = readdirSync(directory);

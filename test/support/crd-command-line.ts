@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CommandLine, createCommandLine } from './command-line.js';
-import { type Mesh, startMesh } from './mesh.js';
+import type { CommandLine } from './command-line.js';
+import type { Mesh } from './mesh.js';
+import { openCommandLine } from './open-command-line.js';
 import { bot, web } from './orders-command-line.js';
 
 export interface CrdCommandLine {
@@ -15,8 +16,7 @@ export interface CrdCommandLine {
 
 /** `web` may read orders, which speaks tcp, and `bot` may call billing; manifests of both kinds are still to write. */
 export async function startCrdCommandLine(): Promise<CrdCommandLine> {
-  const mesh = await startMesh();
-  const cli = createCommandLine(mesh);
+  const { mesh, cli } = await openCommandLine();
   const directory = join(cli.directory, 'manifests');
   mkdirSync(directory);
   const target = { kind: 'crd', directory };

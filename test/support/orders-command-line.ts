@@ -1,5 +1,6 @@
-import { type CommandLine, createCommandLine } from './command-line.js';
-import { type Mesh, startMesh } from './mesh.js';
+import type { CommandLine } from './command-line.js';
+import type { Mesh } from './mesh.js';
+import { openCommandLine } from './open-command-line.js';
 
 export const web = {
   clientId: 'web-app',
@@ -14,13 +15,16 @@ export const bot = {
 
 /** By the identity provider `web` may read orders and `bot` may call billing; nothing is applied yet. */
 export async function startOrdersCommandLine(): Promise<{ readonly mesh: Mesh; readonly cli: CommandLine }> {
-  const mesh = await startMesh();
-  const cli = createCommandLine(mesh);
+  const opened = await openCommandLine();
+  await makeOrders(opened.mesh, opened.cli);
+  return opened;
+}
+
+export async function makeOrders(mesh: Mesh, cli: CommandLine): Promise<void> {
   await mesh.speaks('orders', 'http');
   await mesh.register('orders');
   await mesh.register('billing');
   await mesh.register('web', { client: 'web-app' });
   await mesh.register('bot', { client: 'bot' });
   cli.idp(web, bot);
-  return { mesh, cli };
 }

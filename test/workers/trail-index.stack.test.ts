@@ -120,10 +120,6 @@ describe('questions to a topic with --from-topic', () => {
 
   it('say what enforcing would take away, and since when it was planned', async () => {
     const { mesh, cli } = await startOrdersCommandLine();
-    onTestFinished(async () => {
-      cli.close();
-      await mesh.consul.close();
-    });
     await mesh.write('orders', [{ Name: '*', Action: 'allow' }]);
     const world = createTopicWorld(kafka().broker);
     const time = new Date(Date.now() - 3_600_000).toISOString();

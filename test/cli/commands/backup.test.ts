@@ -1,22 +1,18 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import { beforeEach, expect, it } from 'vitest';
+import type { CommandLine } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   cli.configure({});
   cli.idp({ clientId: 'web-app', scopes: ['orders:connect'], attributes: { 'consul-services': 'web' } });
   await mesh.register('orders');
   await mesh.register('web', { client: 'web-app' });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 it('A backup restores the decisions, the key and the records, and needs no secret of the file', async () => {

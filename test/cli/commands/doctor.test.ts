@@ -1,25 +1,21 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedConsul } from '../../../src/embedded/consul/embedded-consul.js';
-import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
+import type { CommandLine, DoctorFinding } from '../../support/command-line.js';
 import { startConsulProxy } from '../../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   await mesh.speaks('orders', 'http');
   await mesh.register('orders');
   await mesh.register('web', { client: 'web-app' });
   cli.idp(web);
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 async function examine(): Promise<{

@@ -1,14 +1,12 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createCommandLine } from '../../support/command-line.js';
 import { clientOf } from '../../support/daemon.js';
 import { startMesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 import { startOrdersCommandLine, web } from '../../support/orders-command-line.js';
 import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 import { ejectAndComeBack, startEjectScene } from './eject-scene.js';
-
-let close: () => Promise<void> = async () => {};
-afterEach(() => close());
 
 describe('scopemesh eject', () => {
   it('removes every mark of the owner, also outside select, and nothing else', async () => {
@@ -16,10 +14,10 @@ describe('scopemesh eject', () => {
     await mesh.register('web', { client: 'web-app' });
     await mesh.register('orders');
     const scene = await startEjectScene(mesh, mesh.request);
-    close = async () => {
+    onTestFinished(async () => {
       await scene.close();
       await mesh.consul.close();
-    };
+    });
     await ejectAndComeBack(scene);
   });
 
@@ -29,10 +27,10 @@ describe('scopemesh eject', () => {
     await isOpen(rig, READ);
     const cli = createCommandLine(rig.mesh);
     cli.idp(web);
-    close = async () => {
+    onTestFinished(async () => {
       cli.close();
       await rig.close();
-    };
+    });
     const { status, err } = await cli.run(['eject', '--yes']);
     expect(status).toBe(1);
     expect(err).toMatch(/leads|another store/);
@@ -40,13 +38,8 @@ describe('scopemesh eject', () => {
   });
 
   it('leaves the marks of what a write would damage, and says so', async () => {
-    const mesh = await startMesh();
-    const cli = createCommandLine(mesh);
+    const { mesh, cli } = await openCommandLine();
     cli.idp(web);
-    close = async () => {
-      cli.close();
-      await mesh.consul.close();
-    };
     const Sources = [{ Name: 'web', Action: 'allow', Description: 'scopemesh:payments' }];
     const Meta = { 'external-source': 'kubernetes' };
     await mesh.request('PUT', '/v1/config', { Kind: 'service-intentions', Name: 'orders', Sources, Meta });
@@ -75,10 +68,6 @@ describe('scopemesh eject', () => {
 
   it('is refused while a person denies an edge, with what to do first', async () => {
     const { mesh, cli } = await startOrdersCommandLine();
-    close = async () => {
-      cli.close();
-      await mesh.consul.close();
-    };
     const deny = 'scopemesh:payments deny=2999-01-01T00:00:00.000Z client=main/web-app';
     await mesh.write('orders', [{ Name: 'web', Action: 'deny', Description: deny }]);
     const { status, err } = await cli.run(['eject', '--yes']);
@@ -89,10 +78,6 @@ describe('scopemesh eject', () => {
 
   it('asks before it forgets what has no mark, and keeps the record of what Consul does not show', async () => {
     const { mesh, cli } = await startOrdersCommandLine();
-    close = async () => {
-      cli.close();
-      await mesh.consul.close();
-    };
     await cli.run(['apply', '--yes']);
     await mesh.remove('billing');
     await mesh.write('orders', [{ Name: 'web', Action: 'allow', Description: 'mine' }]);
@@ -104,12 +89,7 @@ describe('scopemesh eject', () => {
   });
 
   it('needs no directory, and names a jwt-provider that keeps its mark', async () => {
-    const mesh = await startMesh('1.16.1');
-    const cli = createCommandLine(mesh);
-    close = async () => {
-      cli.close();
-      await mesh.consul.close();
-    };
+    const { mesh, cli } = await openCommandLine('1.16.1');
     cli.brokenIdp('{');
     await mesh.write('orders', [{ Name: 'web', Action: 'allow', Description: 'scopemesh:payments' }]);
     await mesh.request('PUT', '/v1/config', {

@@ -1,26 +1,22 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { CommandLine } from '../../support/command-line.js';
 import { startKeySetServer } from '../../support/key-set-server.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   await mesh.speaks('orders', 'http');
   await mesh.register('orders');
   await mesh.register('web', { client: 'web-app' });
   cli.idp(web);
   await sidecar('orders');
   await cli.run(['apply', '--yes']);
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 async function sidecar(upstream: string | undefined, mode = ''): Promise<void> {

@@ -1,24 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { besideDaemon } from '../../support/beside-daemon.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { CommandLine } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 import { until } from '../../support/until.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 const web = { clientId: 'web-app', scopes: ['orders:connect'], attributes: { 'consul-services': 'web' } };
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   cli.configure({});
   cli.idp(web);
   await mesh.register('orders');
   await mesh.register('web', { client: 'web-app' });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 const START = ['freeze', 'start', '--reason', 'release 42'];

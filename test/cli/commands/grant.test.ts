@@ -1,22 +1,18 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { besideDaemon } from '../../support/beside-daemon.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { CommandLine } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 import { until } from '../../support/until.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   cli.idp({ clientId: 'web-app', scopes: [], attributes: { 'consul-services': 'web' } });
   await mesh.register('orders');
   await mesh.speaks('orders', 'http');
   await mesh.register('web', { client: 'web-app' });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 const GRANT = ['grant', 'web', 'orders', '--for', '30m', '--reason', 'INC-1'];

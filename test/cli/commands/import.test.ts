@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
-import { bot, startOrdersCommandLine, web } from '../../support/orders-command-line.js';
+import { bot, makeOrders, web } from '../../support/orders-command-line.js';
 import { moveInAndLeave, startImportScene } from './import-scene.js';
 
 let mesh: Mesh;
@@ -11,7 +11,9 @@ let cli: CommandLine;
 let out: string;
 
 beforeAll(async () => {
-  ({ mesh, cli } = await startOrdersCommandLine());
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  await makeOrders(mesh, cli);
   out = join(cli.directory, 'proposal');
   cli.configure({ scopes: {} });
   await mesh.write('billing', [{ Name: 'bot', Action: 'allow' }]);

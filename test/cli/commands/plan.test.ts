@@ -2,16 +2,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CommandLine } from '../../support/command-line.js';
-import type { Mesh } from '../../support/mesh.js';
-import { bot, startOrdersCommandLine, web } from '../../support/orders-command-line.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+import { bot, makeOrders, web } from '../../support/orders-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 
 // Nothing here but an apply writes to Consul, so all tests share it.
 beforeAll(async () => {
-  ({ mesh, cli } = await startOrdersCommandLine());
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  await makeOrders(mesh, cli);
 });
 beforeEach(() => {
   cli.configure({});

@@ -1,22 +1,18 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { assertNoSecret } from '../../support/assert-no-secret.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import type { CommandLine } from '../../support/command-line.js';
 import { startKeySetServer } from '../../support/key-set-server.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   await mesh.register('web', { client: 'web-app' });
   cli.idp({ clientId: 'web-app', scopes: [], attributes: { 'consul-services': 'web' } });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 interface Made {

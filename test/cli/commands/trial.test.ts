@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { narrowedInTrial } from '../../support/decisions.js';
-import type { Mesh } from '../../support/mesh.js';
-import { startOrdersCommandLine } from '../../support/orders-command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+import { makeOrders } from '../../support/orders-command-line.js';
 import { trailOf } from '../../support/trail-history.js';
 
 let mesh: Mesh;
@@ -12,7 +12,9 @@ let cli: CommandLine;
 
 /** web may call all of orders by a wildcard of others, and its scope is narrower. */
 beforeAll(async () => {
-  ({ mesh, cli } = await startOrdersCommandLine());
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  await makeOrders(mesh, cli);
   await mesh.write('orders', [{ Name: '*', Action: 'allow', Description: 'made by hand' }]);
   const planned = {
     ...narrowedInTrial(new Date(Date.now() - 3_600_000).toISOString()),

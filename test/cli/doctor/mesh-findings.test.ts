@@ -1,20 +1,16 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { CommandLine, DoctorFinding } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  mesh = await startMesh('1.16.1');
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine('1.16.1'));
   await mesh.register('billing');
   await mesh.register('web', { client: 'web-app' });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 function grant(scopes: readonly string[], attributes: Readonly<Record<string, string>> = {}): void {

@@ -1,17 +1,13 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import { beforeEach, expect, it } from 'vitest';
+import type { CommandLine } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   cli.idp({ clientId: 'web-app', scopes: [] });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 async function shared() {

@@ -1,8 +1,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { CommandLine, DoctorFinding } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 const READ = 'acl = "read" node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
 const LEASE =
@@ -20,15 +21,10 @@ let cli: CommandLine;
 let made = 0;
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   for (const service of ['orders', 'billing', 'ledger']) await mesh.register(service);
   await mesh.register('web', { client: 'web-app' });
   grant('billing:connect');
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 function grant(...scopes: string[]): void {

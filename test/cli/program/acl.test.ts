@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { besideDaemon } from '../../support/beside-daemon.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import type { CommandLine } from '../../support/command-line.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let keys: KeySetServer;
@@ -10,17 +11,12 @@ let cli: CommandLine;
 const NAME = 'scopemesh-payments-main-web-app';
 
 beforeEach(async () => {
-  mesh = await startMesh();
+  ({ mesh, cli } = await openCommandLine());
   keys = await startKeySetServer();
-  cli = createCommandLine(mesh);
   configure();
   cli.idp(web('config:read'));
 });
-afterEach(async () => {
-  cli.close();
-  await keys.close();
-  await mesh.consul.close();
-});
+afterEach(() => keys.close());
 
 function configure(parts: Readonly<Record<string, unknown>> = {}): void {
   cli.configure({

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { besideDaemon } from '../../support/beside-daemon.js';
 import type { CommandLine } from '../../support/command-line.js';
 import type { Mesh } from '../../support/mesh.js';
@@ -11,10 +11,6 @@ let cli: CommandLine;
 
 beforeEach(async () => {
   ({ mesh, cli } = await startOrdersCommandLine());
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 const OPENED = { web: 'GET+HEAD /v1/orders and below' };

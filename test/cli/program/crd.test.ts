@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { CommandLine, DoctorFinding } from '../../support/command-line.js';
 import { startCrdCommandLine } from '../../support/crd-command-line.js';
@@ -18,10 +18,6 @@ const DEFAULTS = 'servicedefaults.orders.yaml';
 
 beforeEach(async () => {
   ({ mesh, cli, directory, target } = await startCrdCommandLine());
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 const contents = () =>

@@ -1,24 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { besideDaemon } from '../../support/beside-daemon.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import type { CommandLine } from '../../support/command-line.js';
 import { startConsulProxy } from '../../support/consul-proxy.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 import { until } from '../../support/until.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   await mesh.register('billing');
   await mesh.register('bot', { client: 'bot' });
   cli.idp({ clientId: 'bot', scopes: ['billing:connect'], attributes: { 'consul-services': 'bot' } });
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 describe('a foreign source where scopemesh would write its own', () => {

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
+import { describe, expect, it } from 'vitest';
+import type { CommandLine, DoctorFinding } from '../../support/command-line.js';
 import { API_GATEWAY } from '../../support/gateway-entries.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
@@ -10,14 +11,9 @@ let cli: CommandLine;
 const CLIENT = { clientId: 'edge-app', attributes: { 'consul-services': 'edge' } };
 
 async function start(version?: string): Promise<void> {
-  mesh = await startMesh(version);
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine(version));
   await mesh.speaks('orders', 'http');
 }
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
-});
 
 const write = (entry: object) => mesh.request('PUT', '/v1/config', entry);
 const place = (Kind: string, Service: string, more: object = {}) =>

@@ -1,23 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import type { CommandLine } from '../../support/command-line.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { Mesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
 let mesh: Mesh;
 let keys: KeySetServer;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  mesh = await startMesh();
+  ({ mesh, cli } = await openCommandLine());
   keys = await startKeySetServer();
-  cli = createCommandLine(mesh);
   configure({});
 });
-afterEach(async () => {
-  cli.close();
-  await keys.close();
-  await mesh.consul.close();
-});
+afterEach(() => keys.close());
 
 const GROUPS = { oncall: { acl: 'key_prefix "config/" { policy = "read" }' } };
 const configure = (changes: Readonly<Record<string, unknown>>) =>

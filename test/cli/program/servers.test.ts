@@ -1,20 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createHttpServer } from '../../../src/daemon/http-server.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import type { CommandLine } from '../../support/command-line.js';
 import { startIdp } from '../../support/idp.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import { openCommandLine } from '../../support/open-command-line.js';
 
-let mesh: Mesh;
 let cli: CommandLine;
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ cli } = await openCommandLine());
   cli.idp();
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 const DOCTOR = 'Run scopemesh doctor: it checks each server and says how to fix what it finds.\n';

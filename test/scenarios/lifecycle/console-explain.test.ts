@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { loadConfig } from '../../../config/load.js';
 import { readTextFile } from '../../../config/read-text-file.js';
 import { readApiToken } from '../../../src/app/api-token.js';
@@ -7,11 +7,7 @@ import { besideDaemon } from '../../support/beside-daemon.js';
 import { startOrdersCommandLine } from '../../support/orders-command-line.js';
 
 it('explains a call with the document of the command, and says what to mend first', async () => {
-  const { mesh, cli } = await startOrdersCommandLine();
-  onTestFinished(async () => {
-    cli.close();
-    await mesh.consul.close();
-  });
+  const { cli } = await startOrdersCommandLine();
   await besideDaemon(cli, async () => {
     const { config } = await loadConfig({
       path: cli.configFile,

@@ -1,23 +1,19 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../../support/command-line.js';
-import { type Mesh, startMesh } from '../../../support/mesh.js';
+import { beforeEach, expect, it } from 'vitest';
+import type { CommandLine } from '../../../support/command-line.js';
+import type { Mesh } from '../../../support/mesh.js';
+import { openCommandLine } from '../../../support/open-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
 const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
+  ({ mesh, cli } = await openCommandLine());
   await mesh.speaks('orders', 'http');
   await mesh.register('orders');
   await mesh.register('web', { client: 'web-app' });
   cli.idp(web);
   await cli.run(['apply', '--yes']);
-});
-afterEach(async () => {
-  cli.close();
-  await mesh.consul.close();
 });
 
 it('shows the decision that made an edge also after later ones, such as a hold', async () => {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { toIntentionsText, toResource } from '../../../../src/consul/crd/own-entries.js';
 import { parseEntry } from '../../../../src/consul/parse-entry.js';
@@ -111,11 +111,7 @@ describe.skipIf(CRDS === undefined)(
     });
 
     it('takes the files that scopemesh apply writes, of both kinds', async () => {
-      const { mesh, cli, directory } = await startCrdCommandLine();
-      onTestFinished(async () => {
-        cli.close();
-        await mesh.consul.close();
-      });
+      const { cli, directory } = await startCrdCommandLine();
       await cli.run(['apply', '--yes']);
       const manifests = readdirSync(directory).map((name) =>
         parse(readFileSync(join(directory, name), 'utf8')),
