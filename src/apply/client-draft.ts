@@ -20,7 +20,6 @@ export interface ClientDecision {
   readonly detail?: string;
 }
 
-/** Recorded before the store changes. */
 export function clientDraft(
   id: ClientId,
   { verb, reason, cause, before, after, residual, detail }: ClientDecision,

@@ -30,12 +30,14 @@ export function toSettled(draft: DraftDecision, outcome: WriteOutcome, nowMs: nu
   return settledOf(draft, { ...outcome, nowMs, time: isoText(nowMs) });
 }
 
+type SettleDeps = Pick<ApplyDeps, 'journal' | 'metrics' | 'onSettled'>;
+
 /** Settles decisions of one key in one step, together with the key's record. */
 export async function settleAll(
   key: string,
   decisions: readonly SettledDecision[],
   update: RecordUpdate,
-  deps: ApplyDeps,
+  deps: SettleDeps,
 ): Promise<void> {
   await settleFound(key, decisions, update, deps);
   for (const { outcome, cause, latencyMs } of decisions)
@@ -48,7 +50,7 @@ export async function settleFound(
   key: string,
   decisions: readonly SettledDecision[],
   update: RecordUpdate,
-  deps: ApplyDeps,
+  deps: SettleDeps,
 ): Promise<void> {
   if (decisions.length === 0) return;
   await deps.journal.settle(key, decisions, update);

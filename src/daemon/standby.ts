@@ -116,16 +116,7 @@ export class Standby {
 export async function rehearse(
   deps: Pick<
     ReconcilerDeps,
-    | 'world'
-    | 'acl'
-    | 'consul'
-    | 'directories'
-    | 'clock'
-    | 'jwksUris'
-    | 'logger'
-    | 'keyValues'
-    | 'journal'
-    | 'window'
+    'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger' | 'journal' | 'window'
   >,
   signal: AbortSignal,
   each: (provider: string, read: () => Promise<void>) => Promise<void>,

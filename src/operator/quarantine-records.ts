@@ -9,14 +9,15 @@ import { selectsClient } from '../plan/selection.js';
 import { compareRecords, type RecordVerdict, type StoredBlock } from '../plan/stored-block.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { OperatorDeps } from './deps.js';
-import { changeBlocks, storedBlocks } from './quarantines.js';
+import { QUARANTINES, storedBlocks } from './quarantines.js';
+import { recordRuling } from './ruling-store.js';
 
 /** After that time no retry of an old report comes, and the release of a client need not be remembered. */
 const RELEASES_KEPT_MS = 30 * 24 * 3_600_000;
 
 type RecordDeps = Pick<
   OperatorDeps,
-  'consul' | 'keyValues' | 'world' | 'clock' | 'logger' | 'metrics' | 'queue'
+  'consul' | 'journal' | 'world' | 'clock' | 'logger' | 'metrics' | 'queue' | 'onSettled' | 'rulingTurns'
 >;
 
 /**
@@ -59,15 +60,14 @@ export async function compareQuarantines(
 
 /** Shows a command that reads both sides which clients are in quarantine. Writes nothing. */
 export async function showQuarantines(
-  deps: Pick<OperatorDeps, 'consul' | 'world' | 'clock' | 'logger'> &
-    Partial<Pick<OperatorDeps, 'keyValues'>>,
+  deps: Pick<OperatorDeps, 'consul' | 'world' | 'clock' | 'logger'> & Partial<Pick<OperatorDeps, 'journal'>>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { keyValues } = deps;
-  const stored = keyValues === undefined ? [] : await storedBlocks({ keyValues });
+  const { journal, world } = deps;
+  const stored = journal === undefined ? [] : await storedBlocks({ journal, world });
   const records = await readRecords(deps, signal);
-  for (const verdict of verdictsHere(stored, records, deps.clock.now(), deps.world))
-    if (verdict.do === 'adopt') deps.world.setClientBlock(verdict.id, 'ClientQuarantined');
+  for (const verdict of verdictsHere(stored, records, deps.clock.now(), world))
+    if (verdict.do === 'adopt') world.setClientBlock(verdict.id, 'ClientQuarantined');
 }
 
 /** Makes the record of one client equal to the store. A KV that refuses that changes nothing about the quarantine. */
@@ -200,14 +200,17 @@ async function write(
 async function forgetReleases(
   records: readonly QuarantineRecord[],
   now: number,
-  deps: Pick<OperatorDeps, 'keyValues' | 'world'>,
+  deps: RecordDeps,
 ): Promise<void> {
   const recorded = new Set(records.map(clientText));
   const isOver = (block: StoredBlock) =>
     block.closure === 'Released' &&
     !recorded.has(clientText(block)) &&
     now - Date.parse(block.receivedAt) > RELEASES_KEPT_MS;
-  await changeBlocks(deps, (all) => (all.some(isOver) ? all.filter((block) => !isOver(block)) : all));
+  await deps.rulingTurns.run(QUARANTINES.name, async () => {
+    for (const block of (await storedBlocks(deps)).filter(isOver))
+      await recordRuling(QUARANTINES, block, { isForgotten: true }, deps);
+  });
 }
 
 function isDenied({ code, retriable }: SyncError): boolean {

@@ -1,28 +1,25 @@
+import { z } from 'zod';
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
-import { journaledWrite, withdraw } from '../apply/journaled-write.js';
-import { recoverWrites } from '../apply/recover-writes.js';
+import { toSettled } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
 import { definedFields } from '../model/defined-fields.js';
-import { clientKey, formatKey } from '../model/key.js';
+import { jsonIn } from '../model/json-in.js';
+import { clientKey } from '../model/key.js';
 import type { Residual } from '../model/residual.js';
 import type { Job } from '../model/trigger.js';
 import { clientSubject } from '../plan/plan.js';
 import { quarantineResidual } from '../plan/residual.js';
 import { selectsClient } from '../plan/selection.js';
-import {
-  isNewer,
-  newest,
-  newestCompromise,
-  parseRelease,
-  parseStored,
-  type StoredBlock,
-  type StoredRelease,
-} from '../plan/stored-block.js';
+import { isNewer, newest, newestCompromise, type StoredBlock } from '../plan/stored-block.js';
 import { type ClientId, clientText } from '../plan/world.js';
+import type { SettledDecision } from '../queue/journal.js';
+import { safeParse } from '../safe-parse.js';
 import type { OperatorDeps } from './deps.js';
 import { forgetFirstApproval } from './first-approvals.js';
+import { type RulingRecords, readRulings, recordRuling } from './ruling-store.js';
+import { StoredPrincipal } from './stored-principal.js';
 
 /*
  * A quarantine is kept in the store and in Consul's KV (quarantine-records.ts). The store is written first, both for a
@@ -34,9 +31,31 @@ import { forgetFirstApproval } from './first-approvals.js';
  *   comparison deletes.
  */
 
-const NAME = 'orders/closures';
+const Stored = z.object({
+  provider: z.string(),
+  clientId: z.string(),
+  closure: z.enum(['ClientQuarantined', 'Released']),
+  at: z.string(),
+  receivedAt: z.string(),
+  decisionId: z.string().exactOptional(),
+});
 
-type BlockDeps = Pick<OperatorDeps, 'keyValues' | 'world'>;
+/** A person's decision to end the quarantine of a client. */
+const StoredRelease = z.object({
+  by: StoredPrincipal,
+  decidedAt: z.string(),
+  /** ISO 8601. Reports that were received later are not released: the person did not know them. */
+  upTo: z.string(),
+});
+
+type StoreDeps = Pick<OperatorDeps, 'journal' | 'world'>;
+
+/** Of one client. A release is kept too: an earlier report has no effect any more. */
+export const QUARANTINES: RulingRecords<StoredBlock> = {
+  name: 'quarantine',
+  parse: (text) => safeParse(Stored, jsonIn(text)).data,
+  recordOf: (id) => `quarantine/${clientText(id)}`,
+};
 
 /**
  * Carries out the orders about a compromised client. The client is quarantined at once, over restarts too, until its secret
@@ -47,22 +66,27 @@ export async function takeOrders(id: ClientId, job: Job, deps: OperatorDeps): Pr
   if (order === undefined) return false;
   const known = await storedBlock(id, deps);
   if (known?.closure === 'Released' && !isNewer(order, known)) return false;
-  // In memory at once, and at each run, because the durable part may have failed before.
+  // In memory at once, and at each run, because the durable part may fail, or have failed before.
   deps.world.setClientBlock(id, 'ClientQuarantined');
-  await settleLeftDecisions(id, deps);
-  const take = (decisionId: string | undefined) =>
-    changeStored(id, deps, (block) => ({
-      ...id,
-      closure: 'ClientQuarantined',
-      at: newest([order.at, block?.at]),
-      receivedAt: newest([order.receivedAt, block?.receivedAt]),
-      ...definedFields({ decisionId }),
-    }));
-  const current = await storedBlock(id, deps);
-  if (current?.closure === 'ClientQuarantined') {
-    if (!isNewer(order, current)) return false;
+  // Else what forgets an old release could forget this quarantine.
+  return deps.rulingTurns.run(QUARANTINES.name, () => take(id, order, deps));
+}
+
+async function take(
+  id: ClientId,
+  order: NonNullable<ReturnType<typeof newestCompromise>>,
+  deps: OperatorDeps,
+): Promise<boolean> {
+  const known = await storedBlock(id, deps);
+  const taken = {
+    ...{ ...id, closure: 'ClientQuarantined' as const },
+    at: newest([order.at, known?.at]),
+    receivedAt: newest([order.receivedAt, known?.receivedAt]),
+  };
+  if (known?.closure === 'ClientQuarantined') {
+    if (!isNewer(order, known)) return false;
     // A second report of a quarantine makes no second decision.
-    await take(current.decisionId);
+    await recordRuling(QUARANTINES, { ...known, ...taken }, {}, deps);
     return true;
   }
   const why = {
@@ -70,7 +94,8 @@ export async function takeOrders(id: ClientId, job: Job, deps: OperatorDeps): Pr
     ...definedFields({ detail: order.reason }),
   };
   const residual = residualOf(id, deps);
-  await decide(id, { ...why, before: null, after: { at: order.at }, residual }, take, deps);
+  const decision = decisionOf(id, { ...why, before: null, after: { at: order.at }, residual }, deps);
+  await recordRuling(QUARANTINES, { ...taken, decisionId: decision.id }, { decision }, deps);
   deps.logger.warn(
     { ...id, at: order.at },
     'client quarantined: its secret is compromised, or a person ordered it',
@@ -116,7 +141,7 @@ export async function releaseIfDecided(id: ClientId, deps: OperatorDeps): Promis
   if (deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
   const name = releaseName(id);
   const text = await deps.keyValues.get(name);
-  const decided = parseRelease(text);
+  const decided = safeParse(StoredRelease, jsonIn(text ?? '')).data;
   const block = await storedBlock(id, deps);
   // Before an order is stored, nobody can have released it.
   if (decided === undefined || block === undefined) return false;
@@ -134,13 +159,17 @@ export async function releaseIfDecided(id: ClientId, deps: OperatorDeps): Promis
 export async function decideRelease(
   id: ClientId,
   by: Principal,
-  deps: Pick<OperatorDeps, 'keyValues' | 'clock' | 'world' | 'queue'>,
+  deps: StoreDeps & Pick<OperatorDeps, 'keyValues' | 'clock' | 'queue'>,
 ): Promise<boolean> {
   const decidedAt = isoInstant(deps.clock);
   const block = await storedBlock(id, deps);
   const isKnown = block?.closure === 'ClientQuarantined';
   if (!isKnown && deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
-  const decided: StoredRelease = { by, decidedAt, upTo: isKnown ? block.receivedAt : decidedAt };
+  const decided: z.infer<typeof StoredRelease> = {
+    by,
+    decidedAt,
+    upTo: isKnown ? block.receivedAt : decidedAt,
+  };
   await deps.keyValues.set(releaseName(id), JSON.stringify(decided));
   const cause = { kind: 'command' as const, receivedAt: decidedAt, principal: by };
   await deps.queue.add([{ key: clientKey(id.provider, id.clientId), cause }]);
@@ -148,56 +177,22 @@ export async function decideRelease(
 }
 
 /** What identifies the present quarantine of a client, its last report; undefined if it is not in one. */
-export async function quarantineOf(
-  id: ClientId,
-  deps: Pick<OperatorDeps, 'keyValues' | 'world'>,
-): Promise<string | undefined> {
+export async function quarantineOf(id: ClientId, deps: StoreDeps): Promise<string | undefined> {
   const block = await storedBlock(id, deps);
   if (block?.closure === 'ClientQuarantined') return block.receivedAt;
   return deps.world.clientBlock(id) === 'ClientQuarantined' ? 'in Consul' : undefined;
 }
 
 /** The client of a quarantine, by the ID of its decision. */
-export async function quarantinedBy(
-  decisionId: string,
-  deps: Pick<OperatorDeps, 'keyValues'>,
-): Promise<ClientId | undefined> {
+export async function quarantinedBy(decisionId: string, deps: StoreDeps): Promise<ClientId | undefined> {
   const block = (await storedBlocks(deps)).find(
     (each) => each.closure === 'ClientQuarantined' && each.decisionId === decisionId,
   );
   return block && { provider: block.provider, clientId: block.clientId };
 }
 
-/** Settles what a crash left: a decision was made if the store has the change that it is about. */
-export async function settleLeftDecisions(id: ClientId, deps: OperatorDeps): Promise<void> {
-  const key = formatKey(clientKey(id.provider, id.clientId));
-  const pending = (await deps.journal.read(key)).pending.filter(({ resource }) => resource.kind === 'client');
-  if (pending.length === 0) return;
-  const block = await storedBlock(id, deps);
-  const made = pending.filter(({ id }) => id === block?.decisionId);
-  const find = () => ({ outcome: 'applied' }) as const;
-  await recoverWrites(key, { pending: made, lastApplied: new Map() }, { find }, deps);
-  await withdraw(
-    key,
-    pending.flatMap((draft) => (made.includes(draft) ? [] : draft.id)),
-    deps,
-  );
-}
-
-export async function storedBlocks(deps: Pick<OperatorDeps, 'keyValues'>): Promise<readonly StoredBlock[]> {
-  return parseStored(await deps.keyValues.get(NAME));
-}
-
-/** One change at a time: several jobs run at once, and each quarantine must outlive a restart. */
-export async function changeBlocks(
-  deps: BlockDeps,
-  change: (all: readonly StoredBlock[]) => readonly StoredBlock[],
-): Promise<void> {
-  await deps.world.clientBlockMutex.run(async () => {
-    const all = await storedBlocks(deps);
-    const changed = change(all);
-    if (changed !== all) await deps.keyValues.set(NAME, JSON.stringify(changed));
-  });
+export function storedBlocks(deps: StoreDeps): Promise<readonly StoredBlock[]> {
+  return readRulings(QUARANTINES, deps);
 }
 
 async function release(
@@ -208,51 +203,21 @@ async function release(
 ): Promise<void> {
   // Another person's first approval is valid for this quarantine only, not for a later one.
   await forgetFirstApproval(clientSubject(id), deps);
-  await settleLeftDecisions(id, deps);
   if (block.closure === 'ClientQuarantined') {
-    const end = (decisionId: string) =>
-      changeStored(id, deps, (known) => ({ ...(known ?? block), closure: 'Released', decisionId }));
-    await decide(id, { verb: 'released', before: { at: block.at }, ...why }, end, deps);
+    const decision = decisionOf(id, { verb: 'released', before: { at: block.at }, ...why }, deps);
+    const released = { ...block, closure: 'Released' as const, decisionId: decision.id };
+    await recordRuling(QUARANTINES, released, { decision }, deps);
   }
   deps.world.setClientBlock(id, undefined);
   deps.logger.info({ ...id, reason: why.reason }, 'quarantine ended');
 }
 
-/**
- * Records the decision, changes the store, and settles the decision. Nothing is revalidated between: an order or a release
- * holds whatever is learnt meanwhile, and `change` starts from what is stored by then.
- */
-async function decide(
-  id: ClientId,
-  decision: ClientDecision,
-  change: (decisionId: string) => Promise<void>,
-  deps: OperatorDeps,
-): Promise<void> {
-  const draft = clientDraft(id, decision, deps);
-  const send = async () => {
-    await change(draft.id);
-    return { kind: 'written' } as const;
-  };
-  const key = formatKey(clientKey(id.provider, id.clientId));
-  await journaledWrite({ key, requests: [{ drafts: [draft], send }] }, deps, new AbortController().signal);
+function decisionOf(id: ClientId, decision: ClientDecision, deps: OperatorDeps): SettledDecision {
+  return toSettled(clientDraft(id, decision, deps), { outcome: 'applied' }, deps.clock.now());
 }
 
-async function storedBlock(
-  id: ClientId,
-  deps: Pick<OperatorDeps, 'keyValues'>,
-): Promise<StoredBlock | undefined> {
+async function storedBlock(id: ClientId, deps: StoreDeps): Promise<StoredBlock | undefined> {
   return (await storedBlocks(deps)).find((each) => clientText(each) === clientText(id));
-}
-
-function changeStored(
-  id: ClientId,
-  deps: BlockDeps,
-  change: (known: StoredBlock | undefined) => StoredBlock,
-): Promise<void> {
-  return changeBlocks(deps, (all) => {
-    const known = all.find((each) => clientText(each) === clientText(id));
-    return [...all.filter((each) => each !== known), change(known)];
-  });
 }
 
 function releaseName(id: ClientId): string {

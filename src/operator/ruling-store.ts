@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { announceSettled } from '../apply/settle.js';
+import { settleAll } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
@@ -32,13 +32,17 @@ export type RulingDeps = Pick<
 
 type Replan = 'command' | 'resync';
 
-/** One kind of ruling: denies, freezes or break-glass grants. */
-export interface RulingKind<T> {
+/** How one kind of ruling is kept. */
+export interface RulingRecords<T> {
   /** The first word in the names of its records. */
   readonly name: string;
   /** Undefined for a text that scopemesh did not write. */
   readonly parse: (text: string) => T | undefined;
   readonly recordOf: (ruling: T) => string;
+}
+
+/** One kind of ruling about edges: denies, freezes or break-glass grants. */
+export interface RulingKind<T> extends RulingRecords<T> {
   /** What plans know. */
   readonly knownTo: (world: WorldState) => { readonly all: readonly T[]; set(rulings: readonly T[]): void };
   /** Lets everything be planned that the change of these rulings changes. */
@@ -51,7 +55,7 @@ export interface RulingKind<T> {
 
 /** By the store, also in a process that does not lead. */
 export async function readRulings<T>(
-  kind: RulingKind<T>,
+  kind: RulingRecords<T>,
   { journal, world }: Pick<RulingDeps, 'journal' | 'world'>,
 ): Promise<readonly T[]> {
   const { lastApplied } = await journal.read(rulingsKey(world.mapping.owner));
@@ -82,18 +86,19 @@ export function inTurn<T, R>(
 }
 
 /** The record and its decision in one step. */
-export async function recordRuling<T>(
-  kind: RulingKind<T>,
+export function recordRuling<T>(
+  kind: RulingRecords<T>,
   ruling: T,
   change: { readonly decision?: SettledDecision; readonly isForgotten?: boolean },
-  deps: RulingDeps,
+  deps: Pick<RulingDeps, 'journal' | 'world' | 'metrics' | 'onSettled'>,
 ): Promise<void> {
   const { decision, isForgotten = false } = change;
-  const decisions = decision === undefined ? [] : [decision];
+  const key = rulingsKey(deps.world.mapping.owner);
   const text = isForgotten ? null : JSON.stringify(ruling);
   const update = { lastApplied: new Map([[kind.recordOf(ruling), text]]) };
-  await deps.journal.settle(rulingsKey(deps.world.mapping.owner), decisions, update);
-  if (decisions.length > 0) announceSettled(decisions, deps);
+  return decision === undefined
+    ? deps.journal.settle(key, [], update)
+    : settleAll(key, [decision], update, deps);
 }
 
 /** Forgets a ruling by which no plan changes. */

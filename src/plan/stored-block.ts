@@ -1,4 +1,4 @@
-import type { Cause, Principal } from '../model/cause.js';
+import type { Cause } from '../model/cause.js';
 import type { QuarantineRecord } from '../model/quarantine.js';
 import type { Job } from '../model/trigger.js';
 import { type ClientId, clientText } from './world.js';
@@ -9,17 +9,8 @@ export interface StoredBlock extends ClientId {
   /** ISO 8601, of the newest applied order: the instant that it names, and when it was received. */
   readonly at: string;
   readonly receivedAt: string;
-  /** The decision about the quarantine or about its release. Earlier versions made none. */
+  /** The decision about the quarantine or about its release. */
   readonly decisionId?: string;
-}
-
-/** A person's decision to end the quarantine of a client. */
-export interface StoredRelease {
-  readonly by: Principal;
-  /** ISO 8601. */
-  readonly decidedAt: string;
-  /** Reports that were received later are not released: the person did not know them. */
-  readonly upTo: string;
 }
 
 /** What a decision about a held grant says. */
@@ -56,50 +47,6 @@ export function newest(instants: readonly (string | undefined)[]): string {
     .filter((each) => each !== undefined)
     .toSorted((a, b) => Date.parse(b) - Date.parse(a));
   return last;
-}
-
-export function parseStored(text: string | undefined): readonly StoredBlock[] {
-  if (text === undefined) return [];
-  const value: unknown = JSON.parse(text);
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((each: unknown) => {
-    if (typeof each !== 'object' || each === null) return [];
-    const {
-      provider,
-      clientId,
-      closure: block,
-      at,
-      receivedAt,
-      decisionId,
-    }: Partial<Record<string, unknown>> = {
-      ...each,
-    };
-    if (typeof provider !== 'string' || typeof clientId !== 'string' || typeof at !== 'string') return [];
-    if (block !== 'ClientQuarantined' && block !== 'Released') return [];
-    return [
-      {
-        provider,
-        clientId,
-        closure: block,
-        at,
-        // Earlier versions did not store when an order was received.
-        receivedAt: typeof receivedAt === 'string' ? receivedAt : at,
-        ...(typeof decisionId === 'string' ? { decisionId } : {}),
-      },
-    ];
-  });
-}
-
-export function parseRelease(text: string | undefined): StoredRelease | undefined {
-  if (text === undefined || text === '') return undefined;
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { by, decidedAt, upTo }: Partial<Record<string, unknown>> = { ...value };
-  if (typeof decidedAt !== 'string' || typeof upTo !== 'string') return undefined;
-  if (typeof by !== 'object' || by === null || !('id' in by) || typeof by.id !== 'string') return undefined;
-  const note = 'note' in by && typeof by.note === 'string' ? { note: by.note } : {};
-  const comment = 'comment' in by && typeof by.comment === 'string' ? { comment: by.comment } : {};
-  return { by: { id: by.id, ...note, ...comment }, decidedAt, upTo };
 }
 
 /**

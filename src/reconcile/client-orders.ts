@@ -1,9 +1,8 @@
 import { reconcileClientAcl } from '../acl/job/client-acl.js';
 import { messageOf, Stopped } from '../errors.js';
 import type { Evidence, Job } from '../model/trigger.js';
-import type { OperatorDeps } from '../operator/deps.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
-import { releaseIfDecided, settleLeftDecisions, takeOrders } from '../operator/quarantines.js';
+import { releaseIfDecided, takeOrders } from '../operator/quarantines.js';
 import { hasOrder } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { ClientReach } from './client-reach.js';
@@ -23,7 +22,7 @@ export async function carryOutOrders(
     deps.queue.note(reach.closing());
   const recorded = await runSettled(async () => {
     const isTaken = await takeOrders(id, job, deps);
-    return (await endReleased(id, deps)) || isTaken;
+    return (await releaseIfDecided(id, deps)) || isTaken;
   });
   // A quarantine waits neither for the directory nor for a store that refuses its record.
   const closed = await runSettled(async () => {
@@ -35,12 +34,6 @@ export async function carryOutOrders(
   // Neither the closing nor a refusing KV waits for the other.
   if (recorded.value) await writeQuarantine(id, deps, signal);
   if (closed.status === 'rejected') throw closed.reason;
-}
-
-/** Settles what a crash left, and ends a quarantine that a person has released. True if it ended. */
-export async function endReleased(id: ClientId, deps: OperatorDeps): Promise<boolean> {
-  await settleLeftDecisions(id, deps);
-  return releaseIfDecided(id, deps);
 }
 
 /** A failure is tried again with the job: it must not keep the directory from being read for a new secret. A stop ends the job. */

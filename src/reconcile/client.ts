@@ -9,12 +9,12 @@ import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
-import { settleLeftDecisions } from '../operator/quarantines.js';
+import { releaseIfDecided } from '../operator/quarantines.js';
 import { hasOrder, needsRead, proofOf } from '../plan/client-job.js';
 import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import { carryOutOrders, endReleased } from './client-orders.js';
+import { carryOutOrders } from './client-orders.js';
 import { ClientReach } from './client-reach.js';
 import type { ClientDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
@@ -136,7 +136,7 @@ async function closeRemoved(
   deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  if (await endReleased(id, deps)) await writeQuarantine(id, deps, signal);
+  if (await releaseIfDecided(id, deps)) await writeQuarantine(id, deps, signal);
   return reconcileClientAcl(id, job, deps, signal);
 }
 
@@ -148,7 +148,6 @@ async function settleUnselected(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const key = formatKey(clientKey(id.provider, id.clientId));
-  await settleLeftDecisions(id, deps);
   await settleClientAcl(id, deps, signal);
   await recordHolds(key, await deps.journal.read(key), [], causeOf(job), deps);
   return { kind: 'done' };

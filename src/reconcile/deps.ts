@@ -140,6 +140,7 @@ export interface DirectoryDeps
 
 /** The dependencies of the complete comparison. */
 export interface SweepDeps extends ReadDeps, AclSweepDeps {
+  readonly rulingTurns: OperatorDeps['rulingTurns'];
   readonly consul: Consul;
   readonly journal: Journal;
   readonly queue: Pick<FollowUps, 'add' | 'sees'>;
@@ -148,7 +149,7 @@ export interface SweepDeps extends ReadDeps, AclSweepDeps {
 /** The dependencies of a read of both sides. */
 export interface CurrentStateDeps extends ReadDeps, DirectoriesDeps {
   /** Absent without a store: then Consul alone says which clients are in quarantine. */
-  readonly keyValues?: KeyValueStore;
+  readonly journal?: Journal;
 }
 
 /** The dependencies of the start of a term. */

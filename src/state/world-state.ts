@@ -40,7 +40,6 @@ import { UserTokens } from './user-tokens.js';
  */
 export class WorldState {
   #mapping: Mapping;
-  readonly clientBlockMutex = new Mutex();
   readonly quarantineWrites = new QuarantineWrites();
   readonly waitingOrders = new Set<string>();
   readonly unreadableMutex = new Mutex();

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { countApproval, firstApprovalOf, forgetFirstApproval } from '../../src/operator/first-approvals.js';
-import { releaseIfRotated } from '../../src/operator/quarantines.js';
+import { QUARANTINES, releaseIfRotated } from '../../src/operator/quarantines.js';
+import { recordRuling } from '../../src/operator/ruling-store.js';
 import { clientSubject } from '../../src/plan/plan.js';
 import { client, mapping, NOW } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
@@ -57,8 +58,8 @@ it('a quarantine that ends by rotation takes its first approval with it', async 
   const deps = start();
   deps.world.setClientBlock(WEB, 'ClientQuarantined');
   const at = new Date(NOW).toISOString();
-  const block = { ...WEB, closure: 'ClientQuarantined', at, receivedAt: at };
-  await deps.keyValues.set('orders/closures', JSON.stringify([block]));
+  const block = { ...WEB, closure: 'ClientQuarantined' as const, at, receivedAt: at };
+  await recordRuling(QUARANTINES, block, {}, deps);
   await countApproval(APPROVED, ANA, deps);
   const rotated = client('web', [], { secretCreatedAt: new Date(NOW + 1_000).toISOString() });
   const cause = { kind: 'resync' as const, receivedAt: at };

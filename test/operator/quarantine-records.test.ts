@@ -7,7 +7,8 @@ import {
   showQuarantines,
   writeQuarantine,
 } from '../../src/operator/quarantine-records.js';
-import { storedBlocks } from '../../src/operator/quarantines.js';
+import { QUARANTINES, storedBlocks } from '../../src/operator/quarantines.js';
+import { recordRuling } from '../../src/operator/ruling-store.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { createSelection } from '../../src/plan/selection.js';
 import type { StoredBlock } from '../../src/plan/stored-block.js';
@@ -70,7 +71,7 @@ async function start(
       time() {},
     },
   };
-  await deps.keyValues.set('orders/closures', JSON.stringify(stored));
+  for (const each of stored) await recordRuling(QUARANTINES, each, {}, deps);
   const compare = () => compareQuarantines('resync', deps, SIGNAL);
   const messages = () => logged.map(({ message }) => message);
   return { ...all, deps, world, kv, written, logged, messages, metered, compare };
@@ -128,7 +129,7 @@ describe('a quarantine that only Consul has', () => {
     );
     await showQuarantines(deps, SIGNAL);
     expect([world.clientBlock(WEB), world.clientBlock(API)]).toEqual(['ClientQuarantined', undefined]);
-    const { keyValues: _, ...alone } = deps;
+    const { journal: _, ...alone } = deps;
     await showQuarantines(alone, SIGNAL);
     expect(world.clientBlock(API)).toBe('ClientQuarantined');
     expect([written, added]).toEqual([[], []]);

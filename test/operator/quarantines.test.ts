@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { clientKey, formatKey } from '../../src/model/key.js';
+import { clientKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import {
   decideRelease,
+  QUARANTINES,
   quarantinedBy,
   quarantineOf,
   releaseIfDecided,
@@ -11,6 +12,7 @@ import {
   storedBlocks,
   takeOrders,
 } from '../../src/operator/quarantines.js';
+import { recordRuling, rulingsKey } from '../../src/operator/ruling-store.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { notes } from '../lease/lease-rig.js';
 import { ALLOW, client, entry, NOW, ourSource, source } from '../plan/scene.js';
@@ -23,6 +25,7 @@ const [WEB, API] = [
 const OLD = { provider: 'main', clientId: 'old' };
 const BOB = { id: 'token:bob' };
 const instant = (ms: number) => new Date(NOW + ms).toISOString();
+const KEPT = { closure: 'ClientQuarantined', at: instant(0), receivedAt: instant(0) } as const;
 const CAUSE = { kind: 'webhook', receivedAt: instant(0) } as const;
 
 function start() {
@@ -154,7 +157,7 @@ it('does not end by a release that a person decided before its last report, then
   for (let run = 0; run < 2; run++) expect(await releaseIfDecided(WEB, deps)).toBe(false);
   expect([world.clientBlock(WEB), decisions.length]).toEqual(['ClientQuarantined', 1]);
   // Nor does it wait for a quarantine that is as old as it.
-  await deps.keyValues.set('orders/closures', '[]');
+  await recordRuling(QUARANTINES, { ...WEB, ...KEPT }, { isForgotten: true }, deps);
   await report();
   expect(await releaseIfDecided(WEB, deps)).toBe(false);
 });
@@ -181,28 +184,40 @@ it('says which intentions of others still let the services of the client in', as
   expect(decisions).toMatchObject([{ residual: { foreignAllows: ['web -> billing'] } }]);
 });
 
-it.each(['before', 'after'])('has one decision over a crash %s its store is changed', async (moment) => {
-  const { report, deps, decisions, stored } = start();
-  const key = formatKey(clientKey('main', 'web'));
-  // Nobody but the job of the client settles this one.
-  const { record, settle } = deps.journal;
-  const port = moment === 'before' ? deps.keyValues : deps.journal;
-  const crash = { [moment === 'before' ? 'set' : 'settle']: () => Promise.reject(new Error('crash')) };
-  const kept = { ...port };
-  deps.journal.record = async (...parts) => {
-    await record(...parts);
-    Object.assign(port, crash);
-  };
-  await report().catch(() => {});
-  Object.assign(port, kept);
-  Object.assign(deps.journal, { record, settle });
-  const [draft] = (await deps.journal.read(key)).pending;
-  expect(draft).toMatchObject({ reason: 'ClientQuarantined' });
-  if (draft !== undefined)
-    await deps.journal.record(key, [{ ...draft, id: 'other', resource: { kind: 'acl-role', name: 'x' } }]);
-  await report();
+it('is stored in one step with its decision: a store that fails has neither, and the client is closed at once', async () => {
+  const { report, deps, decisions, stored, world } = start();
+  const { settle } = deps.journal;
+  deps.journal.settle = () => Promise.reject(new Error('the store is away'));
+  await expect(report()).rejects.toThrow('away');
+  expect([world.clientBlock(WEB), await stored(), decisions]).toEqual(['ClientQuarantined', undefined, []]);
+  deps.journal.settle = settle;
+  expect(await report()).toBe(true);
   expect(decisions).toMatchObject([{ reason: 'ClientQuarantined', outcome: 'applied' }]);
-  expect(decisions[0]?.id === draft?.id).toBe(moment === 'after');
   expect(await stored()).toMatchObject({ decisionId: decisions[0]?.id });
-  expect((await deps.journal.read(key)).pending.map(({ id }) => id)).toEqual(['other']);
+});
+
+it.each<[string, object]>([
+  ['no provider', { provider: 1 }],
+  ['no client', { clientId: undefined }],
+  ['no instant', { at: 5 }],
+  ['another state', { closure: 'Open' }],
+])('is left out if its record has %s, and the others stay', async (_, broken) => {
+  const { deps } = start();
+  await recordRuling(QUARANTINES, { ...WEB, ...KEPT }, {}, deps);
+  const lastApplied = new Map([['quarantine/x', JSON.stringify({ ...API, ...KEPT, ...broken })]]);
+  await deps.journal.settle(rulingsKey(deps.world.mapping.owner), [], { lastApplied });
+  expect(await storedBlocks(deps)).toEqual([{ ...WEB, ...KEPT }]);
+});
+
+it.each<[string, unknown]>([
+  ['no object', 'text'],
+  ['null', null],
+  ['no limit', { by: BOB, decidedAt: instant(0) }],
+  ['nobody', { by: null, decidedAt: instant(0), upTo: instant(0) }],
+  ['a person with another ID', { by: { id: 1 }, decidedAt: instant(0), upTo: instant(0) }],
+])('does not end by a stored release that is or has %s', async (_, broken) => {
+  const { report, deps } = start();
+  await report();
+  await deps.keyValues.set('release/client/main/web', JSON.stringify(broken));
+  expect(await releaseIfDecided(WEB, deps)).toBe(false);
 });

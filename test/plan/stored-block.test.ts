@@ -7,8 +7,6 @@ import {
   isNewer,
   newest,
   newestCompromise,
-  parseRelease,
-  parseStored,
   type StoredBlock,
 } from '../../src/plan/stored-block.js';
 import { NOW } from './scene.js';
@@ -110,66 +108,5 @@ describe('a report of a compromised secret', () => {
     expect(newest([instant(1), undefined, instant(3), instant(2)])).toBe(instant(3));
     expect(newest(['2026-01-01T02:00:00+02:00', '2026-01-01T00:00:01Z'])).toBe('2026-01-01T00:00:01Z');
     expect(newest([undefined])).toBe('');
-  });
-});
-
-describe('a stored quarantine', () => {
-  const stored = (each: unknown) => parseStored(JSON.stringify([each]));
-
-  test('is read as it was written', () => {
-    for (const closure of ['ClientQuarantined', 'Released'] as const) {
-      const written = { ...block(closure), receivedAt: instant(5), decisionId: 'd' };
-      expect(stored(written)).toEqual([written]);
-    }
-  });
-
-  test('of an earlier version was received at its instant, and has no decision', () => {
-    const { receivedAt: _, ...old } = block('ClientQuarantined');
-    expect(stored(old)).toEqual([{ ...old, receivedAt: old.at }]);
-    expect(stored({ ...old, receivedAt: 1, decisionId: 1 })).toEqual([{ ...old, receivedAt: old.at }]);
-  });
-
-  test.each<[string, unknown]>([
-    ['no object', 'text'],
-    ['null', null],
-    ['no provider', { ...block('Released'), provider: 1 }],
-    ['no client', { ...block('Released'), clientId: undefined }],
-    ['no instant', { ...block('Released'), at: 5 }],
-    ['another state', { ...block('Released'), closure: 'Open' }],
-  ])('is left out if it is or has %s, and the others stay', (_, broken) => {
-    expect(parseStored(JSON.stringify([broken, block('ClientQuarantined')]))).toEqual([
-      block('ClientQuarantined'),
-    ]);
-  });
-
-  test('does not exist without a text or a list', () => {
-    expect(parseStored(undefined)).toEqual([]);
-    expect(parseStored('{}')).toEqual([]);
-  });
-});
-
-describe('a stored release', () => {
-  const release = { by: { id: 'os:ana' }, decidedAt: instant(0), upTo: instant(-1) };
-
-  test('is read as it was written', () => {
-    expect(parseRelease(JSON.stringify(release))).toEqual(release);
-  });
-
-  test.each<[string, unknown]>([
-    ['no object', 'text'],
-    ['null', null],
-    ['no instant', { ...release, decidedAt: 1 }],
-    ['no limit', { ...release, upTo: undefined }],
-    ['nobody', { ...release, by: null }],
-    ['a text for the person', { ...release, by: 'ana' }],
-    ['a person without an ID', { ...release, by: {} }],
-    ['a person with another ID', { ...release, by: { id: 1 } }],
-  ])('releases nobody if it is or has %s', (_, broken) => {
-    expect(parseRelease(JSON.stringify(broken))).toBeUndefined();
-  });
-
-  test('does not exist without a text', () => {
-    expect(parseRelease(undefined)).toBeUndefined();
-    expect(parseRelease('')).toBeUndefined();
   });
 });

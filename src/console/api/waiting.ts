@@ -117,7 +117,7 @@ async function itemsOf(parts: Parts, signal: AbortSignal): Promise<readonly Item
     readRulings(GRANTS, rulings),
     readRulings(DENIES, rulings),
     readFreeze({ ...rulings, clock }),
-    storedBlocks(deps),
+    storedBlocks(rulings),
   ]);
   const holds = await runCooperatively(heldIn(records), signal);
   const instants = new Map(blocks.map((each) => [clientSubject(each), each]));
@@ -196,14 +196,14 @@ function itemOfGrant(grant: BreakGlass, { live }: Parts): Item {
 function itemOfQuarantine(
   client: ClientId,
   block: { readonly receivedAt: string; readonly decisionId?: string } | undefined,
-  { live }: Parts,
+  { live, store }: Parts,
 ): Item {
   return {
     ...{ id: quarantineId(client), kind: 'quarantine', since: block?.receivedAt ?? null },
     async read(may, caller) {
       const { deps } = live();
       const subject = clientSubject(client);
-      const of = await quarantineOf(client, deps);
+      const of = await quarantineOf(client, { ...deps, journal: store.journal });
       const first = of === undefined ? undefined : await firstApprovalOf({ subject, of }, deps);
       return {
         shown: {

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { localPerson } from '../../../src/model/cause.js';
 import { leftObjectsKey } from '../../../src/model/key.js';
 import { approvalsOf, restoreRejections, rulingsOn } from '../../../src/operator/approvals.js';
+import { QUARANTINES } from '../../../src/operator/quarantines.js';
+import { recordRuling } from '../../../src/operator/ruling-store.js';
 import { createRulings, rulingAnswer } from '../../../src/operator/rulings.js';
 import { fingerprintOf, holdKey } from '../../../src/plan/holds.js';
 import type { Hold } from '../../../src/plan/plan.js';
@@ -13,6 +15,7 @@ const ANA = localPerson('ana');
 const [BOB, CARL] = [{ id: 'token:bob' }, { id: 'token:carl' }];
 const AT = new Date(NOW).toISOString();
 const WEB = { provider: 'main', clientId: 'web' };
+const QUARANTINED = { ...WEB, closure: 'ClientQuarantined' as const, at: AT, receivedAt: AT };
 const ORDERS = 'destination/default/default/orders';
 const SUBJECT = 'intention/default/default/orders/web';
 const RESOURCE = {
@@ -162,15 +165,11 @@ describe('with two approvers', () => {
     for (const ask of ways) {
       const rig = await start({ reason: 'ClientQuarantined', client: WEB });
       const { deps, added, decisions } = rig;
-      const block = {
-        ...WEB,
-        closure: 'ClientQuarantined',
-        at: AT,
-        receivedAt: AT,
-        decisionId: 'quarantine-1',
-      };
-      const other = { ...block, clientId: 'api', decisionId: 'quarantine-2' };
-      await deps.keyValues.set('orders/closures', JSON.stringify([other, block]));
+      for (const [clientId, decisionId] of [
+        ['api', 'quarantine-2'],
+        ['web', 'quarantine-1'],
+      ] as const)
+        await recordRuling(QUARANTINES, { ...QUARANTINED, clientId, decisionId }, {}, deps);
       const hold = { subject: 'quarantine of main/web' };
       expect(await ask(rig, ANA)).toEqual({ kind: 'first', hold });
       expect(await ask(rig, localPerson('bob'))).toMatchObject({ kind: 'refused', why: /another person/ });
@@ -202,8 +201,7 @@ describe('with two approvers', () => {
       [AT, BOB, ANA],
       ['2030-01-01T00:00:00.000Z', ANA, BOB],
     ] as const) {
-      const block = { ...WEB, closure: 'ClientQuarantined', at: AT, receivedAt };
-      await deps.keyValues.set('orders/closures', JSON.stringify([block]));
+      await recordRuling(QUARANTINES, { ...QUARANTINED, receivedAt }, {}, deps);
       expect(await rulings.release(WEB, first)).toMatchObject({ kind: 'first' });
       expect(await rulings.release(WEB, second)).toMatchObject({ kind: 'ruled' });
     }
@@ -272,8 +270,8 @@ describe('with one approver', () => {
     const { deps, say, rulings, added } = await start({ reason: 'ClientQuarantined', client: WEB }, 1);
     for (const verdict of ['approve', 'reject'] as const)
       expect(await say(verdict, ANA, 'unknown')).toEqual({ kind: 'unknown' });
-    const released = { ...WEB, closure: 'Released', at: AT, receivedAt: AT, decisionId: 'release-1' };
-    await deps.keyValues.set('orders/closures', JSON.stringify([released]));
+    const released = { ...QUARANTINED, closure: 'Released' as const, decisionId: 'release-1' };
+    await recordRuling(QUARANTINES, released, {}, deps);
     expect(await say('approve', ANA, 'release-1')).toEqual({ kind: 'unknown' });
     expect(await rulings.release(WEB, ANA)).toEqual({ kind: 'unknown' });
     expect(await say('approve', ANA)).toMatchObject({ kind: 'unsuitable' });

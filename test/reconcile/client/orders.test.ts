@@ -8,7 +8,6 @@ import {
   releaseIfDecided,
   releaseIfRotated,
   restoreQuarantines,
-  settleLeftDecisions,
   takeOrders,
 } from '../../../src/operator/quarantines.js';
 import { planDestination } from '../../../src/plan/plan-destination.js';
@@ -55,7 +54,7 @@ describe('an order about a compromised secret', () => {
     const world = worldWithTwo();
     const { deps, added } = depsOf(world, {});
     const full = new Error('no space');
-    const refusing = { ...deps, keyValues: { ...deps.keyValues, set: () => Promise.reject(full) } };
+    const refusing = { ...deps, journal: { ...deps.journal, settle: () => Promise.reject(full) } };
     const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
     await expect(reconcileClient(key, compromised('web'), refusing, AbortSignal.timeout(5_000))).rejects.toBe(
       full,
@@ -156,15 +155,11 @@ describe('the decisions about a quarantine', () => {
 
   test('are one for the order and one for the release, wherever the process is killed', async () => {
     const { deps, decisions } = depsOf(worldWithTwo(), {});
-    const taking = await survive(deps, async (process) => {
-      await takeOrders(id, compromised('web'), process);
-      await settleLeftDecisions(id, process);
-    });
+    const taking = await survive(deps, (process) => takeOrders(id, compromised('web'), process));
     expect(taking).toBeGreaterThan(0);
     expect(types(decisions)).toEqual(['quarantined applied']);
     await decideRelease(id, { id: 'alice' }, deps);
     const ending = await survive(deps, async (process) => {
-      await settleLeftDecisions(id, process);
       await releaseIfDecided(id, process);
       expect(process.world.clientBlock(id)).toBeUndefined();
     });
