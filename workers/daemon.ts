@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/config.js';
 import type { PrometheusMetrics } from '../src/app/metrics.js';
 import { checkRelay, type RunOptions } from '../src/app/run-daemon.js';
+import type { CallGate } from '../src/daemon/call-gate.js';
 import { describeProcess, reachableAddress } from '../src/daemon/describe-process.js';
 import { openListeners } from '../src/daemon/listeners.js';
 import { stuckPart } from '../src/daemon/live-core.js';
@@ -74,7 +75,7 @@ export async function runDaemon(
       replica,
       metrics,
       openFeed,
-      startQuestionThread: () => startQuestionThread(config),
+      startQuestionThread: (gate: CallGate) => startQuestionThread(config, gate),
       startCommand: (args: readonly string[]) => startCommand(options.configFile, args),
     };
     const { listen, admin } = await serveHttp(listeners, served, runtime);

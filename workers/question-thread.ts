@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../src/clock.js';
 import { answerQuestion, isBadQuestion } from '../src/daemon/answer-question.js';
+import { type CallGate, inCall, inCalls } from '../src/daemon/call-gate.js';
 import type { FromThread, LocalTrail, ToThread } from '../src/daemon/questions.js';
 import { openEmbeddedTrail } from '../src/decisions/embedded/embedded-trail.js';
 import { messageOf } from '../src/errors.js';
@@ -21,9 +22,11 @@ try {
 } catch {
   // Elsewhere it has that of the process.
 }
-const trail: LocalTrail = workerData;
+const { gate, ...trail }: LocalTrail & { readonly gate: CallGate } = workerData;
 // Without what else `wire` loads, which takes ten times as long.
-const openTrail = openOnce(() => openEmbeddedTrail({ ...runtime, ...trail }));
+const openTrail = openOnce(() =>
+  inCalls(gate, () => openEmbeddedTrail({ ...runtime, ...trail, inCall: (call) => inCall(gate, call) })),
+);
 let entries: (readonly [string, IntentionEntry])[] = [];
 
 parentPort?.on('message', (message: ToThread) => {

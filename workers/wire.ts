@@ -14,6 +14,7 @@ import {
 } from '../src/app/adapter-factory.js';
 import { indexDirectory } from '../src/app/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
+import type { CallGate } from '../src/daemon/call-gate.js';
 import type { LocalTrail } from '../src/daemon/questions.js';
 import type { DecisionFeed } from '../src/decisions/feed.js';
 import type { DecisionLog } from '../src/decisions/log.js';
@@ -204,8 +205,11 @@ export async function openDecisionFeed(
 }
 
 /** The thread that answers questions to the local trail. Its memory is its own, and bounded. */
-export function startQuestionThread(config: DecisionLogSettings): Worker {
-  const options = { workerData: localTrail(config), resourceLimits: { maxOldGenerationSizeMb: 256 } };
+export function startQuestionThread(config: DecisionLogSettings, gate: CallGate): Worker {
+  const options = {
+    workerData: { ...localTrail(config), gate },
+    resourceLimits: { maxOldGenerationSizeMb: 256 },
+  };
   const { url } = import.meta;
   if (url.endsWith('.js')) return new Worker(new URL('./question-thread.js', url), options);
   // From the sources, in tests: a thread does not inherit what loads them.

@@ -6,6 +6,7 @@ import { withLinkedSignal } from '../linked-signal.js';
 import type { IntentionEntry } from '../model/intention.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Question } from './answer-question.js';
+import { type CallGate, createCallGate, terminateOutside } from './call-gate.js';
 
 /** Where the trail is. */
 export interface LocalTrail {
@@ -39,7 +40,7 @@ export interface Questions {
 
 interface QuestionsOptions {
   /** Starts the thread that answers; called again after it ended. */
-  readonly start: () => Worker;
+  readonly start: (gate: CallGate) => Worker;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** For one answer. */
@@ -76,6 +77,7 @@ class ThreadQuestions implements Questions {
   readonly #waiting = new Map<string, (() => void)[]>();
   #isBusy = false;
   #thread: Worker | undefined;
+  #gate = createCallGate();
   #hearing: Hearing | undefined;
 
   constructor(options: QuestionsOptions) {
@@ -192,7 +194,8 @@ class ThreadQuestions implements Questions {
 
   #open(): Worker {
     if (this.#thread !== undefined) return this.#thread;
-    const thread = this.#options.start();
+    this.#gate = createCallGate();
+    const thread = this.#options.start(this.#gate);
     const failed = (error: unknown) => {
       if (this.#thread !== thread) return;
       this.#thread = undefined;
@@ -203,7 +206,9 @@ class ThreadQuestions implements Questions {
       );
       this.#hearing?.fail(unreachable(`the question ended the thread that answers it: ${messageOf(error)}`));
     };
-    thread.on('message', (message: FromThread) => this.#hearing?.settle(message));
+    thread.on('message', (message: FromThread) => {
+      if (this.#thread === thread) this.#hearing?.settle(message);
+    });
     thread.on('error', failed);
     thread.on('exit', () => failed(new Error('it exited')));
     // An idle thread keeps no process alive.
@@ -215,7 +220,7 @@ class ThreadQuestions implements Questions {
   async #end(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
-    await thread?.terminate();
+    if (thread !== undefined) await terminateOutside(thread, this.#gate);
   }
 
   #count(result: 'answered' | 'refused' | 'late' | 'left' | 'failed'): void {

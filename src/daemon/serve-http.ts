@@ -10,6 +10,7 @@ import { isLoopback } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
 import type { Logger } from '../observe.js';
 import type { Runtime } from '../runtime.js';
+import type { CallGate } from './call-gate.js';
 import { Jobs, type StartCommand } from './jobs.js';
 import type { Listeners } from './listeners.js';
 import type { LiveSecrets } from './live-secrets.js';
@@ -25,7 +26,7 @@ interface ServedParts extends Pick<RouteParts, 'store' | 'providers' | 'metrics'
   /** Opens the log, or the index of the topic, at the first stream. */
   readonly openFeed: () => Promise<DecisionFeed>;
   /** Starts the thread that answers questions to the trail. */
-  readonly startQuestionThread: () => Worker;
+  readonly startQuestionThread: (gate: CallGate) => Worker;
   readonly startCommand: StartCommand;
 }
 

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { MeshNow } from '../../src/app/blast-view.js';
 import type { Question } from '../../src/daemon/answer-question.js';
 import { type Asked, createQuestions, type Questions } from '../../src/daemon/questions.js';
-import { silentLogger } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 
 /** Answers with the name that is asked about, but for what is in braces. */
 const THREAD = `
@@ -19,6 +19,24 @@ const THREAD = `
     if (name === 'bad') return parentPort.postMessage({ fault: 'no such name', isBadQuestion: true });
     parentPort.postMessage({ warning: 'a warning', fields: {} });
     parentPort.postMessage({ answer: name + (pieces.length > 0 ? ' ' + pieces.join('+') : '') });
+  });`;
+
+/** Is inside libsql nearly all the time, behind the gate. */
+const IN_LIBSQL = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  const Database = require('libsql');
+  const select = new Database(':memory:').prepare('SELECT 1 AS a UNION ALL SELECT 2 AS a');
+  import('tsx/esm/api').then(async ({ register }) => {
+    register();
+    const { inCall } = await import(${JSON.stringify(new URL('../../src/daemon/call-gate.ts', import.meta.url).href)});
+    const call = () => {
+      for (let calls = 0; calls < 100; calls++) inCall(workerData.gate, () => select.all());
+      setImmediate(call);
+    };
+    parentPort.on('message', () => {
+      parentPort.postMessage({ warning: 'it is inside', fields: {} });
+      call();
+    });
   });`;
 
 const never = new AbortController().signal;
@@ -169,6 +187,19 @@ describe('questions', () => {
     await ask('one');
     await started[0]?.terminate();
     expect(await ask('two')).toBe('two');
+  });
+
+  it('that are inside libsql end without the process, which libsql would end too', async () => {
+    for (let turn = 0; turn < 10; turn++) {
+      const leave = new AbortController();
+      questions = createQuestions({
+        start: (gate) => new Worker(IN_LIBSQL, { eval: true, workerData: { gate } }),
+        logger: { ...silentLogger, warn: () => leave.abort(new Error('left')) },
+        metrics: noMetrics,
+      });
+      await expect(ask('inside', 'token:a', leave.signal)).rejects.toThrow('left');
+      await questions.close();
+    }
   });
 
   it('end at the close, which waits for the thread', async () => {

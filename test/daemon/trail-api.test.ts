@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DecisionLogSettings } from '../../src/app/adapter-factory.js';
 import { systemClock } from '../../src/clock.js';
 import { createApiAccess } from '../../src/daemon/api-access.js';
+import type { CallGate } from '../../src/daemon/call-gate.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { createQuestions } from '../../src/daemon/questions.js';
 import { addTrailApi } from '../../src/daemon/trail-api.js';
@@ -48,7 +49,7 @@ function serverOf(at: string): FastifyInstance {
   const server = createHttpServer();
   servers.set(at, server);
   const settings = { owner: 'payments', decisions: { kind: 'embedded' }, state: { directory: at } };
-  const start = () => startQuestionThread(settings as DecisionLogSettings);
+  const start = (gate: CallGate) => startQuestionThread(settings as DecisionLogSettings, gate);
   const questions = createQuestions({ start, logger: silentLogger, metrics: noMetrics, deadlineMs: 60_000 });
   server.addHook('preClose', () => questions.close());
   addTrailApi(server, {

@@ -20,6 +20,8 @@ interface EmbeddedTrailOptions {
   readonly clock: Pick<Clock, 'now'>;
   /** The index of a topic, which its follower made: never an empty log that nobody wrote. */
   readonly isIndex?: boolean;
+  /** Makes each call of libsql. */
+  readonly inCall?: <T>(call: () => T) => T;
   /** Called once it is closed. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -76,7 +78,7 @@ class EmbeddedTrail implements Trail {
     );
     // Positions count from 1.
     const extent = { first: first?.event, last: last?.event, isCut: (first?.seq ?? 1) > 1 };
-    const state = readIndexState(this.#queries);
+    const state = this.#inCall(() => readIndexState(this.#queries));
     const { clock, directory, isIndex = false } = this.#options;
     if (isIndex && state.until === undefined) throw noIndex(directory);
     return extentOf(extent, state, clock.now());
@@ -204,7 +206,7 @@ class EmbeddedTrail implements Trail {
   }
 
   async close(): Promise<void> {
-    this.#queries.close();
+    this.#inCall(() => this.#queries.close());
     await this.#options.onClosed?.();
   }
 
@@ -303,9 +305,14 @@ class EmbeddedTrail implements Trail {
     return this.#attempt(() => this.#queries.all(sql, ...values).map(toPlaced));
   }
 
+  #inCall<T>(call: () => T): T {
+    const { inCall } = this.#options;
+    return inCall === undefined ? call() : inCall(call);
+  }
+
   #attempt<T>(operation: () => T): T {
     try {
-      return operation();
+      return this.#inCall(operation);
     } catch (error) {
       throw new SyncError(
         'ERR_DECISIONS_UNREACHABLE',
