@@ -30,7 +30,9 @@ export function toSettled(draft: DraftDecision, outcome: WriteOutcome, nowMs: nu
   return settledOf(draft, { ...outcome, nowMs, time: isoText(nowMs) });
 }
 
-type SettleDeps = Pick<ApplyDeps, 'journal' | 'metrics' | 'onSettled'>;
+type SettleDeps = Pick<ApplyDeps, 'metrics' | 'onSettled'> & {
+  readonly journal: Pick<ApplyDeps['journal'], 'settle'>;
+};
 
 /** Settles decisions of one key in one step, together with the key's record. */
 export async function settleAll(

@@ -9,13 +9,14 @@ import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
-import { safeParse } from '../safe-parse.js';
 import { type OperatorDeps, stampOf } from './deps.js';
 import { type ApprovalDeps, countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
+import { type RulingStore, recordRuling, rulingsOfSubjects } from './ruling-store.js';
 import { StoredPrincipal } from './stored-principal.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
 const Stored = z.object({
+  subject: z.string(),
   verdict: z.enum(['approved', 'rejected']),
   by: StoredPrincipal,
   at: z.string(),
@@ -24,6 +25,8 @@ const Stored = z.object({
   decisionId: z.string(),
 });
 type StoredRuling = z.infer<typeof Stored>;
+
+const VERDICTS = rulingsOfSubjects('verdict', Stored);
 
 export type RulingResult =
   /** `waits`: why the approval has no effect yet. */
@@ -62,27 +65,20 @@ export async function ruleOnHold(
   // What the mapping must not open is taken out of the mapping.
   if (hold.reason === 'MappingDiffers' && verdict === 'rejected') return { kind: 'unsuitable', hold };
   if (verdict === 'approved' && !override) {
-    const rejection = await rejectionOf(hold, deps.keyValues);
+    const rejection = await rejectionOf(hold, deps);
     if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
   }
   if (verdict === 'approved') {
-    const approved = {
-      key: hold.key,
-      subject: hold.subject,
-      of: identityOf(hold),
-      resource: endedHold(hold).resource,
-    };
+    const approved = { subject: hold.subject, of: identityOf(hold), resource: endedHold(hold).resource };
     const approval = await countApproval(approved, by, deps);
     if (approval.kind === 'first') return { kind: 'first', hold };
     if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
   }
   await forgetFirstApproval(hold.subject, deps);
   const at = isoInstant(deps.clock);
-  const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
-  await deps.keyValues.set(rulingName(hold.subject), JSON.stringify(ruling));
   const cause = { kind: 'command' as const, receivedAt: at };
-  if (verdict === 'rejected') {
-    const decision = plainDecision(
+  const rejected = () =>
+    plainDecision(
       {
         resource: endedHold(hold).resource,
         verb: 'rejected',
@@ -94,9 +90,9 @@ export async function ruleOnHold(
       },
       stampOf(deps),
     );
-    await deps.journal.settle(hold.key, [decision]);
-    deps.onSettled();
-  }
+  const { subject, fingerprint } = hold;
+  const change = verdict === 'rejected' ? { decision: rejected() } : {};
+  await recordRuling(VERDICTS, { subject, verdict, fingerprint, decisionId, by, at }, change, deps);
   if (key === undefined) deps.askForSweep();
   // Without the person, who did not decide about the other changes of the key's plan.
   else await deps.queue.add([{ key, cause, urgent: true }]);
@@ -110,27 +106,25 @@ export function identityOf({ decisionId, fingerprint }: RecordedHold): string {
 }
 
 /** Restores the rejections before the first job, because the mass guard counts the whole fleet. */
-export async function restoreRejections({
-  journal,
-  keyValues,
-  window,
-}: Pick<OperatorDeps, 'journal' | 'keyValues' | 'window'>): Promise<void> {
+export async function restoreRejections(
+  deps: RulingStore & Pick<OperatorDeps, 'journal' | 'window'>,
+): Promise<void> {
   const byKey = new Map<string, Map<string, Rejection>>();
-  for (const hold of (await journal.overview()).holds) {
+  for (const hold of (await deps.journal.overview()).holds) {
     const { key, subject } = hold;
-    const rejection = await rejectionOf(hold, keyValues);
+    const rejection = await rejectionOf(hold, deps);
     if (rejection !== undefined) byKey.set(key, (byKey.get(key) ?? new Map()).set(subject, rejection));
   }
-  for (const [key, rejections] of byKey) window.rejections.put(key, rejections);
+  for (const [key, rejections] of byKey) deps.window.rejections.put(key, rejections);
 }
 
 /** The rejection of exactly this hold; undefined if nobody rejected it. */
 async function rejectionOf(
   { subject, reason, decisionId, fingerprint }: RecordedHold,
-  keyValues: Pick<OperatorDeps['keyValues'], 'get'>,
+  store: RulingStore,
 ): Promise<Rejection | undefined> {
   if (!isApprovable(reason)) return undefined;
-  const ruling = parseRuling(await keyValues.get(rulingName(subject)));
+  const ruling = await VERDICTS.read(subject, store);
   if (ruling?.verdict !== 'rejected') return undefined;
   return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;
 }
@@ -138,21 +132,21 @@ async function rejectionOf(
 /** An approval is valid for one removal. */
 export async function forgetRulings(
   used: readonly Hold[],
-  deps: Pick<OperatorDeps, 'keyValues'>,
+  deps: RulingStore & Pick<OperatorDeps, 'metrics' | 'onSettled'>,
 ): Promise<void> {
-  for (const { subject } of used) await deps.keyValues.set(rulingName(subject), '');
+  for (const { subject } of used) await VERDICTS.forget(subject, deps);
 }
 
 /** The rulings on held losses, by subject. */
 export async function rulingsOn(
   losses: readonly Loss[],
   recordedHolds: KeyRecord['holds'],
-  deps: { readonly keyValues: Pick<OperatorDeps['keyValues'], 'get'> },
+  store: RulingStore,
 ): Promise<ReadonlyMap<string, Ruling>> {
   const rulings = new Map<string, Ruling>();
   for (const { subject, hold } of losses) {
     const recorded = recordedHolds.get(holdKey(hold));
-    const ruling = recorded && parseRuling(await deps.keyValues.get(rulingName(subject)));
+    const ruling = recorded && (await VERDICTS.read(subject, store));
     // The ruling must be about this hold: a hold that ended and began again is another one.
     if (ruling?.decisionId === recorded?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
       rulings.set(subject, ruling);
@@ -163,23 +157,15 @@ export async function rulingsOn(
 /** The approvals of these holds. Each is valid for exactly what it approved. */
 export async function approvalsOf(
   held: readonly RecordedHold[],
-  { keyValues }: { readonly keyValues: Pick<OperatorDeps['keyValues'], 'get'> },
+  store: RulingStore,
 ): Promise<(hold: Hold) => Principal | undefined> {
   const approved = new Map<string, StoredRuling>();
   for (const { subject, decisionId } of held) {
-    const ruling = parseRuling(await keyValues.get(rulingName(subject)));
+    const ruling = await VERDICTS.read(subject, store);
     if (ruling?.verdict === 'approved' && ruling.decisionId === decisionId) approved.set(subject, ruling);
   }
   return (hold) => {
     const ruling = approved.get(hold.subject);
     return ruling?.fingerprint === fingerprintOf(hold) ? ruling?.by : undefined;
   };
-}
-
-function rulingName(subject: string): string {
-  return `approval/${subject}`;
-}
-
-function parseRuling(text: string | undefined): StoredRuling | undefined {
-  return text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
 }

@@ -32,7 +32,6 @@ import {
   type RulingKind,
   recordRuling,
   replan,
-  rulingsKey,
 } from './ruling-store.js';
 import { StoredPrincipal } from './stored-principal.js';
 
@@ -108,13 +107,8 @@ export function endDeny(
       return { kind: 'unknown', why: 'no deny of this edge is in effect' };
     const resource = intentionResource(destinationOf(about), about.source);
     const subject = recordOfDeny(about);
-    const approved = {
-      key: rulingsKey(deps.world.mapping.owner),
-      subject,
-      of: identityOfDeny(known),
-    };
     // It may open the edge: so many persons as for every release.
-    const approval = await countApproval({ ...approved, resource }, by, deps);
+    const approval = await countApproval({ subject, of: identityOfDeny(known), resource }, by, deps);
     if (approval.kind === 'first') return { kind: 'first', ruling: known };
     if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
     await forgetFirstApproval(subject, deps);

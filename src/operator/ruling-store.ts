@@ -1,10 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
 import { settleAll } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import type { ServiceName } from '../model/intention.js';
+import { jsonIn } from '../model/json-in.js';
 import { destinationKey } from '../model/key.js';
+import type { Mapping } from '../model/rule.js';
 import { serviceText } from '../plan/world.js';
-import type { SettledDecision } from '../queue/journal.js';
+import type { Journal, SettledDecision } from '../queue/journal.js';
+import { safeParse } from '../safe-parse.js';
 import type { WorldState } from '../state/world-state.js';
 import type { OperatorDeps } from './deps.js';
 
@@ -32,6 +36,12 @@ export type RulingDeps = Pick<
 
 type Replan = 'command' | 'resync';
 
+/** The store of rulings. */
+export interface RulingStore {
+  readonly journal: Pick<Journal, 'read' | 'settle'>;
+  readonly world: { readonly mapping: Pick<Mapping, 'owner'> };
+}
+
 /** How one kind of ruling is kept. */
 export interface RulingRecords<T> {
   /** The first word in the names of its records. */
@@ -56,12 +66,30 @@ export interface RulingKind<T> extends RulingRecords<T> {
 /** By the store, also in a process that does not lead. */
 export async function readRulings<T>(
   kind: RulingRecords<T>,
-  { journal, world }: Pick<RulingDeps, 'journal' | 'world'>,
+  { journal, world }: RulingStore,
 ): Promise<readonly T[]> {
   const { lastApplied } = await journal.read(rulingsKey(world.mapping.owner));
   return [...lastApplied].flatMap(([record, text]) =>
     record.startsWith(`${kind.name}/`) ? (kind.parse(text) ?? []) : [],
   );
+}
+
+/** Rulings of which a subject has one. */
+export function rulingsOfSubjects<T extends { readonly subject: string }>(name: string, shape: z.ZodType<T>) {
+  const kind: RulingRecords<T> = {
+    name,
+    parse: (text) => safeParse(shape, jsonIn(text)).data,
+    recordOf: ({ subject }) => `${name}/${subject}`,
+  };
+  const read = async (subject: string, { journal, world }: RulingStore): Promise<T | undefined> => {
+    const text = (await journal.read(rulingsKey(world.mapping.owner))).lastApplied.get(`${name}/${subject}`);
+    return text === undefined ? undefined : kind.parse(text);
+  };
+  const forget = async (subject: string, deps: Parameters<typeof recordRuling>[3]) => {
+    const ruling = await read(subject, deps);
+    if (ruling !== undefined) await recordRuling(kind, ruling, { isForgotten: true }, deps);
+  };
+  return { ...kind, read, forget };
 }
 
 /** Before the first plan of a process. */
@@ -90,7 +118,7 @@ export function recordRuling<T>(
   kind: RulingRecords<T>,
   ruling: T,
   change: { readonly decision?: SettledDecision; readonly isForgotten?: boolean },
-  deps: Pick<RulingDeps, 'journal' | 'world' | 'metrics' | 'onSettled'>,
+  deps: RulingStore & Pick<RulingDeps, 'metrics' | 'onSettled'>,
 ): Promise<void> {
   const { decision, isForgotten = false } = change;
   const key = rulingsKey(deps.world.mapping.owner);

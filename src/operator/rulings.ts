@@ -1,6 +1,5 @@
 import type { Principal } from '../model/cause.js';
 import { definedFields } from '../model/defined-fields.js';
-import { clientKey, formatKey } from '../model/key.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import { clientSubject } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
@@ -93,12 +92,7 @@ async function release(client: ClientId, by: Principal, deps: Deps): Promise<Rel
   const of = await quarantineOf(client, deps);
   if (of === undefined) return { kind: 'unknown' };
   const subject = clientSubject(client);
-  const approved = {
-    key: formatKey(clientKey(client.provider, client.clientId)),
-    subject,
-    of,
-    resource: { kind: 'client' as const, name: client.clientId },
-  };
+  const approved = { subject, of, resource: { kind: 'client' as const, name: client.clientId } };
   const approval = await countApproval(approved, by, deps);
   const hold = { subject: quarantineSubject(client) };
   if (approval.kind === 'first') return { kind: 'first', hold };

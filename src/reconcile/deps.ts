@@ -54,6 +54,7 @@ export interface GuardDeps {
   readonly acl: AclDeps['acl'];
   readonly clock: Clock;
   readonly window: RevocationWindow;
+  readonly journal: AclDeps['journal'];
   readonly keyValues: KeyValueStore;
   readonly contention: Contention;
   readonly space: Pick<StoreSpace, 'isLow'>;

@@ -47,7 +47,7 @@ const OF_PROVIDER: ReadonlySet<CauseKind> = new Set(['webhook', 'poll', 'full-re
 async function doubtFacts(
   recordedHolds: KeyRecord['holds'],
   triggers: readonly Pick<Trigger, 'cause'>[],
-  { world, keyValues }: Pick<GuardDeps, 'world' | 'keyValues'>,
+  { world, journal }: Pick<GuardDeps, 'world' | 'journal'>,
 ): Promise<MappingDoubtFacts | undefined> {
   const { former, comparedAt } = world.mappingDoubt;
   if (former === undefined) return undefined;
@@ -59,7 +59,7 @@ async function doubtFacts(
   const subjects = new Set(held.map(({ subject }) => subject));
   return {
     isHeld: (subject) => !isOfProvider || subjects.has(subject),
-    approvedBy: await approvalsOf(held, { keyValues }),
+    approvedBy: await approvalsOf(held, { world, journal }),
   };
 }
 

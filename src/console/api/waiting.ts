@@ -135,13 +135,16 @@ async function itemsOf(parts: Parts, signal: AbortSignal): Promise<readonly Item
   ];
 }
 
-function itemOfHold(hold: RecordedHold, { live }: Parts): Item {
+function itemOfHold(hold: RecordedHold, { live, store }: Parts): Item {
   const { subject, reason, detail, decisionId, since, change } = hold;
   return {
     ...{ id: decisionId, kind: 'hold', since },
     async read(may, caller) {
       const { deps } = live();
-      const first = await firstApprovalOf({ subject, of: identityOf(hold) }, deps);
+      const first = await firstApprovalOf(
+        { subject, of: identityOf(hold) },
+        { ...deps, journal: store.journal },
+      );
       const rejection = deps.window.rejections.of(subject);
       const { source = null, destination = null } = endedHold(hold).resource;
       const shown = {
@@ -203,8 +206,9 @@ function itemOfQuarantine(
     async read(may, caller) {
       const { deps } = live();
       const subject = clientSubject(client);
-      const of = await quarantineOf(client, { ...deps, journal: store.journal });
-      const first = of === undefined ? undefined : await firstApprovalOf({ subject, of }, deps);
+      const rulings = { ...deps, journal: store.journal };
+      const of = await quarantineOf(client, rulings);
+      const first = of === undefined ? undefined : await firstApprovalOf({ subject, of }, rulings);
       return {
         shown: {
           ...{ subject, client: shownClient(client), firstApproval: viewOf(first) },
@@ -217,13 +221,16 @@ function itemOfQuarantine(
   };
 }
 
-function itemOfDeny(deny: Deny, { live }: Parts): Item {
+function itemOfDeny(deny: Deny, { live, store }: Parts): Item {
   const { about, reason, by, since, until } = deny;
   const subject = DENIES.recordOf(deny);
   return {
     ...{ id: subject, kind: 'deny', since: new Date(since).toISOString() },
     async read(may, caller) {
-      const first = await firstApprovalOf({ subject, of: identityOfDeny(deny) }, live().deps);
+      const first = await firstApprovalOf(
+        { subject, of: identityOfDeny(deny) },
+        { ...live().deps, journal: store.journal },
+      );
       return {
         shown: {
           ...{ subject, from: about.source, to: about.destination, detail: reason, by: principalText(by) },

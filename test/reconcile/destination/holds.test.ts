@@ -3,6 +3,7 @@ import { SyncError } from '../../../src/errors.js';
 import type { IntentionEntry, ServiceName } from '../../../src/model/intention.js';
 import { ruleOnHold } from '../../../src/operator/approvals.js';
 import { reconcileDestination } from '../../../src/reconcile/destination.js';
+import { verdictOn } from '../../operator/stored-verdict.js';
 import { ALLOW, claiming, client, entry, keyOf, NOW, named, ourSource, rule } from '../../plan/scene.js';
 import { jobOf, KEY, planRig, subjectOf, TEXT } from '../plan-basis.js';
 
@@ -47,7 +48,7 @@ describe('a removal that a person approved', () => {
     await run();
     const [hold] = (await recorded()).holds.values();
     await ruleOnHold(hold?.decisionId ?? '', 'approved', { id: 'ann' }, deps);
-    return Object.assign(of, { ruling: () => deps.keyValues.get(`approval/${subjectOf('web')}`) });
+    return Object.assign(of, { ruling: () => verdictOn(deps, subjectOf('web')) });
   }
 
   it('is made once, and its hold and its approval end', async () => {
@@ -55,7 +56,7 @@ describe('a removal that a person approved', () => {
     expect([await holds(), written]).toEqual([[`${subjectOf('web')} RevocationLimit`], []]);
     await run();
     expect(written).toEqual([['api']]);
-    expect([await holds(), await ruling()]).toEqual([[], '']);
+    expect([await holds(), await ruling()]).toEqual([[], undefined]);
   });
 
   it('keeps its hold and its approval while the write fails', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileClientAcl } from '../../../../src/acl/job/client-acl.js';
 import { NEVER } from '../../../apply/apply-rig.js';
-import { client, NOW } from '../../../plan/scene.js';
+import { storeVerdict, verdictOn } from '../../../operator/stored-verdict.js';
+import { client } from '../../../plan/scene.js';
 import { failed } from '../../apply/memory-acl.js';
 import { type AclWorld, type AclWorldOptions, aclWorld, ID, jobOf, NAME, NO_LOSS } from '../acl-world.js';
 
@@ -26,13 +27,11 @@ async function held(verdict?: 'approved' | 'rejected'): Promise<AclWorld> {
   await run(it);
   const [hold] = await holdsOf(it);
   if (hold === undefined) throw new Error('no hold');
-  const { fingerprint, decisionId, subject } = hold;
-  const ruling = { verdict, by: { id: 'ann' }, at: new Date(NOW).toISOString(), fingerprint, decisionId };
-  if (verdict !== undefined) await it.job.keyValues.set(`approval/${subject}`, JSON.stringify(ruling));
+  if (verdict !== undefined) await storeVerdict(it.job, hold, verdict, 'ann');
   it.forget();
   return it;
 }
-const rulingOf = (it: AclWorld) => it.job.keyValues.get(`approval/acl-role/${NAME}`);
+const rulingOf = (it: AclWorld) => verdictOn(it.job, `acl-role/${NAME}`);
 
 describe('a held loss of a client', () => {
   it('is one hold, of its role, and is recorded once', async () => {
@@ -50,7 +49,7 @@ describe('a held loss of a client', () => {
     expect(applied.length).toBeGreaterThan(0);
     for (const each of applied) expect(each.principal).toEqual({ id: 'ann' });
     expect(await holdsOf(it)).toEqual([]);
-    expect(await rulingOf(it)).toBe('');
+    expect(await rulingOf(it)).toBeUndefined();
   });
 
   it('keeps its approval and its hold where the removal fails', async () => {
@@ -60,7 +59,7 @@ describe('a held loss of a client', () => {
     };
     await expect(run(it)).rejects.toThrow('no');
     expect(await reasons(it)).toEqual(['RevocationLimit']);
-    expect(await rulingOf(it)).not.toBe('');
+    expect(await rulingOf(it)).toContain('approved');
   });
 
   it('stays once a person rejects it, which the plans of the fleet know too', async () => {

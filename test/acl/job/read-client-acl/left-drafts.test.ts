@@ -6,6 +6,7 @@ import { noteTokens, readTokenDays } from '../../../../src/acl/job/token-counts.
 import { formatKey } from '../../../../src/model/key.js';
 import { personName } from '../../../../src/plan/object-names.js';
 import { NEVER } from '../../../apply/apply-rig.js';
+import { storeVerdict, verdictOn } from '../../../operator/stored-verdict.js';
 import { client, NOW } from '../../../plan/scene.js';
 import { aclToken, failed } from '../../apply/memory-acl.js';
 import { READ_CONFIG } from '../../plan/acl-scene.js';
@@ -136,21 +137,13 @@ describe('what is left of people', () => {
       resource: { kind: 'acl-role', name: roleOf('ann') },
       person: { provider: 'main', subject: 'ann', group: 'oncall', actorKind: 'human' },
     });
-    const { fingerprint, decisionId } = hold ?? {};
-    const ruling = {
-      verdict: 'approved',
-      by: { id: 'root' },
-      at: new Date(NOW).toISOString(),
-      fingerprint,
-      decisionId,
-    };
-    await it.job.keyValues.set(`approval/${subject}`, JSON.stringify(ruling));
+    if (hold !== undefined) await storeVerdict(it.job, hold, 'approved', 'root');
     it.forget();
     await run(it);
     const applied = it.decided().filter(({ outcome }) => outcome === 'applied');
     expect(new Set(applied.map(({ person }) => person?.subject))).toEqual(new Set(['ann']));
     for (const { principal } of applied) expect(principal).toEqual({ id: 'root' });
-    expect(await it.job.keyValues.get(`approval/${subject}`)).toBe('');
+    expect(await verdictOn(it.job, subject)).toBeUndefined();
     const left = [...(await it.job.journal.read(formatKey(PEOPLE))).holds.values()];
     expect(left.map((each) => each.subject)).toEqual([`acl-role/${roleOf('ben')}`]);
   });
