@@ -68,23 +68,21 @@ function whyOf({ from, to, permissions }: Edge): string {
   return `/why?${query}`;
 }
 
+/** What an edge allows, but for its permissions. */
+export const ACCESS = {
+  all: 'everything',
+  deny: 'denied',
+  none: 'nothing',
+  other: 'conditions of somebody else',
+};
+
 function accessText({ access, permissions }: Edge) {
-  switch (access) {
-    case 'all':
-      return 'everything';
-    case 'deny':
-      return 'denied';
-    case 'none':
-      return 'nothing';
-    case 'other':
-      return 'conditions of somebody else';
-    case 'http':
-      return permissions.map(({ methods, path, user }, at) => (
-        <span class="permission" key={at}>
-          <b>{methods === null ? 'any method' : methods.join(' ')}</b>{' '}
-          <Name text={path ?? 'any path'} isCode={path !== null} />
-          {user && ' with a user'}
-        </span>
-      ));
-  }
+  if (access !== 'http') return ACCESS[access];
+  return permissions.map(({ methods, path, user }, at) => (
+    <span class="permission" key={at}>
+      <b>{methods === null ? 'any method' : methods.join(' ')}</b>{' '}
+      <Name text={path ?? 'any path'} isCode={path !== null} />
+      {user && ' with a user'}
+    </span>
+  ));
 }

@@ -1,4 +1,3 @@
-import { toPathText } from '../../../model/plain-path.js';
 import type { Citation, PastEdge } from '../../answers/past.js';
 import type { AnswerTo } from '../api.js';
 import { cleanText } from '../clean-text.js';
@@ -8,6 +7,7 @@ import { AnswerView } from './answer-view.js';
 import { Icon } from './icon.js';
 import { List } from './list.js';
 import { Chips, ClientLink, Name } from './name.js';
+import { permissionText } from './plan-rows.js';
 import { Section } from './section.js';
 import { Time } from './time.js';
 
@@ -168,16 +168,11 @@ export function Cited({ decision: { id, reason, principal } }: { readonly decisi
   );
 }
 
-/** `GET,POST /v1/orders`; what conditions there are besides, the decision shows. */
 export function accessText(access: PastEdge['access']): string {
   if (access === undefined) return 'nothing';
   if (access.kind === 'allow') return 'everything';
   if (access.kind === 'deny') return 'denied';
-  const texts = (access.permissions ?? []).map(({ methods, pathExact, pathPrefix, pathRegex }) => {
-    const path = pathExact ?? (pathPrefix === undefined ? undefined : `${pathPrefix}*`);
-    const match = pathRegex === undefined ? 'any path' : toPathText(pathRegex);
-    return `${methods?.join(',') ?? 'any method'} ${path ?? match}`;
-  });
+  const texts = (access.permissions ?? []).map(permissionText);
   return texts.length === 0 ? 'conditions of somebody else' : texts.join('; ');
 }
 

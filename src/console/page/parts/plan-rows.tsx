@@ -187,7 +187,8 @@ function accessText(value: unknown): string {
   return permissions.map(permissionText).join('; ');
 }
 
-function permissionText(permission: Readonly<Record<string, unknown>>): string {
+/** `GET POST /v1/orders with header`. */
+export function permissionText(permission: Readonly<Record<string, unknown>>): string {
   const { methods, pathExact, pathPrefix, pathRegex, ...more } = permission;
   const path =
     pathExact ??
