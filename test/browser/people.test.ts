@@ -146,11 +146,13 @@ it('a freeze shows at once in the browser of another person, by whom and why; a 
   for (const each of [ana, ben, page]) await each.context().close();
 });
 
-it('whose sign-in is too old for an act signs in again, and comes back to the open dialog', async () => {
+it('whose sign-in is too old for an act signs in again, and comes back to the dialog as it was', async () => {
   const page = await signIn('operator', '/waiting?act=deny&source=reports&destination=orders');
   const real = Date.now;
   const later = vi.spyOn(Date, 'now').mockImplementation(() => real() + 16 * 60_000);
   try {
+    await page.getByLabel('For').selectOption('4 hours');
+    await page.getByLabel('Caller').fill('web');
     await why(page, 'odd calls');
     await button(page, 'Deny it').click();
     await page.getByText('and come back here').waitFor();
@@ -160,8 +162,9 @@ it('whose sign-in is too old for an act signs in again, and comes back to the op
     await page.getByRole('dialog').waitFor();
     expect(page.url()).toBe(`${open.origin}/waiting?act=deny&source=reports&destination=orders`);
     expect(await page.getByLabel('Why').inputValue()).toBe('odd calls');
+    expect(await page.getByLabel('For').inputValue()).toBe('14400');
     await button(page, 'Deny it').click();
-    await page.locator('.done').getByText('reports may not call orders, by you').waitFor();
+    await page.locator('.done').getByText('web may not call orders, by you').waitFor();
   } finally {
     later.mockRestore();
   }

@@ -107,21 +107,32 @@ export function loginAddress(provider: string, isAgain = false): string {
   return `/login/${encodeURIComponent(provider)}?to=${to}${isAgain ? '&again=1' : ''}`;
 }
 
-/** What this tab showed when a person left it to sign in, and the comment that was not sent yet. */
+/** What this tab showed when a person left it to sign in, and what was typed and not sent yet. */
 const LEFT = 'scopemesh-left';
-const COMMENT = 'scopemesh-comment';
+const TYPED = 'scopemesh-typed';
+const here = () => `${location.pathname}${location.search}`;
 
-export function leaveForLogin(comment = ''): void {
-  sessionStorage.setItem(LEFT, `${location.pathname}${location.search}`);
-  sessionStorage.setItem(COMMENT, comment);
+/** Keeps where the person is, and what is typed in the form. */
+export function leaveForLogin(form?: HTMLFormElement | null): void {
+  const typed = new URLSearchParams();
+  for (const [name, value] of new FormData(form ?? undefined)) typed.set(name, String(value));
+  sessionStorage.setItem(LEFT, here());
+  sessionStorage.setItem(TYPED, `${typed}`);
 }
 
-/** The comment of who comes back to the same address; once. */
-export function takeComment(): string {
-  if (sessionStorage.getItem(LEFT) !== `${location.pathname}${location.search}`) return '';
-  const comment = sessionStorage.getItem(COMMENT) ?? '';
-  sessionStorage.removeItem(COMMENT);
-  return comment;
+/** The fields with what was typed in them by who comes back to the same address; once. */
+export function takeTyped<Name extends string>(
+  fields: Readonly<Record<Name, string>>,
+): Readonly<Record<Name, string>> {
+  if (sessionStorage.getItem(LEFT) !== here()) return fields;
+  const kept = new URLSearchParams(sessionStorage.getItem(TYPED) ?? '');
+  const typed: Record<Name, string> = { ...fields };
+  for (const name of Object.keys(fields) as Name[]) {
+    typed[name] = kept.get(name) ?? fields[name];
+    kept.delete(name);
+  }
+  sessionStorage.setItem(TYPED, `${kept}`);
+  return typed;
 }
 
 /** Goes on to the identity provider, so that its session ends too, if this one began there. */

@@ -4,7 +4,7 @@ import { ApiFault } from '../api.js';
 import { cleanText } from '../clean-text.js';
 import { durationText } from '../clock.js';
 import { pathOf } from '../query.js';
-import { leaveForLogin, loginAddress, readAgain, session, takeComment } from '../session.js';
+import { leaveForLogin, loginAddress, readAgain, session, takeTyped } from '../session.js';
 import { useAnswer } from '../use-answer.js';
 import { announce } from './announce.js';
 import { FaultNote } from './answer-view.js';
@@ -35,7 +35,7 @@ interface Form {
 
 /** Why, and what to do. What was done stays in place of the form; an error keeps the text. */
 export function ActForm({ acts, children, onSent }: Form) {
-  const [comment, setComment] = useState(takeComment);
+  const [comment, setComment] = useState(() => takeTyped({ comment: '' }).comment);
   const [isSending, setSending] = useState(false);
   const [fault, setFault] = useState<ApiFault>();
   const [done, setDone] = useState<readonly Done[]>();
@@ -74,7 +74,7 @@ export function ActForm({ acts, children, onSent }: Form) {
           required
           maxLength={500}
           autocomplete="off"
-          placeholder="The decision keeps it, with your name"
+          placeholder="Kept in the log, with your name"
           value={comment}
           onInput={({ currentTarget }) => setComment(currentTarget.value)}
         />
@@ -97,7 +97,10 @@ export function ActForm({ acts, children, onSent }: Form) {
         : acts.length > 0 && (
             <p class="soft">
               You signed in too long ago for a change.{' '}
-              <a href={loginAddress(again, true)} onClick={() => leaveForLogin(comment)}>
+              <a
+                href={loginAddress(again, true)}
+                onClick={({ currentTarget }) => leaveForLogin(currentTarget.closest('form'))}
+              >
                 Sign in again
               </a>{' '}
               and come back here.

@@ -1,10 +1,11 @@
 import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
 import { post } from '../api.js';
 import { now } from '../clock.js';
 import { status } from '../live.js';
 import { pathOf } from '../query.js';
 import { address, navigate } from '../router.js';
-import { session } from '../session.js';
+import { session, takeTyped } from '../session.js';
 import { type Act, ActForm } from './act-form.js';
 import { Modal } from './dialogs.js';
 import { Name } from './name.js';
@@ -104,8 +105,11 @@ const TIMES = [
 
 function ActBody({ act, about }: { readonly act: ActName; readonly about: Record<string, string> }) {
   const { provider = '', id = '' } = about;
-  const fields = { source: about.source ?? '', destination: about.destination ?? '', path: '' };
-  const { typed, field } = useQuestion({ ...fields, seconds: String(HOUR) }, () => {});
+  const [asked] = useState(() => {
+    const { source = '', destination = '' } = about;
+    return takeTyped({ source, destination, path: '', seconds: String(HOUR) });
+  });
+  const { typed, field } = useQuestion(asked, () => {});
   const { source, destination, path } = typed;
   const seconds = Number(typed.seconds);
   const right = session().may[RIGHTS[act]];
