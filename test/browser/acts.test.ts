@@ -15,9 +15,15 @@ const visit = async (path: string) => {
   await settled(open.page);
 };
 const button = (name: string) => open.page.getByRole('button', { name, exact: true });
+const arrow = (call: string) => open.page.locator('.arrow').filter({ hasText: call });
+const scope = async (method: string, client: string, name: string) => {
+  const { idp, idpManagementToken: token } = open.demo;
+  const headers = { authorization: `Bearer ${token}` };
+  expect((await fetch(`${idp}/clients/${client}/scopes/${name}`, { method, headers })).ok).toBe(true);
+};
 const why = (text: string) => open.page.getByLabel('Why').fill(text);
 
-it('freezes from the page; each page says so, and the end is another act with a reason', async () => {
+it('freezes from the page: each page says until when and by whom, a grant waits, a revocation passes', async () => {
   const { page } = open;
   await visit('/waiting');
   await page.getByRole('link', { name: 'Freeze' }).click();
@@ -28,12 +34,21 @@ it('freezes from the page; each page says so, and the end is another act with a 
   await page.locator('.done').getByText('Changes are frozen by you').waitFor();
   await visit('/services');
   const bar = page.getByRole('note').filter({ hasText: 'Changes are frozen' });
-  expect(await bar.textContent()).toContain('release weekend');
+  expect(await bar.textContent()).toMatch(/until .+ by .+: release weekend/);
+  await visit('/map');
+  await scope('POST', 'web-app', 'shipping:connect');
+  await scope('DELETE', 'reports-job', 'orders:read');
+  await arrow('reports to orders').waitFor({ state: 'detached' });
+  await arrow('web to shipping').and(page.locator('.held')).waitFor();
+  await visit('/why?from=web&to=shipping');
+  await page.getByText('Frozen').first().waitFor();
   await bar.getByRole('link', { name: 'End it' }).click();
   await why('released');
   await button('End the freeze').click();
   await page.locator('.done').getByText('Ended by you').waitFor();
   await bar.waitFor({ state: 'detached' });
+  await visit('/map');
+  await arrow('web to shipping').and(page.locator('.all')).waitFor();
 });
 
 it('closes a client, shows the result in place, and ends the quarantine with a comment in the decision', async () => {

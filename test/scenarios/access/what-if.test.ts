@@ -145,7 +145,7 @@ describe('what is done after a simulation that wrote nothing', () => {
     await act();
     expect(changes.length).toBeGreaterThan(0);
     expect(await made('observed', changes, decided)).toEqual(factsOf(changes));
-    expect((await rig.mesh.access('orders'))?.['web']).toBe(BOTH);
+    expect((await rig.mesh.access('orders'))?.web).toBe(BOTH);
   });
 
   it('is held exactly as simulated during a freeze, and what closes is not', async () => {
