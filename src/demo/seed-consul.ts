@@ -4,7 +4,7 @@ import type { DemoService } from './mesh.js';
 
 const POLICY = 'scopemesh';
 
-/** The least rules for a scopemesh whose owner is `demo`. */
+/** The least rules for a scopemesh whose owner is `demo`, and whose console shows tokens. */
 const RULES = `service_prefix "" {
   policy = "read"
   intentions = "write"
@@ -21,6 +21,7 @@ key_prefix "scopemesh/demo/" {
 session_prefix "" {
   policy = "write"
 }
+acl = "read"
 `;
 
 /** Registers the shop in Consul: protocols, then services with their claims. Repeating it is safe. */

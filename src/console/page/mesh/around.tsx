@@ -18,8 +18,8 @@ import {
 import { Picture, type PictureArrow, type PictureNode } from './picture.js';
 import { Links, pick } from './tables.js';
 
-/** More in one column cannot be read. The list has all of them. */
-const MOST = 40;
+/** In one column, so that the middle is in sight. The list has all of them. */
+const MOST = 12;
 
 interface Shown {
   readonly mesh: Mesh;

@@ -51,8 +51,13 @@ export function Matrix({ net }: { readonly net: Net }) {
   useEffect(() => {
     paintNow();
     const dark = matchMedia('(prefers-color-scheme: dark)');
+    const fit = () => go(at);
     dark.addEventListener('change', paintNow);
-    return () => dark.removeEventListener('change', paintNow);
+    window.addEventListener('resize', fit);
+    return () => {
+      dark.removeEventListener('change', paintNow);
+      window.removeEventListener('resize', fit);
+    };
   });
   const [from, to] = [order[at.row], order[at.column]];
   if (from === undefined || to === undefined) return <p class="empty">No service is like this.</p>;

@@ -163,7 +163,7 @@ function Node({ node: { text, note, href, kind }, x, y, onNear, onFar }: Placed)
         rx={kind === 'group' ? 4 : 11}
       />
       <text x={x + NODE.width / 2} y={y - 7}>
-        {cutMiddle(name, 23)}
+        {cutMiddle(name, 20)}
       </text>
       <text class="under" x={x + NODE.width / 2} y={y + 11}>
         {note}

@@ -21,12 +21,7 @@ export function ClientsPage() {
     <>
       <Heading title="Clients">Clients</Heading>
       <Filters>
-        <FilterBox
-          label="Client"
-          hint="a part of the ID, the name or the service"
-          value={chosen.q}
-          onChange={set('q')}
-        />
+        <FilterBox label="Client" hint="ID, name or service" value={chosen.q} onChange={set('q')} />
       </Filters>
       <AnswerView answer={answer}>
         {(clients) => (

@@ -52,7 +52,7 @@ export function MapPage() {
               {name === '' && (
                 <FilterBox
                   label="Find"
-                  hint="a part of a name"
+                  hint="part of a name"
                   value={chosen.find}
                   onChange={(find) => choose({ find }, true)}
                 />

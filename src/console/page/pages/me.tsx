@@ -31,7 +31,7 @@ export function MePage({ session }: { readonly session: Session }) {
         {Object.entries(may).map(([action, allowed]) => (
           <li key={action}>
             <span class={allowed === true ? 'badge good' : 'badge'}>{allowed === true ? 'yes' : 'no'}</span>{' '}
-            <strong>{action}</strong> {allowed !== true && <span class="soft">{allowed}</span>}
+            <strong>{inWords(action)}</strong> {allowed !== true && <span class="soft">{allowed}</span>}
           </li>
         ))}
       </ul>
@@ -51,4 +51,9 @@ export function MePage({ session }: { readonly session: Session }) {
       </p>
     </>
   );
+}
+
+/** `endDeny` as a person would write it. */
+function inWords(action: string): string {
+  return action.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

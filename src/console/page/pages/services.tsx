@@ -26,7 +26,7 @@ export function ServicesPage() {
     <>
       <Heading title="Services">Services</Heading>
       <Filters>
-        <FilterBox label="Name" hint="a part of the name" value={chosen.q} onChange={set('q')} />
+        <FilterBox label="Name" hint="part of a name" value={chosen.q} onChange={set('q')} />
         <FilterChoice
           label="Order"
           value={chosen.sort}
@@ -118,11 +118,13 @@ export function ServicePage({ name }: { readonly name: string }) {
               <dt>Protocol</dt>
               <dd>{found.protocol ?? 'unknown'}</dd>
             </dl>
-            <Section title="May call it" count={found.in.length}>
+            <Section title="May call it" count={Math.max(found.in.length, found.callers)}>
               <Edges edges={found.in} empty="No service may call it." />
+              <Further name={name} left={found.callers - found.in.length} />
             </Section>
-            <Section title="It may call" count={found.out.length}>
+            <Section title="It may call" count={Math.max(found.out.length, found.calls)}>
               <Edges edges={found.out} empty="It may call no service." />
+              <Further name={name} left={found.calls - found.out.length} />
             </Section>
             <p>
               <a href={`/changes?${new URLSearchParams({ service: name })}`}>What changed for this service</a>
@@ -149,5 +151,16 @@ function ClaimFact({ client, kind, detail }: Pick<Answered['claims'][number], 'c
         {detail !== null && <Name text={detail} most={160} />}
       </dd>
     </>
+  );
+}
+
+/** The page of a service has its first edges alone. */
+function Further({ name, left }: { readonly name: string; readonly left: number }) {
+  if (left <= 0) return null;
+  const list = `/map?${new URLSearchParams({ lens: 'list', focus: `service:${name}` })}`;
+  return (
+    <p class="soft">
+      and {left.toLocaleString()} more, which are in <a href={list}>the list of the map</a>
+    </p>
   );
 }

@@ -43,12 +43,7 @@ export function TokensPage() {
                 options={KINDS}
                 onChange={(kind) => choose({ kind, cursor: '' })}
               />
-              <FilterBox
-                label="Token"
-                hint="an ID, a description, a rule, a service"
-                value={chosen.q}
-                onChange={set('q')}
-              />
+              <FilterBox label="Token" hint="ID, text, rule, service" value={chosen.q} onChange={set('q')} />
             </Filters>
             <List
               caption="ACL tokens"
