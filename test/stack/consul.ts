@@ -3,13 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installed, type NewerConsul } from './installed.js';
 import { freePorts } from './ports.js';
-import {
-  createRunDirectory,
-  removeRunDirectory,
-  type ServerProcess,
-  startProcess,
-  until,
-} from './process.js';
+import { createRunDirectory, type ServerHandle, startServer } from './process.js';
 
 export interface ConsulOptions {
   /** Instead of the one that everything runs on, which `CONSUL_BIN` may replace. */
@@ -29,7 +23,7 @@ export interface ConsulOptions {
   signal?: AbortSignal;
 }
 
-export interface ConsulHandle {
+export interface ConsulHandle extends ServerHandle {
   /** `http://127.0.0.1:PORT` */
   readonly httpAddress: string;
   readonly httpPort: number;
@@ -38,19 +32,11 @@ export interface ConsulHandle {
   readonly managementToken: string;
   readonly datacenter: string;
   readonly binary: string;
-  readonly directory: string;
-  readonly process: ServerProcess;
   /**
    * One call of Consul's HTTP API with the management token: the parsed JSON answer, or undefined for an empty
    * one. Throws `ConsulAnswer` for any other status than 2xx. `body` is sent as JSON.
    */
   request(method: string, path: string, body?: unknown): Promise<unknown>;
-  /** Stops it and removes its folder. Repeating is safe. */
-  stop(): Promise<void>;
-  /** SIGKILL; `restart` brings it back with its state. */
-  kill(): Promise<void>;
-  /** Stops it if it runs, and starts it on the same ports and data; resolves once it has a leader. */
-  restart(): Promise<void>;
 }
 
 /** An answer of Consul that is not 2xx. */
@@ -133,51 +119,17 @@ export async function startConsul(options: ConsulOptions = {}): Promise<ConsulHa
     if (text === '') return undefined;
     return answer.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
   };
-  const start = async () => {
-    const started = await startProcess({
-      name: 'consul',
-      command: binary,
-      args: ['agent', `-config-file=${configFile}`],
-      logFile: join(directory, 'consul.log'),
-    });
-    const ready = async () => {
-      const leader = await request('GET', '/v1/status/leader');
-      if (typeof leader !== 'string' || leader === '') return false;
-      const nodes = await request('GET', '/v1/catalog/nodes?consistent');
-      if (!Array.isArray(nodes) || nodes.length === 0) return false;
-      await request('GET', '/v1/connect/ca/roots');
-      return true;
-    };
-    await until('Consul has a leader', ready, {
-      process: started,
-      ...(options.signal ? { signal: options.signal } : {}),
-    }).catch(async (error: unknown) => {
-      await started.kill();
-      throw error;
-    });
-    return started;
+  const ready = async () => {
+    const leader = await request('GET', '/v1/status/leader');
+    if (typeof leader !== 'string' || leader === '') return false;
+    const nodes = await request('GET', '/v1/catalog/nodes?consistent');
+    if (!Array.isArray(nodes) || nodes.length === 0) return false;
+    await request('GET', '/v1/connect/ca/roots');
+    return true;
   };
-  let current = await start();
-  return {
-    httpAddress,
-    httpPort: http,
-    grpcPort: grpc,
-    managementToken,
-    datacenter,
-    binary,
-    directory,
-    get process() {
-      return current;
-    },
-    request,
-    async stop() {
-      await current.stop();
-      await removeRunDirectory(directory);
-    },
-    kill: () => current.kill(),
-    async restart() {
-      await current.stop();
-      current = await start();
-    },
-  };
+  const agent = { name: 'consul', command: binary, args: ['agent', `-config-file=${configFile}`] };
+  const { signal } = options;
+  const started = await startServer(directory, agent, ready, { ...(signal ? { signal } : {}) });
+  const addresses = { httpAddress, httpPort: http, grpcPort: grpc };
+  return Object.assign(started, { ...addresses, managementToken, datacenter, binary, request });
 }

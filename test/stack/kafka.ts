@@ -5,13 +5,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { installed } from './installed.js';
 import { JAVA_OPTIONS } from './java.js';
 import { freePorts } from './ports.js';
-import {
-  createRunDirectory,
-  removeRunDirectory,
-  type ServerProcess,
-  startProcess,
-  until,
-} from './process.js';
+import { createRunDirectory, type ServerHandle, startServer } from './process.js';
 
 export interface KafkaOptions {
   /** False: a topic that nobody made is an error, as in most real clusters. */
@@ -22,19 +16,11 @@ export interface KafkaOptions {
   signal?: AbortSignal;
 }
 
-export interface KafkaHandle {
+export interface KafkaHandle extends ServerHandle {
   /** `127.0.0.1:PORT` */
   readonly broker: string;
-  readonly directory: string;
-  readonly process: ServerProcess;
   /** Resolves once the topic can be written to. Repeating is safe. */
   createTopic(topic: string, partitions?: number): Promise<void>;
-  /** Stops it and removes its folder. Repeating is safe. */
-  stop(): Promise<void>;
-  /** SIGKILL; `restart` brings it back with its log. */
-  kill(): Promise<void>;
-  /** Stops it if it runs, and starts it on the same ports and data. */
-  restart(): Promise<void>;
 }
 
 const LOGGING = `<?xml version="1.0" encoding="UTF-8"?>
@@ -82,48 +68,19 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaHandl
   // Each broker is a cluster of its own, so that all may have the same id.
   await cp(join(libs, '..', 'formatted'), join(directory, 'log'), { recursive: true });
 
-  const start = async () => {
-    const started = await startProcess({
-      name: 'kafka',
-      command: 'java',
-      args: [...java, 'kafka.Kafka', propertiesFile],
-      logFile: join(directory, 'kafka.log'),
-    });
-    const ready = async () => (await accepts(port)) && (await answers(broker));
-    await until('Kafka answers', ready, {
-      timeoutMs: 60_000,
-      intervalMs: 100,
-      process: started,
-      ...(options.signal ? { signal: options.signal } : {}),
-    }).catch(async (error: unknown) => {
-      await started.kill();
-      throw error;
-    });
-    return started;
-  };
-  let current = await start();
-  return {
+  const server = { name: 'kafka', command: 'java', args: [...java, 'kafka.Kafka', propertiesFile] };
+  const ready = async () => (await accepts(port)) && (await answers(broker));
+  const { signal } = options;
+  const wait = { timeoutMs: 60_000, intervalMs: 100, ...(signal ? { signal } : {}) };
+  return Object.assign(await startServer(directory, server, ready, wait), {
     broker,
-    directory,
-    get process() {
-      return current;
-    },
-    async createTopic(topic, partitions = 1) {
+    async createTopic(topic: string, partitions = 1) {
       await withAdmin(broker, async (admin) => {
         const topics = [{ topic, numPartitions: partitions, replicationFactor: 1 }];
         await admin.createTopics({ topics, waitForLeaders: true });
       });
     },
-    async stop() {
-      await current.stop();
-      await removeRunDirectory(directory);
-    },
-    kill: () => current.kill(),
-    async restart() {
-      await current.stop();
-      current = await start();
-    },
-  };
+  });
 }
 
 type Admin = ReturnType<Kafka['admin']>;

@@ -4,13 +4,7 @@ import { installed } from './installed.js';
 import { JAVA_OPTIONS } from './java.js';
 import { KeycloakAdmin } from './keycloak-admin.js';
 import { freePort } from './ports.js';
-import {
-  createRunDirectory,
-  removeRunDirectory,
-  type ServerProcess,
-  startProcess,
-  until,
-} from './process.js';
+import { createRunDirectory, type ServerHandle, startServer } from './process.js';
 
 export interface KeycloakOptions {
   port?: number;
@@ -23,18 +17,10 @@ export interface KeycloakOptions {
   signal?: AbortSignal;
 }
 
-export interface KeycloakHandle {
+export interface KeycloakHandle extends ServerHandle {
   /** `http://127.0.0.1:PORT` */
   readonly address: string;
   readonly admin: KeycloakAdmin;
-  readonly directory: string;
-  readonly process: ServerProcess;
-  /** Stops it and removes its folder. Repeating is safe. */
-  stop(): Promise<void>;
-  /** SIGKILL; `restart` brings it back with its realms. */
-  kill(): Promise<void>;
-  /** Stops it if it runs, and starts it on the same port and database. */
-  restart(): Promise<void>;
 }
 
 /** The administrator that install.sh made; the server listens on loopback alone. */
@@ -64,55 +50,28 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
     await copyFile(realm, join(directory, 'data/import', basename(realm)));
   const admin = new KeycloakAdmin(address, KEYCLOAK_ADMIN);
 
-  const start = async () => {
-    const started = await startProcess({
-      name: 'keycloak',
-      command: join(directory, 'bin', 'kc.sh'),
-      args: [
-        'start-dev',
-        '--http-host=127.0.0.1',
-        `--http-port=${port}`,
-        // Both as in install.sh: other values make the start build the server again.
-        '--cache=local',
-        '--spi-events-store--provider=jpa',
-        // Else a crash loses what the database wrote in the last half second.
-        '--db-url-properties=;NON_KEYWORDS=VALUE;WRITE_DELAY=0',
-        ...(options.args ?? []),
-      ],
-      env: {
-        JAVA_HOME: javaHome,
-        JAVA_OPTS: [...JAVA_OPTIONS, '-Xms256m', '-Xmx512m'].join(' '),
-        ...options.env,
-      },
-      logFile: join(directory, 'keycloak.log'),
-    });
-    await until('Keycloak answers', () => admin.canLogIn(), {
-      timeoutMs: 180_000,
-      intervalMs: 200,
-      process: started,
-      ...(options.signal ? { signal: options.signal } : {}),
-    }).catch(async (error: unknown) => {
-      await started.kill();
-      throw error;
-    });
-    return started;
-  };
-  let current = await start();
-  return {
-    address,
-    admin,
-    directory,
-    get process() {
-      return current;
-    },
-    async stop() {
-      await current.stop();
-      await removeRunDirectory(directory);
-    },
-    kill: () => current.kill(),
-    async restart() {
-      await current.stop();
-      current = await start();
+  const server = {
+    name: 'keycloak',
+    command: join(directory, 'bin', 'kc.sh'),
+    args: [
+      'start-dev',
+      '--http-host=127.0.0.1',
+      `--http-port=${port}`,
+      // Both as in install.sh: other values make the start build the server again.
+      '--cache=local',
+      '--spi-events-store--provider=jpa',
+      // Else a crash loses what the database wrote in the last half second.
+      '--db-url-properties=;NON_KEYWORDS=VALUE;WRITE_DELAY=0',
+      ...(options.args ?? []),
+    ],
+    env: {
+      JAVA_HOME: javaHome,
+      JAVA_OPTS: [...JAVA_OPTIONS, '-Xms256m', '-Xmx512m'].join(' '),
+      ...options.env,
     },
   };
+  const { signal } = options;
+  const wait = { timeoutMs: 180_000, intervalMs: 200, ...(signal ? { signal } : {}) };
+  const started = await startServer(directory, server, () => admin.canLogIn(), wait);
+  return Object.assign(started, { address, admin });
 }

@@ -119,6 +119,53 @@ export async function until<T>(
   }
 }
 
+/** A real server that a test can kill and start again. */
+export interface ServerHandle {
+  readonly directory: string;
+  readonly process: ServerProcess;
+  /** Stops it and removes its folder. Repeating is safe. */
+  stop(): Promise<void>;
+  /** SIGKILL; `restart` brings it back with its data. */
+  kill(): Promise<void>;
+  /** Stops it if it runs, and starts it on the same ports and data; resolves once it is ready again. */
+  restart(): Promise<void>;
+}
+
+/** Starts a server of a run directory; resolves once it is `ready`, at each start. */
+export async function startServer(
+  directory: string,
+  options: Omit<ProcessOptions, 'logFile'>,
+  ready: () => Promise<boolean>,
+  wait: Omit<UntilOptions, 'process'>,
+): Promise<ServerHandle> {
+  const start = async () => {
+    const started = await startProcess({ ...options, logFile: join(directory, `${options.name}.log`) });
+    await until(`${options.name} is ready`, ready, { ...wait, process: started }).catch(
+      async (error: unknown) => {
+        await started.kill();
+        throw error;
+      },
+    );
+    return started;
+  };
+  let current = await start();
+  return {
+    directory,
+    get process() {
+      return current;
+    },
+    async stop() {
+      await current.stop();
+      await removeRunDirectory(directory);
+    },
+    kill: () => current.kill(),
+    async restart() {
+      await current.stop();
+      current = await start();
+    },
+  };
+}
+
 /** A folder of its own for one server's state and log, under the system's temporary folder. */
 export function createRunDirectory(name: string): Promise<string> {
   return mkdtemp(join(tmpdir(), `scopemesh-${name}-`));

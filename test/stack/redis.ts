@@ -1,14 +1,7 @@
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
 import { installed } from './installed.js';
 import { freePort } from './ports.js';
-import {
-  createRunDirectory,
-  removeRunDirectory,
-  type ServerProcess,
-  startProcess,
-  until,
-} from './process.js';
+import { createRunDirectory, type ServerHandle, startServer } from './process.js';
 
 export interface RedisOptions {
   /** True: what an accepted write needs to survive a crash. False is for tests of its refusal. */
@@ -22,18 +15,10 @@ export interface RedisOptions {
   signal?: AbortSignal;
 }
 
-export interface RedisHandle {
+export interface RedisHandle extends ServerHandle {
   /** `redis://127.0.0.1:PORT` */
   readonly url: string;
   readonly port: number;
-  readonly directory: string;
-  readonly process: ServerProcess;
-  /** Stops it and removes its folder. Repeating is safe. */
-  stop(): Promise<void>;
-  /** SIGKILL; `restart` brings it back with what its append-only file holds. */
-  kill(): Promise<void>;
-  /** Stops it if it runs, and starts it on the same port and folder. */
-  restart(): Promise<void>;
 }
 
 /** Starts a Redis of its own; resolves once it answers PONG. */
@@ -46,40 +31,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisHandl
   args.push('--appendfsync', options.appendFsync ?? 'everysec');
   args.push('--maxmemory-policy', options.maxMemoryPolicy ?? 'noeviction', ...(options.args ?? []));
 
-  const start = async () => {
-    const started = await startProcess({
-      name: 'redis',
-      command: binary,
-      args,
-      logFile: join(directory, 'redis.log'),
-    });
-    await until('Redis answers', () => pong(port), {
-      process: started,
-      ...(options.signal ? { signal: options.signal } : {}),
-    }).catch(async (error: unknown) => {
-      await started.kill();
-      throw error;
-    });
-    return started;
-  };
-  let current = await start();
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    directory,
-    get process() {
-      return current;
-    },
-    async stop() {
-      await current.stop();
-      await removeRunDirectory(directory);
-    },
-    kill: () => current.kill(),
-    async restart() {
-      await current.stop();
-      current = await start();
-    },
-  };
+  const server = { name: 'redis', command: binary, args };
+  const { signal } = options;
+  const started = await startServer(directory, server, () => pong(port), { ...(signal ? { signal } : {}) });
+  return Object.assign(started, { url: `redis://127.0.0.1:${port}`, port });
 }
 
 // While the append-only file loads Redis answers -LOADING to a PING.
