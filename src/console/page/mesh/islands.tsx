@@ -5,6 +5,7 @@ import { arrowOf } from './around.js';
 import { asGroup, asService, focusOn, isService, mapWith, nameIn } from './choices.js';
 import {
   type Bundle,
+  bundleLook,
   bundlesOf,
   countsText,
   EVERYONE,
@@ -14,7 +15,6 @@ import {
   type Net,
   nameOf,
   type Vertex,
-  worstLook,
 } from './net.js';
 import { isCrowded, Picture, type PictureArrow, type PictureNode, weightOf } from './picture.js';
 import { Bundles, Links } from './tables.js';
@@ -138,8 +138,7 @@ function bundleArrow(bundle: Bundle): PictureArrow {
     id: key,
     from,
     to,
-    look: worstLook(links),
-    label: links.length.toLocaleString(),
+    ...bundleLook(links),
     weight: weightOf(links.length),
     title: `${nameIn(from)} to ${nameIn(to)}: ${edgesText(links.length)}`,
     href: hrefOf(bundle),

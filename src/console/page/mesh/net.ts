@@ -113,10 +113,14 @@ export function edgesText(number: number): string {
   return number === 1 ? '1 edge' : `${number.toLocaleString()} edges`;
 }
 
-/** The look of a bundle: what asks for attention comes before what is in order. */
-export function worstLook(links: readonly Link[]): Look {
-  const looks = new Set(links.map(({ sign }) => lookOf(sign)));
-  return WORST.find((look) => looks.has(look)) ?? 'closed';
+/** How a bundle looks: what asks for attention comes before what is in order, with how many of all it is. */
+export function bundleLook(links: readonly Link[]): { readonly look: Look; readonly label: string } {
+  const looks = links.map(({ sign }) => lookOf(sign));
+  const look = WORST.find((each) => looks.includes(each)) ?? 'closed';
+  const like = looks.filter((each) => each === look).length;
+  const all = links.length.toLocaleString();
+  const isPart = MARKS[look] !== undefined && like < links.length;
+  return { look, label: isPart ? `${like.toLocaleString()} of ${all}` : all };
 }
 
 const WORST: readonly Look[] = ['break-glass', 'held', 'all', 'some', 'foreign', 'closed'];

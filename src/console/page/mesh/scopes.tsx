@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { compareText } from '../../../model/compare-text.js';
 import { groupBy } from '../../../model/group-by.js';
 import { mapWith } from './choices.js';
-import { edgesText, isWildcard, type Link, type Net, worstLook } from './net.js';
+import { bundleLook, edgesText, isWildcard, type Link, type Net } from './net.js';
 import { isCrowded, Picture, type PictureArrow, type PictureNode, weightOf } from './picture.js';
 import { Links } from './tables.js';
 
@@ -114,8 +114,7 @@ function arrowsOf(strands: readonly Strand[], start: Kind, end: Kind): readonly 
         id: `${start} ${key}`,
         from: `${start} ${first[start]}`,
         to: `${end} ${first[end]}`,
-        look: worstLook(all.map(({ link }) => link)),
-        label: all.length.toLocaleString(),
+        ...bundleLook(all.map(({ link }) => link)),
         weight: weightOf(all.length),
         title: `${first[start]} to ${first[end]}: ${edgesText(all.length)}`,
         href: mapWith({ scope: first.scope }),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../../../src/console/answers.js';
-import { bundlesOf, filtered, lookOf, toNet, worstLook } from '../../../../src/console/page/mesh/net.js';
+import { bundleLook, bundlesOf, filtered, lookOf, toNet } from '../../../../src/console/page/mesh/net.js';
 
 const MESH: Mesh = {
   asOf: { at: '2026-01-31T12:00:00.000Z', decision: null },
@@ -44,5 +44,6 @@ it('counts the links between groups, and shows what asks for attention first', (
     ['pay > pay', 1],
   ]);
   expect(NET.links.map(({ sign }) => lookOf(sign))).toEqual(['all', 'held', 'closed']);
-  expect(worstLook(NET.links)).toBe('held');
+  expect(bundleLook(NET.links)).toEqual({ look: 'held', label: '1 of 3' });
+  expect(bundleLook(NET.links.slice(0, 1))).toEqual({ look: 'all', label: '1' });
 });
