@@ -14,6 +14,8 @@ const DEMO = z.looseObject({
   config: z.string(),
   idp: z.string(),
   idpManagementToken: z.string(),
+  consul: z.string(),
+  consulManagementToken: z.string(),
   callers: z.record(z.string(), z.string()),
 });
 export type DemoLine = z.infer<typeof DEMO>;

@@ -20,7 +20,7 @@ rmSync(pages, { recursive: true, force: true });
 for (const name of ['docs', ...OTHERS])
   cpSync(join(ROOT, name), join(pages, name), {
     recursive: true,
-    filter: (path) => /(\/[\w-]+|\.(md|svg|png))$/.test(path) && !path.includes('providers/template'),
+    filter: (path) => /(\/[\w-]+|\.(md|svg|png|webp))$/.test(path) && !path.includes('providers/template'),
   });
 
 /** What pages point to and is no page. The site has it as text, so that it needs no repository beside it. */
