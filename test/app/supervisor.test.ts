@@ -1,22 +1,21 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createSupervisor } from '../../src/app/supervisor.js';
 import { silentLogger } from '../../src/observe.js';
 import { freePort } from '../stack/ports.js';
 import { createCommandLine } from '../support/command-line.js';
 import { until } from '../support/until.js';
+import { newDirectory } from '../support/use-directory.js';
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-notify-'));
+  directory = newDirectory();
   const program = join(directory, 'systemd-notify');
   // It writes down its arguments, and what of the environment it got.
   writeFileSync(program, `#!/bin/sh\necho "$* $NOTIFY_SOCKET \${SECRET-none}" >> "${directory}/messages"\n`);
   chmodSync(program, 0o755);
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const messages = () => {
   try {

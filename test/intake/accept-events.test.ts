@@ -1,5 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
@@ -18,15 +17,15 @@ import { createEmbeddedTriggers } from '../../src/queue/embedded/triggers.js';
 import { gate } from '../conformance/store-harness.js';
 import { queueOver } from '../support/queue-over.js';
 import { until } from '../support/until.js';
+import { newDirectory } from '../support/use-directory.js';
 
 let root: string;
 const opened: { close(): Promise<void> }[] = [];
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'scopemesh-accept-'));
+  root = newDirectory();
 });
 afterEach(async () => {
   for (const each of opened.splice(0)) await each.close();
-  rmSync(root, { recursive: true, force: true });
 });
 
 /** The embedded store, which calls `sync` for each sync of its queue to the disk, and `syncJournal` for each of its journal. */

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityEvent } from '../../src/identity/source.js';
 import { runRechecks, toRechecks } from '../../src/intake/recheck.js';
@@ -10,6 +7,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { createMovableClock, type MovableClock } from '../support/movable-clock.js';
 import { until } from '../support/until.js';
+import { newDirectory } from '../support/use-directory.js';
 
 let clock: MovableClock;
 let directory: string;
@@ -22,7 +20,7 @@ let isPaused: boolean;
 beforeEach(() => {
   clock = createMovableClock();
   clock.freeze();
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-recheck-'));
+  directory = newDirectory();
   store = createEmbeddedStore({ directory, clock, logger: silentLogger, metrics: noMetrics });
   queued = [];
   isPaused = false;
@@ -39,7 +37,6 @@ afterEach(async () => {
   stop.abort();
   await running;
   await store.close();
-  rmSync(directory, { recursive: true });
 });
 
 let count = 0;

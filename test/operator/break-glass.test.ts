@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Trigger } from '../../src/model/trigger.js';
@@ -17,6 +14,7 @@ import { inputOf } from '../../src/state/fleet.js';
 import type { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
+import { newDirectory } from '../support/use-directory.js';
 
 const HOUR = 3_600_000;
 const ADA = { id: 'os:ada' };
@@ -31,12 +29,11 @@ const queued: Trigger[] = [];
 beforeEach(() => {
   now = NOW;
   queued.length = 0;
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-break-glass-'));
+  directory = newDirectory();
   store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock });
 });
 afterEach(async () => {
   await store.close();
-  rmSync(directory, { recursive: true, force: true });
 });
 const clock = { now: () => now, sleep: async () => {} };
 

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { endFreeze, followFreezes, NO_FREEZE, startFreeze } from '../../src/operator/freezes.js';
@@ -9,6 +6,7 @@ import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedde
 import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { NOW } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
+import { newDirectory } from '../support/use-directory.js';
 
 const ALICE = { id: 'os:alice' };
 const REQUEST = { reason: 'release 42' };
@@ -22,7 +20,7 @@ beforeEach(() => {
   add.mockReset();
   askForSweep.mockReset();
   const clock = { now: () => NOW, sleep: async () => {} };
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-freezes-'));
+  directory = newDirectory();
   store = createEmbeddedStore({
     directory,
     logger: silentLogger,
@@ -39,7 +37,6 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await store.close();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 const inEffect = () => deps.world.freezes.at(NOW);

@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { clientKey } from '../../src/model/key.js';
 import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
@@ -11,13 +8,13 @@ import { DONE, gate, idle, trigger, work } from '../conformance/store-harness.js
 import { createMovableClock } from '../support/movable-clock.js';
 import { queueOver } from '../support/queue-over.js';
 import { until } from '../support/until.js';
+import { newDirectory } from '../support/use-directory.js';
 
 describe('the queue over an embedded store', () => {
   let directory: string;
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'scopemesh-queue-'));
+    directory = newDirectory();
   });
-  afterEach(() => rmSync(directory, { recursive: true }));
 
   it('does not restart a run that began with the order before the order was on disk', async () => {
     const disk = gate();

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
@@ -8,19 +5,19 @@ import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedde
 import type { Journal } from '../../src/queue/journal.js';
 import { createJournalMemory } from '../../src/queue/journal-memory.js';
 import { draft, hold, settled } from '../conformance/journal.js';
+import { newDirectory } from '../support/use-directory.js';
 
 describe('the journal with its records in memory', () => {
   let directory: string;
   let store: EmbeddedStore;
   let memory: Journal;
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'scopemesh-memory-'));
+    directory = newDirectory();
     store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });
     memory = createJournalMemory(store.journal);
   });
   afterEach(async () => {
     await store.close();
-    rmSync(directory, { recursive: true, force: true });
   });
 
   it.each([

@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Trail } from '../../src/decisions/trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { accessDiff } from '../../src/trail/access-diff.js';
@@ -9,6 +6,7 @@ import { callAt } from '../../src/trail/call-at.js';
 import { whoCanCall } from '../../src/trail/who-can-call.js';
 import { decision } from '../support/decisions.js';
 import { trailOf } from '../support/trail-history.js';
+import { newDirectory } from '../support/use-directory.js';
 
 const ALLOW = { access: 'allow' };
 const FROM = '2026-03-01T00:00:00.000Z';
@@ -17,9 +15,8 @@ const CALL = { source: 'web', destination: 'orders' };
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-answers-'));
+  directory = newDirectory();
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 async function ask<T>(decisions: readonly Decision[], question: (trail: Trail) => Promise<T>): Promise<T> {
   const trail = await trailOf(directory, decisions);

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
@@ -13,6 +10,7 @@ import { isOpen, toAccess } from '../../src/trail/content.js';
 import { PRESENT_EDGES, type PresentEdges, presentEdges } from '../../src/trail/present-edges.js';
 import { edgeDecision } from '../support/decisions.js';
 import { createMovableClock } from '../support/movable-clock.js';
+import { newDirectory } from '../support/use-directory.js';
 
 const ALLOW = { access: 'allow' };
 const READ = { access: 'http', permissions: [{ methods: ['GET'] }] };
@@ -24,14 +22,13 @@ let directory: string;
 let log: DecisionLog;
 let trail: Trail;
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-present-'));
+  directory = newDirectory();
   log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: createMovableClock() });
   await log.check();
   trail = await openEmbeddedTrail({ directory, logger: silentLogger, clock: createMovableClock() });
 });
 afterEach(async () => {
   await Promise.all([trail.close(), log.close()]);
-  rmSync(directory, { recursive: true, force: true });
 });
 
 interface Row {

@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { rmSync, writeFileSync } from 'node:fs';
+import { beforeEach, expect, it } from 'vitest';
 import { keyFindings } from '../../../src/cli/doctor/key-findings.js';
 import { originOf, signBeginning } from '../../../src/decisions/checkpoint.js';
 import { publicKeyPath } from '../../../src/decisions/signing-key.js';
 import { signer, stranger } from '../../support/signed-log.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-key-findings-'));
+  directory = newDirectory();
   writeFileSync(publicKeyPath(directory), signer.verifierKey);
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 async function severities(note: () => Promise<string | undefined>, trustedKeys: readonly string[] = []) {
   const decisions = { kind: 'embedded' as const, keepMs: 1, webhooks: [], trustedKeys: [...trustedKeys] };

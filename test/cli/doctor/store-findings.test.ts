@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { createMetrics } from '../../../src/app/metrics.js';
 import { storeFindings } from '../../../src/cli/doctor/store-findings.js';
 import { systemClock } from '../../../src/clock.js';
@@ -9,12 +6,12 @@ import { type DecisionLog, MissingTopic } from '../../../src/decisions/log.js';
 import { silentLogger } from '../../../src/observe.js';
 import { adapters } from '../../../workers/wire.js';
 import { loadText } from '../../config/load-text.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));
+  directory = newDirectory();
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 it('a Kafka topic that is missing is a warning with the command that creates it, and is not created', async () => {
   const config = await loadText(`

@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -19,6 +18,7 @@ import { principalText } from '../../../src/model/cause.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../../src/queue/embedded/store.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 const FILE = 'token-of-the-file';
 const MINUTE = 60_000;
@@ -36,7 +36,7 @@ let access: ReturnType<typeof createApiAccess>;
 beforeEach(async () => {
   now = Date.parse('2026-01-31T12:00:00Z');
   server = createHttpServer();
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-sessions-'));
+  directory = newDirectory();
   store = openStore();
   sessions = new Sessions(store.sessions, LIMITS, clock);
   access = createApiAccess({
@@ -60,7 +60,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await server.close();
   await store.close();
-  rmSync(directory, { recursive: true });
 });
 
 const LIMITS = {

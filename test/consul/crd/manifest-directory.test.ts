@@ -1,7 +1,6 @@
 import {
   chmodSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,11 +11,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { ManifestDirectory } from '../../../src/consul/crd/manifest-directory.js';
 import { intentionsFile, toEntry, toIntentionsText } from '../../../src/consul/crd/own-entries.js';
 import type { ServiceName } from '../../../src/model/intention.js';
 import { failureOf } from '../../support/failure-of.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 const never = new AbortController().signal;
 const PLACE = { partition: 'default' };
@@ -32,14 +32,13 @@ describe('the directory of the manifests', () => {
   let directory: string;
   let files: ManifestDirectory;
   beforeEach(() => {
-    outside = mkdtempSync(join(tmpdir(), 'scopemesh-crd-'));
+    outside = newDirectory();
     // Every user may pass through, for `asUser`.
     for (const each of [tmpdir(), outside]) chmodSync(each, statSync(each).mode | 0o111);
     directory = join(outside, 'manifests');
     mkdirSync(directory, { mode: 0o755 });
     files = new ManifestDirectory({ directory, owner: 'payments' });
   });
-  afterEach(() => rmSync(outside, { recursive: true, force: true }));
   const own = (text: string) => `${HEADER}\n${text}`;
 
   it('holds every file that a hostile name asks for, and nothing beside it changes', async () => {

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { clientKey, formatKey } from '../../../src/model/key.js';
@@ -11,16 +8,16 @@ import { createEmbeddedStore, type EmbeddedStore } from '../../../src/queue/embe
 import type { JobResult } from '../../../src/queue/queue.js';
 import { WriteLimit } from '../../../src/queue/write-limit.js';
 import { until } from '../../support/until.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 let directory: string;
 let store: EmbeddedStore;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-queue-'));
+  directory = newDirectory();
   store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });
 });
 afterEach(async () => {
   await store.close();
-  rmSync(directory, { recursive: true });
 });
 
 const event = (provider: string, id: string, more: Partial<Trigger> = {}): Trigger => ({

@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { copyState } from '../../../src/queue/embedded/copy-state.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 let above = '';
 let state = '';
 let writer: Database.Database;
 beforeEach(() => {
-  above = mkdtempSync(join(tmpdir(), 'scopemesh-backup-'));
+  above = newDirectory();
   state = join(above, 'state');
   mkdirSync(state, { mode: 0o700 });
   writer = new Database(join(state, 'journal.db'));
@@ -20,7 +20,6 @@ beforeEach(() => {
 });
 afterEach(() => {
   writer.close();
-  rmSync(above, { recursive: true, force: true });
 });
 
 const rowsOf = (directory: string) => {

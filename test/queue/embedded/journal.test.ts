@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { EmbeddedJournal } from '../../../src/queue/embedded/journal.js';
 import { JOURNAL_FILE } from '../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../src/queue/embedded/state-file.js';
 import { draft, settled } from '../../conformance/journal.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 const KEPT = { ids: 20, subjects: 10, tidyEvery: 5 };
 
@@ -17,11 +15,10 @@ const open = () => {
   journal = new EmbeddedJournal(file, KEPT);
 };
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-journal-'));
+  directory = newDirectory();
 });
 afterEach(async () => {
   await file.close();
-  rmSync(directory, { recursive: true });
 });
 const count = (table: string) => file.sql(`SELECT count(*) AS n FROM ${table}`).first()?.integer('n') ?? 0;
 const idle = () => file.write(() => {});

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
@@ -11,6 +10,7 @@ import { JOURNAL_FILE, QUEUE_FILE } from '../../../src/queue/embedded/schemas.js
 import { StateFile } from '../../../src/queue/embedded/state-file.js';
 import { gate } from '../../conformance/store-harness.js';
 import { until } from '../../support/until.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 describe('the embedded key-value store', () => {
   let directory: string;
@@ -18,7 +18,7 @@ describe('the embedded key-value store', () => {
   let syncJournal: () => Promise<void>;
   let keyValues: EmbeddedKeyValueStore;
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'scopemesh-values-'));
+    directory = newDirectory();
     files = {
       queue: new StateFile(directory, QUEUE_FILE, async () => {}),
       journal: new StateFile(directory, JOURNAL_FILE, () => syncJournal()),
@@ -27,7 +27,6 @@ describe('the embedded key-value store', () => {
   });
   afterEach(async () => {
     await Promise.all([files.queue.close(), files.journal.close()]);
-    rmSync(directory, { recursive: true });
   });
 
   it('gives a leader a value once it is on disk, and everybody else at once', async () => {

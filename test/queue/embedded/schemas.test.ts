@@ -1,22 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { overwriteFirstPage, overwritePages } from '../../support/overwrite-pages.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 let directory: string;
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-schemas-'));
+  directory = newDirectory();
   const store = open();
   await store.keyValues.set('cursor', '8');
   await store.close();
   for (const file of ['queue.db', 'journal.db']) change(file, 'PRAGMA wal_checkpoint(TRUNCATE)');
 });
-afterEach(() => rmSync(directory, { recursive: true }));
 
 const open = () =>
   createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { noMetrics } from '../../../src/observe.js';
 import { createSpaceReserve } from '../../../src/queue/embedded/space-reserve.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 const MIB = 1024 * 1024;
 
@@ -11,10 +11,9 @@ describe('the reserved space of a state directory', () => {
   let directory: string;
   let logs: string[];
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'scopemesh-reserve-'));
+    directory = newDirectory();
     logs = [];
   });
-  afterEach(() => rmSync(directory, { recursive: true }));
 
   const note = (_: object, message: string) => logs.push(message);
   const open = (bytes?: number) =>

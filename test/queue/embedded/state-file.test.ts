@@ -1,8 +1,7 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { JOURNAL_FILE, QUEUE_FILE } from '../../../src/queue/embedded/schemas.js';
@@ -11,6 +10,7 @@ import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { gate } from '../../conformance/store-harness.js';
 import { overwritePages } from '../../support/overwrite-pages.js';
 import { until } from '../../support/until.js';
+import { newDirectory } from '../../support/use-directory.js';
 
 const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE' });
 const rejected = { status: 'rejected', reason: UNREACHABLE };
@@ -18,9 +18,8 @@ const rejected = { status: 'rejected', reason: UNREACHABLE };
 describe('the state file', () => {
   let directory: string;
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'scopemesh-state-'));
+    directory = newDirectory();
   });
-  afterEach(() => rmSync(directory, { recursive: true }));
 
   const put = (file: StateFile, name: string, value = '') =>
     file.write(() => file.sql('INSERT INTO facts (name, value) VALUES (?, ?)').run(name, value));

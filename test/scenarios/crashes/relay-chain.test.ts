@@ -1,7 +1,6 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { relay } from '../../../src/decisions/relay.js';
@@ -13,6 +12,7 @@ import { decisions, faultsOf } from '../../support/decisions.js';
 import { relayWithCrashes } from '../../support/relay-crashes.js';
 import { signer } from '../../support/signed-log.js';
 import { until } from '../../support/until.js';
+import { newDirectory } from '../../support/use-directory.js';
 import { verifyTrail } from '../../support/verify-trail.js';
 
 const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
@@ -20,9 +20,8 @@ const ALL = { from: 'start', follow: false } as const;
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
+  directory = newDirectory();
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const openLog = () => createEmbeddedDecisionLog({ directory, ...runtime });
 

@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/clock.js';
@@ -12,6 +11,7 @@ import { acceptEvents } from '../../../../src/intake/accept-events.js';
 import type { RevocationOrder } from '../../../../src/model/order.js';
 import { noMetrics, silentLogger } from '../../../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../../../src/queue/embedded/store.js';
+import { newDirectory } from '../../../support/use-directory.js';
 
 const HOST = 'console.example.com';
 const ROLES = { claim: 'groups', viewer: ['/engineering'], approver: [], operator: [] };
@@ -33,7 +33,7 @@ beforeEach(() => {
   now = Date.parse('2026-01-31T12:00:00Z');
   asked = 0;
   answers = Promise.resolve();
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-login-'));
+  directory = newDirectory();
   store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock });
   const settings = {
     idleMs: 30 * MINUTE,
@@ -81,7 +81,6 @@ beforeEach(() => {
 afterEach(async () => {
   await server.close();
   await store.close();
-  rmSync(directory, { recursive: true });
 });
 
 async function begin() {

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/clock.js';
 import { OktaNames } from '../../../../src/identity/okta/names.js';
@@ -20,6 +17,7 @@ import type { IncomingEvent } from '../../../../src/queue/inbox.js';
 import { shape } from '../../../support/okta/shapes.js';
 import { HOOK_SECRET, type OktaWorld, startOktaWorld } from '../../../support/okta/world.js';
 import { queueOver } from '../../../support/queue-over.js';
+import { newDirectory } from '../../../support/use-directory.js';
 
 const signal = new AbortController().signal;
 const DAY_MS = 24 * 3600_000;
@@ -40,7 +38,7 @@ beforeEach(async () => {
   parts = world.open();
   world.addClient({ clientId: 'web-app' }, ['orders:read']);
   await parts.directory.readAll(signal);
-  root = mkdtempSync(join(tmpdir(), 'scopemesh-once-'));
+  root = newDirectory();
   file = new StateFile(root, QUEUE_FILE, async () => {});
   const stored = createEmbeddedTriggers(file);
   const queue = queueOver(stored);
@@ -78,7 +76,6 @@ afterEach(async () => {
   await parts.directory.close();
   await world.server.stop();
   await Promise.all([file.close(), journal.close()]);
-  rmSync(root, { recursive: true, force: true });
 });
 
 const log = async () => {

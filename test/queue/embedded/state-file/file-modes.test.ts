@@ -1,17 +1,16 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { lockDirectory } from '../../../../src/queue/embedded/directory-lock.js';
 import { JOURNAL_FILE } from '../../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../../src/queue/embedded/state-file.js';
+import { newDirectory } from '../../../support/use-directory.js';
 
 let directory = '';
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('the files of a state directory that everybody may enter', () => {
   it('can be opened by their owner alone', async () => {
-    directory = mkdtempSync(join(tmpdir(), 'scopemesh-modes-'));
+    directory = newDirectory();
     chmodSync(directory, 0o755);
     const unlock = lockDirectory(directory);
     const file = new StateFile(directory, JOURNAL_FILE);
