@@ -3,46 +3,9 @@ import { stepsOf } from '../../src/app/call-steps.js';
 import type { CallConditions } from '../../src/app/explain-call.js';
 import { firstToMend } from '../../src/app/first-to-mend.js';
 import type { Explanation } from '../../src/plan/explain.js';
-import type { Hold } from '../../src/plan/plan.js';
-import { ALLOW, mapping, named, rule } from '../plan/scene.js';
+import { mapping, rule } from '../plan/scene.js';
+import { CLIENT, CLOSED, HOLD, VIEW, web } from './explanation-scene.js';
 
-const web = named('web');
-const CLIENT = { provider: 'main', clientId: 'web-app' };
-const VIEW: NonNullable<Explanation['client']> = {
-  ...CLIENT,
-  actorKind: 'workload',
-  isReadable: true,
-  exists: true,
-  enabled: true,
-  closure: undefined,
-  grants: [{ name: 'orders:read' }],
-  limited: [],
-};
-const CLOSED: Explanation = {
-  source: web,
-  destination: named('orders'),
-  request: undefined,
-  verdict: 'denied',
-  candidates: [],
-  defaultPolicy: 'deny',
-  claim: { kind: 'claimed', service: web, client: CLIENT, addNothing: false },
-  client: VIEW,
-  openings: [{ scope: 'orders:read', access: ALLOW }],
-  desired: ALLOW,
-  denied: undefined,
-  breakGlass: [],
-  holds: [],
-  awaitsJwtProvider: false,
-  pending: undefined,
-};
-const HOLD: Hold = {
-  subject: 'intention/default/default/orders/web',
-  resource: { kind: 'intention', source: 'web', destination: 'orders' },
-  reason: 'Frozen',
-  detail: 'a freeze',
-  action: 'grant',
-  scopes: ['orders:read'],
-};
 const ARRIVES: CallConditions = {
   isSourceKnown: true,
   isDestinationKnown: true,

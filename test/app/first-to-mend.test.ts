@@ -1,47 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { firstToMend } from '../../src/app/first-to-mend.js';
 import type { Explanation } from '../../src/plan/explain.js';
-import type { Hold } from '../../src/plan/plan.js';
 import type { Obstacle } from '../../src/plan/reach.js';
-import { ALLOW, DENY, named } from '../plan/scene.js';
+import { DENY } from '../plan/scene.js';
+import { CLIENT, CLOSED, HOLD, VIEW, web } from './explanation-scene.js';
 
-const web = named('web');
-const CLIENT = { provider: 'main', clientId: 'web-app' };
-const VIEW: NonNullable<Explanation['client']> = {
-  ...CLIENT,
-  actorKind: 'workload',
-  isReadable: true,
-  exists: true,
-  enabled: true,
-  closure: undefined,
-  grants: [],
-  limited: [],
-};
-const CLOSED: Explanation = {
-  source: web,
-  destination: named('orders'),
-  request: undefined,
-  verdict: 'denied',
-  candidates: [],
-  defaultPolicy: 'deny',
-  claim: { kind: 'claimed', service: web, client: CLIENT, addNothing: false },
-  client: VIEW,
-  openings: [{ scope: 'orders:read', access: ALLOW }],
-  desired: ALLOW,
-  denied: undefined,
-  breakGlass: [],
-  holds: [],
-  awaitsJwtProvider: false,
-  pending: undefined,
-};
-const HOLD: Hold = {
-  subject: 'intention/default/default/orders/web',
-  resource: { kind: 'intention', source: 'web', destination: 'orders' },
-  reason: 'Frozen',
-  action: 'grant',
-  scopes: [],
-  detail: 'a freeze is in effect',
-};
 const foreign = {
   precedence: 6 as const,
   source: 'web',

@@ -8,7 +8,7 @@ import { breakGlassState, parseBreakGlassText, toBreakGlassText } from '../../sr
 import { toGrantText } from '../../src/plan/grant-text.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { clientText } from '../../src/plan/world.js';
-import { glass, HOUR } from './break-glass-scene.js';
+import { GET, glass, granted, HOUR, ID, limits, on, opened, SCOPES, SUBJECT } from './break-glass-scene.js';
 import { guarded } from './guarded.js';
 import {
   ALLOW,
@@ -24,29 +24,13 @@ import {
   plansOf,
   rule,
   type Scene,
-  scene,
   sceneAfter,
   source,
 } from './scene.js';
 import { someScene } from './worlds.js';
 
-const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
-const SUBJECT = 'intention/default/default/orders/web';
-const SCOPES = [rule('orders', 'orders', { methods: ['GET'], path: '/v1' })];
 const WEB = { provider: 'main', clientId: 'web' };
-const limits = { longestMs: 4 * HOUR, never: ['safe'] };
-const on = (changes = {}) => mapping({ rules: SCOPES, breakGlass: limits, ...changes });
 
-/** What the scope opens. */
-const GET = planOf(scene({ mapping: on() })).changes[0]?.after;
-
-/** `web` has no scope, and a person opened its edge. */
-const granted = (changes: Partial<Scene> = {}) =>
-  scene({ mapping: on(), clients: [client('web', [])], breakGlass: [glass()], ...changes });
-const opened = (changes: Partial<Scene> = {}): Scene => {
-  const before = granted(changes);
-  return sceneAfter(before, plansOf(before));
-};
 const later = (before: Scene, ms: number, changes: Partial<Scene> = {}): Scene => ({
   ...before,
   now: NOW + ms,

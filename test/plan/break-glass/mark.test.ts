@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Access } from '../../../src/model/intention.js';
 import { guardableEdges } from '../../../src/plan/guards/edges.js';
 import { guard } from '../../../src/plan/guards/guards.js';
-import { glass, HOUR } from '../break-glass-scene.js';
+import { GET, glass, granted, HOUR, ID, on, opened, SCOPES, SUBJECT } from '../break-glass-scene.js';
 import { NOTHING_IN_THE_WAY } from '../guarded.js';
 import {
   ALLOW,
@@ -17,27 +17,10 @@ import {
   plansOf,
   rule,
   type Scene,
-  scene,
   sceneAfter,
   source,
 } from '../scene.js';
 
-const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
-const SUBJECT = 'intention/default/default/orders/web';
-const SCOPES = [rule('orders', 'orders', { methods: ['GET'], path: '/v1' })];
-const on = (changes = {}) =>
-  mapping({ rules: SCOPES, breakGlass: { longestMs: 4 * HOUR, never: [] }, ...changes });
-
-/** What the scope opens. */
-const GET = planOf(scene({ mapping: on() })).changes[0]?.after ?? ALLOW;
-
-/** `web` has no scope, and a person opened its edge. */
-const granted = (changes: Partial<Scene> = {}) =>
-  scene({ mapping: on(), clients: [client('web', [])], breakGlass: [glass()], ...changes });
-const opened = (changes: Partial<Scene> = {}): Scene => {
-  const before = granted(changes);
-  return sceneAfter(before, plansOf(before));
-};
 const later = (before: Scene, ms: number, changes: Partial<Scene> = {}): Scene => ({
   ...before,
   now: NOW + ms,
