@@ -35,9 +35,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
     beforeAll(async () => {
       world = await start();
     });
-    afterAll(async () => {
-      await world?.stop();
-    });
+    afterAll(() => world?.stop());
 
     const all = async () => {
       const { clients } = await world.directory.readAll(signal);
@@ -187,9 +185,7 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
     beforeAll(async () => {
       world = await start();
     });
-    afterAll(async () => {
-      await world?.stop();
-    });
+    afterAll(() => world?.stop());
 
     const read = async (...groups: readonly string[]) => {
       const members = await world.directory.readMembers?.(groups, signal);

@@ -22,9 +22,7 @@ let count = 0;
 beforeAll(async () => {
   redis = await startRedis();
 });
-afterAll(async () => {
-  await redis.stop();
-});
+afterAll(() => redis.stop());
 
 function openAt(url: string, prefix: string, clock: Clock = systemClock): Store {
   const deps = { logger: silentLogger, metrics: noMetrics, clock };

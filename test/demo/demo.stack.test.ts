@@ -14,9 +14,7 @@ const READY = z.object({
 });
 
 let demo: DemoProcess | undefined;
-afterEach(async () => {
-  await demo?.stop('SIGKILL');
-});
+afterEach(() => demo?.stop('SIGKILL'));
 
 describe('scopemesh demo with a consul on the PATH', () => {
   it('runs it with the same access, and stops it at the end', async () => {

@@ -6,9 +6,7 @@ import { systemClock } from '../../src/clock.js';
 import { type DemoProcess, parseThings, runCurl, startDemo } from './demo-process.js';
 
 const running: DemoProcess[] = [];
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((demo) => demo.stop('SIGKILL')));
-});
+afterEach(() => Promise.all(running.splice(0).map((demo) => demo.stop('SIGKILL'))));
 
 function start(...args: Parameters<typeof startDemo>): DemoProcess {
   const demo = startDemo(...args);

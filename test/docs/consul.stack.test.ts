@@ -10,9 +10,7 @@ let consul: ConsulHandle;
 beforeAll(async () => {
   consul = await startConsul();
 });
-afterAll(async () => {
-  await consul?.stop();
-});
+afterAll(() => consul?.stop());
 
 /** One line of a shell in which `consul` is the one under test. */
 function shell(script: string): Promise<{ readonly status: number; readonly text: string }> {

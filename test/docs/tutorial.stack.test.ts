@@ -36,9 +36,7 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'scopemesh-tutorial-'));
 });
-afterAll(async () => {
-  await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-});
+afterAll(() => rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
 
 /** A folder with the package of a release, and a `consul` that leaves the usual ports alone. */
 async function prepare(http: number, others: readonly number[]): Promise<void> {

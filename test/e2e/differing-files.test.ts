@@ -48,9 +48,7 @@ beforeAll(async () => {
     await ask('PUT', '/v1/agent/service/register', { Name, Port: 9000, Meta });
   }
 });
-afterAll(async () => {
-  await Promise.all([consul?.stop(), redis?.stop(), idp?.close()]);
-});
+afterAll(() => Promise.all([consul?.stop(), redis?.stop(), idp?.close()]));
 afterEach(async () => {
   await Promise.all(daemons.splice(0).map((daemon) => daemon.dispose()));
   for (const name of ['orders', 'old', 'older']) await ask('DELETE', `/v1/config/service-intentions/${name}`);

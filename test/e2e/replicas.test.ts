@@ -58,9 +58,7 @@ beforeAll(async () => {
   }
   await ask('PUT', '/v1/agent/service/register', { Name: 'orders', Port: 8000 });
 }, 300_000);
-afterAll(async () => {
-  await Promise.all([consul?.stop(), redis?.stop(), idp?.close()]);
-});
+afterAll(() => Promise.all([consul?.stop(), redis?.stop(), idp?.close()]));
 afterEach(async () => {
   await Promise.all(
     replicas.splice(0).map(async ({ daemon, redisWay, consulWire, consulWay }) => {

@@ -32,9 +32,7 @@ beforeEach(() => {
   directory = newDirectory();
   store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock });
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(() => store.close());
 const clock = { now: () => now, sleep: async () => {} };
 
 /** A process on the store. */

@@ -35,9 +35,7 @@ beforeEach(() => {
     askForSweep,
   };
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(() => store.close());
 
 const inEffect = () => deps.world.freezes.at(NOW);
 const start = () => startFreeze(REQUEST, ALICE, deps);

@@ -16,9 +16,7 @@ describe('the journal with its records in memory', () => {
     store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });
     memory = createJournalMemory(store.journal);
   });
-  afterEach(async () => {
-    await store.close();
-  });
+  afterEach(() => store.close());
 
   it.each([
     ['known from the start', true],

@@ -27,9 +27,7 @@ beforeEach(async () => {
   await log.check();
   trail = await openEmbeddedTrail({ directory, logger: silentLogger, clock: createMovableClock() });
 });
-afterEach(async () => {
-  await Promise.all([trail.close(), log.close()]);
-});
+afterEach(() => Promise.all([trail.close(), log.close()]));
 
 interface Row {
   readonly access: unknown;

@@ -15,9 +15,7 @@ beforeAll(async () => {
   server = await startAclServer();
 });
 
-afterAll(async () => {
-  await server?.consul.stop();
-});
+afterAll(() => server?.consul.stop());
 
 /** The roles of a login with these claims; undefined where Consul refuses it. */
 async function login(method: string, claims: Record<string, unknown>) {

@@ -19,9 +19,7 @@ beforeAll(async () => {
   const reader = await server.admin.createReader(REALM);
   keycloak = open(reader, true);
 });
-afterAll(async () => {
-  await keycloak?.directory.close();
-});
+afterAll(() => keycloak?.directory.close());
 
 function open(
   { clientId, clientSecret }: Awaited<ReturnType<KeycloakAdmin['createReader']>>,

@@ -120,9 +120,7 @@ describe('a real Keycloak', () => {
     keycloak = open(realm, reader);
     people = peopleOf(realm);
   });
-  afterAll(async () => {
-    await keycloak?.directory.close();
-  });
+  afterAll(() => keycloak?.directory.close());
   const members = async (group: string) =>
     [...((await keycloak.directory.readMembers?.([group], signal))?.get(group) ?? [])].sort();
 

@@ -14,9 +14,7 @@ let rig: Rig | undefined;
 beforeAll(async () => {
   server = await connectKeycloak();
 });
-afterEach(async () => {
-  await rig?.close();
-});
+afterEach(() => rig?.close());
 
 const idOf = (value: unknown): string => String(Reflect.get(Object(value), 'id'));
 

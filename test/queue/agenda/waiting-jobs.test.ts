@@ -16,9 +16,7 @@ beforeEach(() => {
   directory = newDirectory();
   store = createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(() => store.close());
 
 const event = (provider: string, id: string, more: Partial<Trigger> = {}): Trigger => ({
   key: clientKey(provider, id),

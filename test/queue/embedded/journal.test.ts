@@ -17,9 +17,7 @@ const open = () => {
 beforeEach(() => {
   directory = newDirectory();
 });
-afterEach(async () => {
-  await file.close();
-});
+afterEach(() => file.close());
 const count = (table: string) => file.sql(`SELECT count(*) AS n FROM ${table}`).first()?.integer('n') ?? 0;
 const idle = () => file.write(() => {});
 

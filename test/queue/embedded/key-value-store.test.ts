@@ -25,9 +25,7 @@ describe('the embedded key-value store', () => {
     };
     keyValues = createEmbeddedKeyValueStore(files, systemClock);
   });
-  afterEach(async () => {
-    await Promise.all([files.queue.close(), files.journal.close()]);
-  });
+  afterEach(() => Promise.all([files.queue.close(), files.journal.close()]));
 
   it('gives a leader a value once it is on disk, and everybody else at once', async () => {
     const disk = gate();
