@@ -5,7 +5,7 @@ import type { Secret } from '../model/secret.js';
 import { type Logger, silentLogger } from '../observe.js';
 import { backoffMs } from '../repeat.js';
 import { ChainCheck } from './chain-check.js';
-import { parseLogEvent } from './log.js';
+import { parseCloudEvent } from './envelope.js';
 import { toTrailRecord } from './trail-record.js';
 
 export interface StreamOptions {
@@ -51,11 +51,10 @@ export async function* streamDecisions(options: StreamOptions, signal: AbortSign
         if (signal.aborted) return;
         failures = 0;
         if (id === undefined) continue;
-        // Without data it says where the stream begins.
-        if (data !== '' && (event === 'decision' || event === 'checkpoint')) {
+        // Another message only says where to go on: a checkpoint, or where the stream begins.
+        if (event === 'decision') {
           chain.see(toTrailRecord(data));
-          const decision = parseLogEvent(data);
-          if (decision !== undefined) yield decision;
+          yield parseCloudEvent(data);
         }
         last = id;
       }
@@ -131,8 +130,8 @@ interface ServerSentEvent {
 const LONGEST_EVENT = 8 * 1024 * 1024;
 
 /**
- * The messages of an event stream (HTML standard, section 9.2.6), as scopemesh sends them: lines end with a line feed. A
- * message without data is a sign of life, and is given too. Throws SyncError ERR_EVENT_INVALID for one that is too long.
+ * The messages of an event stream (HTML standard, section 9.2.6), as scopemesh sends them: lines end with a line feed, and a
+ * message has one line of data. One without data is a sign of life, and is given too. Throws SyncError ERR_EVENT_INVALID for one that is too long.
  */
 async function* parseServerSentEvents(chunks: AsyncIterable<Uint8Array>): AsyncIterable<ServerSentEvent> {
   const decoder = new TextDecoder();
@@ -148,11 +147,8 @@ async function* parseServerSentEvents(chunks: AsyncIterable<Uint8Array>): AsyncI
 function parseBlock(block: string): ServerSentEvent {
   const fields = new Map<string, string>();
   for (const line of block.split('\n')) {
-    const at = line.indexOf(':');
-    if (at <= 0) continue;
-    const [name, value] = [line.slice(0, at), line.slice(at + 1).replace(/^ /, '')];
-    const before = fields.get(name);
-    fields.set(name, name === 'data' && before !== undefined ? `${before}\n${value}` : value);
+    const [name = '', value = ''] = line.split(/: ?(.*)/s);
+    fields.set(name, value);
   }
   return { id: fields.get('id'), event: fields.get('event') ?? 'message', data: fields.get('data') ?? '' };
 }

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { extendSigned } from '../../../src/decisions/batch-proof.js';
 import { emptyChain, toStoredText } from '../../../src/decisions/chain.js';
@@ -175,16 +175,21 @@ describe('the index of the embedded log', () => {
     await trail.close();
   });
 
-  it('gives no answer from a copy whose reading a signal ended', async () => {
+  it('gives no answer from a copy whose reading a signal ended, and leaves no copy behind', async () => {
     const stop = new AbortController();
     async function* events() {
       yield { part: '0', event: JSON.stringify(toCloudEvent(decision())) };
       stop.abort(new Error('stopped'));
     }
+    vi.stubEnv('TMPDIR', directory);
     await expect(copy([], events(), [verifier], stop)).rejects.toThrow('stopped');
+    expect(readdirSync(directory)).toEqual([]);
     const trail = await copy([], events());
+    expect(readdirSync(directory)).toEqual([expect.stringMatching(/^scopemesh-trail-/)]);
     expect(await trail.extent()).toMatchObject({ isCut: false });
     await trail.close();
+    expect(readdirSync(directory)).toEqual([]);
+    vi.unstubAllEnvs();
   });
 
   it.each([

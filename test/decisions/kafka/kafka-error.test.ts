@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
-import { toSyncError, within } from '../../../src/decisions/kafka/kafka-error.js';
+import {
+  isDenied,
+  isLeaderless,
+  isUnknownTopic,
+  toSyncError,
+  within,
+} from '../../../src/decisions/kafka/kafka-error.js';
 import { SyncError } from '../../../src/errors.js';
 
 const never = () => new Promise<never>(() => {});
@@ -25,6 +31,40 @@ describe('an error of the Kafka client', () => {
     const translated = toSyncError(error, 'writing decisions');
     expect(translated.retriable).toBe(false);
     expect(translated.message).toContain('docs/how-to/publish-to-kafka.md');
+  });
+
+  it('never repeats what the brokers say of a password, wherever in the error it is', () => {
+    const refused = Object.assign(new Error('not hunter2'), { name: 'KafkaJSSASLAuthenticationError' });
+    const translated = toSyncError(new Error('hunter2 failed', { cause: refused }), 'writing decisions');
+    expect(translated).toMatchObject({ code: 'ERR_DECISIONS_UNREACHABLE', retriable: false });
+    expect(translated.message).toContain('the brokers refused the user and password');
+    expect([translated.message, translated.cause]).toEqual([
+      expect.not.stringContaining('hunter2'),
+      undefined,
+    ]);
+  });
+
+  const ofType = (type: string) => Object.assign(new Error('no'), { type });
+  const causing = (error: Error) => new Error('retries exceeded', { cause: error });
+  const among = (...errors: readonly Error[]) => Object.assign(new Error('some failed'), { errors });
+  it.each<[string, readonly boolean[], Error]>([
+    ['a refusal', [true, false, false], ofType('GROUP_AUTHORIZATION_FAILED')],
+    [
+      'a refusal of one of several topics',
+      [true, false, false],
+      among(new Error(), ofType('TOPIC_AUTHORIZATION_FAILED')),
+    ],
+    [
+      'a wrong password',
+      [true, false, false],
+      causing(Object.assign(new Error(), { name: 'KafkaJSSASLAuthenticationError' })),
+    ],
+    ['an election', [false, true, false], causing(ofType('LEADER_NOT_AVAILABLE'))],
+    ['the wrong broker', [false, true, false], ofType('NOT_LEADER_FOR_PARTITION')],
+    ['a new topic', [false, false, true], causing(ofType('UNKNOWN_TOPIC_OR_PARTITION'))],
+    ['anything else', [false, false, false], among(causing(ofType('REQUEST_TIMED_OUT')))],
+  ])('is told apart: %s', (_, expected, error) => {
+    expect([isDenied(error), isLeaderless(error), isUnknownTopic(error)]).toEqual(expected);
   });
 
   it('is returned unchanged if it was translated before', () => {

@@ -57,4 +57,40 @@ describe('the queue between the brokers and a reader', () => {
     expect(queue.shift()).toBe(1);
     expect(() => queue.shift()).toThrow('away');
   });
+
+  it('has no room while a producer that did not wait has left too much in it', async () => {
+    const queue = new MessageQueue<number>(2);
+    for (const each of [1, 2, 3]) queue.push(each);
+    let isRoomy = false;
+    void queue.room.then(() => {
+      isRoomy = true;
+    });
+    const taken: unknown[] = [];
+    for (let count = 0; count < 2; count++) {
+      taken.push(queue.shift());
+      await new Promise((resolve) => setImmediate(resolve));
+      taken.push(isRoomy);
+    }
+    expect(taken).toEqual([1, false, 2, true]);
+  });
+
+  it('lets its reader wait until something is pushed, it ends, or somebody wakes the reader', async () => {
+    const queue = new MessageQueue<number>(1);
+    for (const happens of [() => queue.push(1), () => queue.wake(), () => queue.end()]) {
+      let isWaiting = true;
+      const waited = queue.wait().then(() => {
+        isWaiting = false;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(isWaiting).toBe(true);
+      happens();
+      await waited;
+      queue.shift();
+    }
+    queue.wake();
+    await queue.wait();
+    const full = new MessageQueue<number>(1);
+    full.push(1);
+    await full.wait();
+  });
 });
