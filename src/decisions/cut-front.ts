@@ -18,7 +18,6 @@ export function fromFirstWholeCheckpoint<T>(
   recordOf: (item: T) => TrailRecord,
   cut: readonly CutPart[],
 ): readonly T[] {
-  if (cut.length === 0) return items;
   const records = items.map(recordOf);
   const places = records.map(placeOf);
   const logs = [...new Set(places.flatMap((place) => place?.log ?? []))];
@@ -70,6 +69,6 @@ function signedEndIn(
   log: string,
 ): readonly number[] {
   if (checkpoint.log === log) return [checkpoint.tree.size];
-  const former = checkpoint.tree.size === 0 ? formerLogIn(checkpoint.note) : undefined;
+  const former = formerLogIn(checkpoint.note);
   return former?.log === log ? [former.size] : [];
 }

@@ -118,3 +118,35 @@ describe('a topic that deleted its oldest events', () => {
     expect(verify(cutBy([4, 9, 0], without)).fault).toMatchObject({ kind: 'inserted', sequence: 3 });
   });
 });
+
+/** `A2` is a decision, `A2!` the checkpoint behind it, `B<A2` the note with which a log begins, `?` no event. */
+function recordOf(name: string): TrailRecord {
+  const [, log = '', sequence, note] = /^([AB])(\d?)(!?)$/.exec(name) ?? [];
+  if (name === '?') return { kind: 'unreadable' };
+  if (name === 'A!') return toTrailRecord(beginningOf('A'));
+  if (log === '') return toTrailRecord(beginningOf('B', { log: 'A', size: Number(name.slice(3)) }));
+  const [id, source, time] = [name, 's', '2026-03-01T10:00:00.000Z'];
+  const size = Number(sequence);
+  if (note === '!')
+    return { kind: 'checkpoint', checkpoint: { id, source, time, log, note: '', tree: { size, roots: [] } } };
+  const link = { log, sequence: size, previousHash: '', hash: '' };
+  return { kind: 'decision', id, source, time, link, isIntact: true };
+}
+
+it.each<[string, left: string, firsts: readonly string[], verified: string]>([
+  ['the first checkpoint behind a gap', 'A! A3 A3! A4 A5!', ['A3'], 'A3! A4 A5!'],
+  ['a checkpoint of what is lost', 'A2! A3 A3!', ['A3'], 'A2! A3 A3!'],
+  ['the next checkpoint if the first note is lost alone', 'A1 A2! A3', ['A1'], 'A2! A3'],
+  ['its first note if nothing is lost in the end', 'A! A1 A2 A2! A3', ['A2'], 'A! A1 A2 A2! A3'],
+  ['its first note if nothing explains a gap', 'A! A1 A3 A3!', ['A2'], 'A! A1 A3 A3!'],
+  ['the note of the next log', '? A2 A3 B<A3 B1 B2 B3!', ['A2'], '? B<A3 B1 B2 B3!'],
+  ['what is left of the next log', 'A2 B2 B3', ['B2'], 'B2 B3'],
+  ['a checkpoint of the next log', 'A! A1 A2 A2! B<A2 B2 B2!', ['B2'], 'B2!'],
+  ['the last checkpoint of a log whose end is lost', 'A! A1 A2! B<A2 B1', ['B1'], 'A2! B<A2 B1'],
+  ['the only checkpoint if a part has nothing left', 'A! A2 A2!', [''], 'A2!'],
+  ['the former log, which lost more', 'A3 A3! B<A3 B2 B2!', ['A3'], 'A3! B<A3 B2 B2!'],
+  ['the former log, though the next has no first note', 'A3 A3! B1 B2!', ['A3'], 'A3! B1 B2!'],
+])('a topic is verified from %s', (_, left, firsts, verified) => {
+  const cut = firsts.map((first) => ({ first: first === '' ? undefined : recordOf(first) }));
+  expect(fromFirstWholeCheckpoint(left.split(' '), recordOf, cut)).toEqual(verified.split(' '));
+});

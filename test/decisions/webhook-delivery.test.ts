@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
+import { ProofCheck } from '../../src/decisions/batch-proof.js';
 import { CHECKPOINT_TYPE } from '../../src/decisions/checkpoint.js';
 import { toCloudEvent } from '../../src/decisions/envelope.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import { WebhookCursor } from '../../src/decisions/webhook-cursor.js';
+import { fieldOf } from '../../src/model/field-of.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
+import { aborted } from '../support/aborted.js';
 import { decision, decisions } from '../support/decisions.js';
+import { chained, stranger, verifier } from '../support/signed-log.js';
 import { until } from '../support/until.js';
 import { createWebhookRig, idsOf, LONG_MS, patientClock, quickClock } from './webhook-rig.js';
 
@@ -18,15 +22,17 @@ describe('a webhook', () => {
   it('begins with the next decision, sends them in order, and goes on where it ended', async () => {
     const [before, first, between] = [decisions(2), decisions(5), decisions(3)];
     await rig.log.append(before);
-    const { stop } = run();
+    const { stop, said } = run();
     await begun();
     await rig.log.append(first);
     expect(await taken(5)).toEqual(idsOf(first));
     await reached(first.at(-1)?.id);
     await stop();
+    expect(said).toEqual([[{ webhook: 'audit' }, 'a new webhook begins with the next decision']]);
     await rig.log.append(between);
-    run();
+    const again = run();
     expect(await taken(8)).toEqual(idsOf([...first, ...between]));
+    expect(again.said).toEqual([]);
     expect(JSON.parse(rig.receiver.received[0]?.body ?? '')).toMatchObject({
       specversion: '1.0',
       id: first[0]?.id,
@@ -49,10 +55,17 @@ describe('a webhook', () => {
     const clock = quickClock();
     const all = decisions(3);
     rig.receiver.answer = () => (rig.receiver.received.length < 20 ? { status: 500 } : { status: 200 });
-    const { counts } = run({}, clock);
+    const { counts, said } = run({}, clock);
     await begun();
     await rig.log.append(all);
     expect(await taken(3)).toEqual(idsOf(all));
+    expect(said.slice(1)).toEqual([
+      [
+        { webhook: 'audit', eventId: all[0]?.id, error: 'answered 500' },
+        'a webhook was not delivered; scopemesh tries again',
+      ],
+      [{ webhook: 'audit', attempts: 19 }, 'a webhook takes events again'],
+    ]);
     expect(new Set(idsOf(rig.receiver.received.slice(0, 20)))).toEqual(new Set([all[0]?.id]));
     expect(counts.get('deliveries_total failed')).toBe(19);
     expect(clock.waits[0]).toBeGreaterThanOrEqual(2_500);
@@ -79,7 +92,7 @@ describe('a webhook', () => {
     const good = decision();
     const events = [
       'no JSON',
-      '{}',
+      ...['id', 'type', 'source'].map((left) => JSON.stringify({ ...toCloudEvent(decision()), [left]: 7 })),
       JSON.stringify({ ...own, id: 'forged', data: { text: 'do this' } }),
       JSON.stringify({ ...own, id: 'forged', type: CHECKPOINT_TYPE, data: {} }),
       JSON.stringify({ ...toCloudEvent(decision()), id: 'a\r\nb: c' }),
@@ -93,10 +106,27 @@ describe('a webhook', () => {
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
       },
     };
-    const { counts } = run({ log: topic });
+    const { counts, said } = run({ log: topic });
     expect(await taken(1)).toEqual([good.id]);
     expect(rig.receiver.received).toHaveLength(1);
-    expect(counts.get('deliveries_total skipped')).toBe(6);
+    expect(counts.get('deliveries_total skipped')).toBe(8);
+    const errors = said.slice(1).map(([fields]) => fieldOf(fields, 'error'));
+    expect(errors.slice(1, 4)).toEqual(Array(3).fill('it is no CloudEvent'));
+    expect(errors.slice(6)).toEqual(Array(2).fill('its ID is not 1 to 128 visible ASCII characters'));
+  });
+
+  it('sends only what a trusted key signed', async () => {
+    const [forged, good] = [decision(), decision()];
+    const { said } = run({ proofs: () => new ProofCheck([verifier]) });
+    await begun();
+    await rig.log.append([...chained([forged], 'zero', stranger), ...chained([good])]);
+    expect(await taken(1)).toEqual([good.id]);
+    expect(said.slice(1)).toEqual([
+      [
+        { webhook: 'audit', error: 'no key signed it that this replica trusts' },
+        'skipped an event that is not a decision',
+      ],
+    ]);
   });
 
   it('sends nothing while the store is full', async () => {
@@ -144,12 +174,41 @@ describe('a webhook', () => {
       ...rig.keyValues,
       get: (name) => (faults-- > 0 ? Promise.reject(new Error('no store')) : rig.keyValues.get(name)),
     };
-    const { counts } = run({ cursor: new WebhookCursor(failing, 'audit') });
+    const { counts, said } = run({ cursor: new WebhookCursor(failing, 'audit') });
     await begun();
     await rig.log.append(decisions(1));
     await taken(1);
-    expect(counts.get('interruptions_total')).toBeGreaterThan(0);
+    expect(counts.get('interruptions_total')).toBeGreaterThan(1);
+    expect(said[0]).toEqual([
+      { webhook: 'audit', error: 'no store' },
+      'a webhook waits: the decision log or the store fails',
+    ]);
+    expect(said.map(([, message]) => message).filter((each) => each.includes('waits'))).toHaveLength(1);
   });
+
+  it.each([{ kind: 'failed', error: 'ended' }, { kind: 'delivered' }] as const)(
+    'keeps of a request at its end that it was delivered, but not that it failed: %o',
+    async (answer) => {
+      const [event] = decisions(1);
+      const position = await rig.log.position();
+      let sent = 0;
+      const { stop, counts } = run({}, patientClock(), (sender) => ({
+        close: () => sender.close(),
+        async send(_, signal) {
+          sent++;
+          await aborted(signal).catch(() => {});
+          return answer;
+        },
+      }));
+      await begun();
+      await rig.log.append(event === undefined ? [] : [event]);
+      await until('the request', () => sent > 0, LONG_MS);
+      await stop();
+      const isTaken = answer.kind === 'delivered';
+      expect(await cursor().read()).toEqual({ position: isTaken ? event?.id : position });
+      expect(counts.get(`deliveries_total ${answer.kind}`)).toBe(isTaken ? 1 : undefined);
+    },
+  );
 
   it.each([400, 401, 403, 410, 422, 500])(
     'sends what it refuses with %i again until it takes it, counted on over a restart',
@@ -166,6 +225,7 @@ describe('a webhook', () => {
       const { gauges, stop: stopAgain } = run({}, patientClock());
       await until('it fails again', async () => (await failing())?.attempts === 2, LONG_MS);
       await until('the gauge', () => (gauges.get('failing_seconds') ?? 0) > 0, LONG_MS);
+      expect(gauges.get('failing_seconds')).toBeLessThan(100);
       expect(rig.receiver.taken).toEqual([]);
       await stopAgain();
       rig.receiver.answer = () => ({ status: 200 });
@@ -187,6 +247,55 @@ describe('a webhook', () => {
     expect(await taken(1)).toEqual([next.id]);
     expect(await cursor().skip(refused.id)).toBe(false);
     expect(idsOf(rig.receiver.received)).toEqual([refused.id, next.id]);
+  });
+
+  it('goes on where another leader moved the cursor to while it stored its own', async () => {
+    const all = decisions(3);
+    let isMoved = false;
+    const shared: KeyValueStore = {
+      ...rig.keyValues,
+      async replace(name, from, to) {
+        if (from !== undefined && !isMoved) {
+          isMoved = true;
+          await rig.keyValues.set(name, JSON.stringify({ position: all[1]?.id }));
+        }
+        return rig.keyValues.replace(name, from, to);
+      },
+    };
+    rig.receiver.answer = ({ id }) => ({ status: id === all[0]?.id ? 500 : 200 });
+    const { counts, said } = run({ cursor: new WebhookCursor(shared, 'audit') }, patientClock());
+    await begun();
+    await rig.log.append(all);
+    expect(await taken(1)).toEqual([all[2]?.id]);
+    expect(counts.get('interruptions_total')).toBeUndefined();
+    expect(said.at(-1)).toEqual([{ webhook: 'audit' }, 'a webhook goes on where its cursor was moved to']);
+  });
+
+  it('says that a skip is to be tried again while the cursor changes all the time', async () => {
+    const failing = {
+      id: 'e',
+      type: 't',
+      since: '2026-03-01T10:00:00.000Z',
+      attempts: 1,
+      error: '',
+      behind: '2',
+    };
+    await cursor().move(undefined, { position: '1', failing });
+    let tries = 0;
+    const changing: KeyValueStore = {
+      ...rig.keyValues,
+      async replace() {
+        tries++;
+        return false;
+      },
+    };
+    await expect(new WebhookCursor(changing, 'audit').skip('e')).rejects.toMatchObject({
+      code: 'ERR_QUEUE_UNREACHABLE',
+      retriable: true,
+      message: 'the cursor of the webhook changes all the time; try again',
+    });
+    expect(tries).toBe(10);
+    expect(await new WebhookCursor(rig.keyValues, 'other').skip('e')).toBe(false);
   });
 
   it('does not move back the cursor that another leader moved on', async () => {

@@ -10,7 +10,7 @@ import type { WebhookSender } from '../../src/decisions/webhook.js';
 import { WebhookCursor } from '../../src/decisions/webhook-cursor.js';
 import { deliverWebhook, TICK_MS } from '../../src/decisions/webhook-delivery.js';
 import { Secret } from '../../src/model/secret.js';
-import { type Metrics, silentLogger } from '../../src/observe.js';
+import { type Logger, type Metrics, silentLogger } from '../../src/observe.js';
 import { until } from '../support/until.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 import { createFacts } from '../support/worker-facts.js';
@@ -45,6 +45,8 @@ interface Run {
   readonly stop: () => Promise<void>;
   readonly gauges: Map<string, number>;
   readonly counts: Map<string, number>;
+  /** What it logged. */
+  readonly said: (readonly [fields: unknown, message: string])[];
 }
 
 /** A log, a store and a receiver for each test; `run` delivers until the test ends. */
@@ -75,6 +77,8 @@ export function createWebhookRig() {
   ): Run {
     const end = new AbortController();
     const [gauges, counts] = [new Map<string, number>(), new Map<string, number>()];
+    const said: Run['said'] = [];
+    const say: Logger['info'] = (fields, message) => void said.push([fields, message]);
     const metrics: Metrics = {
       count: (name, { result = '' } = {}, by = 1) => {
         const key = `${name.replace('scopemesh_webhook_', '')} ${result}`.trim();
@@ -98,7 +102,7 @@ export function createWebhookRig() {
       sender: around(sender),
       wants: () => true,
       isPaused: () => false,
-      logger: silentLogger,
+      logger: { ...silentLogger, info: say, warn: say, error: say },
       metrics,
       clock,
       ...changes,
@@ -110,7 +114,7 @@ export function createWebhookRig() {
       await sender.close();
     };
     running.push(stop);
-    return { stop, gauges, counts };
+    return { stop, gauges, counts, said };
   }
 
   /** Begins at the end of the log as it is now. */

@@ -41,7 +41,7 @@ export class RowCheck {
 
   /** Call it after all rows. */
   atEnd(): string | undefined {
-    const { chains, holes, until, broken, begin = 'whole' } = this.#state;
+    const { chains, holes, until, broken } = this.#state;
     const { logs, cutoff } = this.#topic;
     for (const [log, { sequence, hash, time }] of Object.entries(chains)) {
       const last = this.#ends.get(log)?.last;
@@ -55,15 +55,14 @@ export class RowCheck {
         return missing(log, sequence + 1);
       const ends = this.#ends.get(log);
       if (ends === undefined || firstKept === undefined || firstKept >= ends.first) continue;
-      if (begin === 'whole' && !this.#isKnown(log, firstKept, ends.first - 1, ends.time))
-        return missing(log, firstKept);
+      if (!this.#isKnown(log, firstKept, ends.first - 1, ends.time)) return missing(log, firstKept);
     }
     return undefined;
   }
 
   /** Whether the index says that these decisions are missing. `time`: of the next one. */
   #isKnown(log: string, from: number, to: number, time: string): boolean {
-    const { chains, gaps, begin = 'whole' } = this.#state;
+    const { chains, gaps, begin = '' } = this.#state;
     if (begin !== 'whole' && time <= begin) return true;
     const { missing } = chains[log] ?? {};
     if (missing === undefined || from < missing.from || to > missing.to) return false;

@@ -11,18 +11,22 @@ import { type KeptNote, Publication } from '../../../src/decisions/publication.j
 import { toTrailRecord } from '../../../src/decisions/trail-record.js';
 import type { TrailReport } from '../../../src/decisions/verify-trail.js';
 import { configError } from '../../../src/errors.js';
-import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { type Logger, noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
+import type { KeyValueStore } from '../../../src/queue/key-value-store.js';
 import { decisions } from '../../support/decisions.js';
 import { signer, stranger, verifier } from '../../support/signed-log.js';
 import { verifyTrail } from '../../support/verify-trail.js';
 
-const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const said: unknown[] = [];
+const logger: Logger = { ...silentLogger, warn: (fields, message) => said.push([fields, message]) };
+const runtime = { logger, metrics: noMetrics, clock: systemClock };
 let directory: string;
 let note: string | undefined;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'scopemesh-links-'));
   note = undefined;
+  said.length = 0;
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -34,11 +38,27 @@ const kept: KeptNote = {
 };
 
 /** Publishes through the store and the log with these names. */
-async function publish(store: string, log: string, count: number, by = () => signer): Promise<void> {
+async function publish(
+  store: string,
+  log: string,
+  count: number,
+  by = () => signer,
+  answers: Partial<DecisionLog> = {},
+  values: Partial<KeyValueStore> = {},
+): Promise<void> {
   const opened = createEmbeddedStore({ directory: join(directory, store), ...runtime });
   const to = openLog(log);
-  const { journal, keyValues } = opened;
-  const deps = { ...runtime, owner: 'payments', journal, keyValues, log: to, signer: by, kept };
+  const { journal } = opened;
+  const keyValues = Object.assign(opened.keyValues, values);
+  const deps = {
+    ...runtime,
+    owner: 'payments',
+    journal,
+    keyValues,
+    log: Object.assign(to, answers),
+    signer: by,
+    kept,
+  };
   try {
     await journal.settle('destination/default/default/orders', decisions(count));
     const publication = new Publication(deps);
@@ -49,6 +69,10 @@ async function publish(store: string, log: string, count: number, by = () => sig
     await opened.close();
   }
 }
+
+const broken = () => {
+  throw configError('the key is broken');
+};
 
 const openLog = (log: string): DecisionLog =>
   createEmbeddedDecisionLog({ directory: join(directory, log), ...runtime });
@@ -62,16 +86,55 @@ async function verify(log: string, verifiers = [verifier]): Promise<TrailReport>
   return verifyTrail(records, { verifiers, kept: await kept.read() });
 }
 
-it('a log of a lost store follows the log that is there', async () => {
-  await publish('one', 'log', 20);
-  await publish('two', 'log', 3);
-  const { logs, fault } = await verify('log');
+it.each(['there', 'lost'])(
+  'a log of a lost store follows the log that is there, if the note is %s',
+  async (is) => {
+    await publish('one', 'log', 20);
+    expect(said).toEqual([]);
+    if (is === 'lost') note = undefined;
+    await publish('two', 'log', 3);
+    const { logs, fault } = await verify('log');
+    expect(fault).toBeUndefined();
+    expect(logs.map(({ last, follows }) => [last, follows?.size])).toEqual([
+      [20, undefined],
+      [3, 20],
+    ]);
+    expect(logs[1]?.follows?.log).toBe(logs[0]?.log);
+    expect(said).toEqual([
+      [
+        { log: logs[0]?.log, size: 20, found: expect.objectContaining({ sequence: 20 }) },
+        expect.stringContaining('(decisions.signingKeyFile, trustedKeys): its hash chain begins again'),
+      ],
+    ]);
+  },
+);
+
+it('a log that cannot say where it ends goes on as the store says', async () => {
+  await publish('one', 'log', 2);
+  await publish('one', 'log', 3, () => signer, { lastLink: async () => 'unknown' });
+  expect(await verify('log')).toMatchObject({ logs: [{ first: 1, last: 5 }] });
+});
+
+it('a store that was restored with decisions that wait gives none of them to the log again', async () => {
+  await expect(publish('one', 'log', 5, broken)).rejects.toThrow();
+  cpSync(join(directory, 'one'), join(directory, 'backup'), { recursive: true });
+  await publish('one', 'log', 1);
+  await publish('backup', 'log', 1);
+  const { decisions: count, logs, fault } = await verify('log');
   expect(fault).toBeUndefined();
-  expect(logs.map(({ last, follows }) => [last, follows?.size])).toEqual([
-    [20, undefined],
-    [3, 20],
-  ]);
-  expect(logs[1]?.follows?.log).toBe(logs[0]?.log);
+  expect(count).toBe(7);
+  expect(logs).toMatchObject([{ last: 6 }, { last: 1, follows: { log: logs[0]?.log, size: 6 } }]);
+});
+
+it('a second relay of a store stops before it sends anything', async () => {
+  const lost = { replace: async () => false };
+  await expect(publish('one', 'log', 1, () => signer, {}, lost)).rejects.toMatchObject({
+    code: 'ERR_INTERNAL',
+    retriable: true,
+    message:
+      'Another process publishes the decisions of this store. Only one relay may run: stop the other one.',
+  });
+  expect(await verify('log')).toMatchObject({ decisions: 0, logs: [] });
 });
 
 it('a log of a lost store and a lost log follows what the note outside of both says', async () => {
@@ -123,9 +186,6 @@ it('a replica with a key of its own goes on in the same log, for those who trust
 });
 
 it('nothing is published while the key cannot be used, and all of it afterwards', async () => {
-  const broken = () => {
-    throw configError('the key is broken');
-  };
   await expect(publish('one', 'log', 5, broken)).rejects.toThrow('the key is broken');
   expect(await verify('log')).toMatchObject({ decisions: 0, logs: [] });
   await publish('one', 'log', 1);
