@@ -40,6 +40,8 @@ interface Drawn {
 }
 
 const NODE = { width: 190, height: 44 };
+/** How far a line bends out that ends in its own column. */
+const BEND = 50;
 const PITCH = { x: 300, dense: 232, y: 58 };
 const MARGIN = 16;
 const ZOOMS = [0.5, 0.7, 1, 1.4, 2];
@@ -72,7 +74,7 @@ export function Picture({ name, title, nodes, arrows, isDense = false }: Drawn) 
   const pitch = isDense && columns > 3 ? PITCH.dense : PITCH.x;
   const x = ({ layer }: Place) => MARGIN + (layer - first) * pitch;
   const y = ({ row }: Place) => MARGIN + NODE.height / 2 + row * PITCH.y;
-  const width = Math.max(...places.map(x), 0) + NODE.width + MARGIN;
+  const width = Math.max(...places.map(x), 0) + NODE.width + BEND;
   const height = Math.max(...places.map(y), 0) + NODE.height / 2 + MARGIN;
   const step = (by: 1 | -1) => {
     const at = ZOOMS.indexOf(zoom ?? 1) + by;
@@ -228,7 +230,7 @@ function wayThrough(stops: readonly Stop[]) {
   let path = `M${start.x} ${start.y}`;
   for (const [at, point] of points.slice(1).entries()) {
     const from = points[at] ?? start;
-    const bend = isBeside ? 50 : (point.x - from.x) / 2;
+    const bend = isBeside ? BEND : (point.x - from.x) / 2;
     path += `C${from.x + bend} ${from.y} ${point.x - (isBeside ? -bend : bend)} ${point.y} ${point.x} ${point.y}`;
   }
   const [near = start, far = end] = points.slice(0, 2);

@@ -11,7 +11,7 @@ export function Section({ title, count, children }: Titled) {
   return (
     <section>
       <h2>
-        {title} {count !== undefined && <span class="count">{count}</span>}
+        {title} {count !== undefined && <span class="count">{count.toLocaleString()}</span>}
       </h2>
       {children}
     </section>
