@@ -15,6 +15,9 @@ import { recordRuling } from './ruling-store.js';
 /** After that time no retry of an old report comes, and the release of a client need not be remembered. */
 const RELEASES_KEPT_MS = 30 * 24 * 3_600_000;
 
+/** Whose turn it is to write the KV. */
+const TURN = 'quarantine-records';
+
 type RecordDeps = Pick<
   OperatorDeps,
   'consul' | 'journal' | 'world' | 'clock' | 'logger' | 'metrics' | 'queue' | 'onSettled' | 'rulingTurns'
@@ -31,7 +34,7 @@ export async function compareQuarantines(
   signal: AbortSignal,
 ): Promise<void> {
   const { world, clock, queue } = deps;
-  await world.quarantineWrites.mutex.run(async () => {
+  await deps.rulingTurns.run(TURN, async () => {
     const records = await readRecords(deps, signal);
     // After the records: what is in the KV was in the store before.
     const stored = await storedBlocks(deps);
@@ -72,7 +75,7 @@ export async function showQuarantines(
 
 /** Makes the record of one client equal to the store. A KV that refuses that changes nothing about the quarantine. */
 export async function writeQuarantine(id: ClientId, deps: RecordDeps, signal: AbortSignal): Promise<void> {
-  await deps.world.quarantineWrites.mutex.run(async () => {
+  await deps.rulingTurns.run(TURN, async () => {
     const stored = await storedBlocks(deps);
     const block = stored.find((each) => clientText(each) === clientText(id));
     if (block === undefined) return;

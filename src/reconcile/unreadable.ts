@@ -17,7 +17,7 @@ export async function reportUnreadable(
   only?: ClientId,
 ): Promise<void> {
   const { world, journal, metrics, logger } = deps;
-  await world.unreadableMutex.run(async () => {
+  await world.unreadableMutex.run(provider, async () => {
     const unreadable = world.directories.unreadableOf(provider);
     const { size } = unreadable.clients;
     metrics.gauge('scopemesh_directory_unreadable_clients', size + (unreadable.hasUnnamed ? 1 : 0), {

@@ -1,15 +1,4 @@
-/** Runs work one after the other; for a stored value that is read, changed and written back. */
-export class Mutex {
-  #last: Promise<unknown> = Promise.resolve();
-
-  run<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work, work);
-    this.#last = result;
-    return result;
-  }
-}
-
-/** One `Mutex` per name. */
+/** Runs the work of each name one after the other; for a stored value that is read, changed and written back. */
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>();
 

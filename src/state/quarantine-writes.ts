@@ -1,8 +1,5 @@
-import { Mutex } from './mutex.js';
-
 /** What this process knows about the quarantines in Consul's KV. Clients are named by their `clientText`. */
 export class QuarantineWrites {
-  readonly mutex = new Mutex();
   /** Clients whose quarantine this process has written. */
   readonly recorded = new Set<string>();
   /** Clients for which the KV could not be made equal to the store. */

@@ -1,7 +1,7 @@
 import { jsonIn } from '../model/json-in.js';
 import type { Rejection } from '../plan/guards/guard.js';
 import type { InferredRemovals } from './inferred-removals.js';
-import { Mutex } from './mutex.js';
+import { KeyedMutex } from './mutex.js';
 
 /** The name of the stored value. */
 const NAME = 'guard/window';
@@ -40,7 +40,7 @@ export class RevocationWindow {
   readonly #earlier = new Map<string, number>();
   /** Subjects that an earlier process reserved, as long as nothing says whether their edge was removed. */
   #restored = new Set<string>();
-  readonly #stores = new Mutex();
+  readonly #stores = new KeyedMutex();
   /** Begins when what is being stored is stored. */
   #nextStore: Promise<void> | undefined;
 
@@ -178,7 +178,7 @@ export class RevocationWindow {
    * time.
    */
   store(keyValues: Storing): Promise<void> {
-    this.#nextStore ??= this.#stores.run(() => {
+    this.#nextStore ??= this.#stores.run(NAME, () => {
       this.#nextStore = undefined;
       return keyValues.set(NAME, this.toText());
     });

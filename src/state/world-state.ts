@@ -25,7 +25,7 @@ import { InferredRemovals } from './inferred-removals.js';
 import { JwtProviderUse } from './jwt-provider-use.js';
 import { LastAppliedCache } from './last-applied-cache.js';
 import { MappingDoubt } from './mapping-doubt.js';
-import { Mutex } from './mutex.js';
+import { KeyedMutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
 import type { OwnedEdges } from './owned-edges.js';
 import { hasSameProtocols, protocolIn } from './protocols.js';
@@ -42,7 +42,7 @@ export class WorldState {
   #mapping: Mapping;
   readonly quarantineWrites = new QuarantineWrites();
   readonly waitingOrders = new Set<string>();
-  readonly unreadableMutex = new Mutex();
+  readonly unreadableMutex = new KeyedMutex();
   readonly jwtProviderUse = new JwtProviderUse();
   readonly userTokens = new UserTokens(() => {
     for (const key of this.jwtProviderUse.destinations()) this.inferredEdges.touch(key);

@@ -15,7 +15,7 @@ import { isRecord } from '../../model/is-record.js';
 import { fromSegments } from '../../model/segment.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
-import { KeyedMutex, Mutex } from '../../state/mutex.js';
+import { KeyedMutex } from '../../state/mutex.js';
 import { type Fault, ROUTES } from '../answers.js';
 import { listClients, readClient } from './client-pages.js';
 import { explainNow } from './explain.js';
@@ -117,10 +117,10 @@ export function addConsoleApi(server: FastifyInstance, deps: ConsoleApiDeps): vo
   const tokens = sinceAsked(() => readTokenList(parts, NEVER), TOKENS_PAUSE_MS);
   ofWorld(ROUTES.tokens, async (query) => answerTokens(await tokens(), query));
   // One at a time, and of each asker one waits for that.
-  const [turns, one] = [new KeyedMutex(), new Mutex()];
+  const turns = new KeyedMutex();
   ofWorld(ROUTES.whatIf, (query, signal, { principal }) =>
-    turns.run(principal, () =>
-      one.run(async () => {
+    turns.run(`of ${principal}`, () =>
+      turns.run('all', async () => {
         signal.throwIfAborted();
         return answerWhatIf(parts, query, signal);
       }),
