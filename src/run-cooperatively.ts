@@ -1,10 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Lets others have the event loop between two pieces of the work. */
+/** One piece of work may take a little longer than this. */
+const PIECE_MS = 4;
+
+/** Lets others have the event loop after some milliseconds of the work, where the work yields. */
 export async function runCooperatively<T>(work: Generator<void, T>, signal: AbortSignal): Promise<T> {
   for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
+    const until = performance.now() + PIECE_MS;
+    do {
+      const { done, value } = work.next();
+      if (done) return value;
+    } while (performance.now() < until);
     await setImmediate();
     signal.throwIfAborted();
   }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { aclBudget } from '../acl/job/acl-budget.js';
 import { NO_ACL_PLAN } from '../acl/job/plan-fleet-acl.js';
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
@@ -16,7 +15,6 @@ import { runCooperatively } from '../run-cooperatively.js';
 import { inferredElsewhere, type PlannedWorld, planningFleet } from '../state/fleet.js';
 import { type Supposition, supposing, worldToPlan } from '../state/supposed-world.js';
 import type { WorldState } from '../state/world-state.js';
-import { blastRadius } from '../trail/blast-radius.js';
 import { meshEdges } from '../trail/mesh-edges.js';
 import { findClientId } from './client-id.js';
 import { countInferredAhead } from './plan-one.js';
@@ -77,8 +75,8 @@ export async function simulate(
     before: fleetPlanOf(before),
     after: fleetPlanOf(after),
     reach: client && {
-      before: await reachOf(client.id, world, before, { clock, signal }),
-      after: await reachOf(client.id, world, after, { clock, signal }),
+      before: await runCooperatively(reaching(client.id, world, before, clock.now()), signal),
+      after: await runCooperatively(reaching(client.id, world, after, clock.now()), signal),
     },
     awaits: after.some(({ awaits = [] }) => awaits.length > 0),
   };
@@ -136,17 +134,14 @@ function fleetPlanOf(plans: readonly Plan[]): FleetPlan {
   };
 }
 
-/** Services whose edges are followed at once: some milliseconds. */
-const IN_ONE_PIECE = 20;
-
-/** What the client's services reach once these plans are written. */
-async function reachOf(
+/** What the client's services reach once these plans are written: the nearest first, service by service. */
+function* reaching(
   client: ClientId,
   world: WorldState,
   plans: readonly Plan[],
-  { clock, signal }: { readonly clock: Deps['clock']; readonly signal: AbortSignal },
-): Promise<readonly string[]> {
-  const { owner, protectedServices } = world.mapping;
+  now: number,
+): Generator<void, readonly string[]> {
+  const { owner } = world.mapping;
   const changed = new Map<string, IntentionEntry | undefined>();
   const coming = new Map<string, ServiceName[]>();
   for (const { key, changes } of plans) {
@@ -160,37 +155,31 @@ async function reachOf(
   }
   const services = (world.catalog?.services ?? []).map(({ name }) => name);
   const starts = world
-    .claimsOn(client, clock.now())
+    .claimsOn(client, now)
     .flatMap((claim) => (claim.kind === 'refused' ? [] : claim.service));
   const [first] = starts;
   if (first === undefined) return [];
-  let left = IN_ONE_PIECE;
-  const { reached } = await blastRadius(
-    starts.map(({ name }) => name),
-    async (name) => {
-      if (--left === 0) {
-        left = IN_ONE_PIECE;
-        await setImmediate();
-        signal.throwIfAborted();
-      }
-      const source = { ...first, name };
-      const any = { ...first, name: '*' };
-      const wildcard = world.entries.get(serviceText(any));
-      const named = [
-        ...world.owned.holding(source),
-        ...world.owned.holding(any),
-        ...(coming.get(serviceText(source)) ?? []),
-      ];
-      const entries = new Map<string, IntentionEntry>();
-      for (const each of [any, ...named, ...(wildcard === undefined ? [] : services)]) {
-        const text = serviceText(each);
-        const entry = changed.has(text) ? changed.get(text) : world.entries.get(text);
-        if (entry !== undefined) entries.set(text, entry);
-      }
-      const mesh = { owner, entries, services: wildcard === undefined ? [] : services, client };
-      return meshEdges(mesh)(source);
-    },
-    protectedServices,
-  );
-  return reached.map(({ service }) => service);
+  const names = new Set(starts.map(({ name }) => name));
+  // A name that is added meanwhile has its turn too.
+  for (const name of names) {
+    const source = { ...first, name };
+    const any = { ...first, name: '*' };
+    const wildcard = world.entries.get(serviceText(any));
+    const named = [
+      ...world.owned.holding(source),
+      ...world.owned.holding(any),
+      ...(coming.get(serviceText(source)) ?? []),
+    ];
+    const entries = new Map<string, IntentionEntry>();
+    for (const each of [any, ...named, ...(wildcard === undefined ? [] : services)]) {
+      const text = serviceText(each);
+      const entry = changed.has(text) ? changed.get(text) : world.entries.get(text);
+      if (entry !== undefined) entries.set(text, entry);
+    }
+    const mesh = { owner, entries, services: wildcard === undefined ? [] : services, client };
+    for (const { destination } of meshEdges(mesh)(source)) names.add(destination);
+    yield;
+  }
+  for (const { name } of starts) names.delete(name);
+  return [...names];
 }

@@ -105,11 +105,11 @@ export function* planningEverything(
   const facts = fleetGuardFacts([], undefined, { world: seen, window }, now);
   const claims: ClaimChange[] = [];
   const holds: Hold[] = [];
-  for (const [index, client] of clientsOf(world, now).entries()) {
+  for (const client of clientsOf(world, now)) {
     const plan = planClaims(client, world, now);
     claims.push(...guard(guardableClaims(plan, policyOf(seen.mapping)), facts).changes);
     holds.push(...plan.holds);
-    if ((index + 1) % IN_ONE_PIECE === 0) yield;
+    yield;
   }
   const plans = yield* planningFleet(seen, window, () => clock.now(), acl.budget);
   yield;
@@ -128,9 +128,6 @@ export function* planningEverything(
     ]),
   };
 }
-
-/** Clients, some milliseconds. */
-const IN_ONE_PIECE = 100;
 
 /** Whether anything would be written. */
 export function isAnythingToDo({ claims, changes, jwtProviders, acl }: FleetPlan): boolean {

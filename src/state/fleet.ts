@@ -27,8 +27,6 @@ export interface AclBudget {
 }
 
 export const NO_ACL: AclBudget = { owned: 0, planned: 0, begun: 0 };
-/** Destinations, some milliseconds. */
-const IN_ONE_PIECE = 50;
 
 /** What plans read of the world. A simulation has another one than the daemon. */
 export type PlannedWorld = Pick<
@@ -105,7 +103,7 @@ export function planFleet(
 }
 
 /**
- * The same in pieces of some milliseconds, for a process that has to answer others between them. The state may change
+ * The same destination by destination, for a process that has to answer others between them. The state may change
  * between two pieces, so what changes must be planned again. Each piece asks `clock` for the time: to the state an earlier
  * time than the last one means that the clock was set back. `isLeft`: destinations that are not planned here.
  */
@@ -123,12 +121,11 @@ export function* planningFleet(
     .destinations(now)
     .toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
   const plans: { readonly input: DestinationInput; readonly plan: Plan }[] = [];
-  for (const [index, destination] of destinations.entries()) {
+  for (const destination of destinations) {
     if (!isLeft(destination)) {
       const input = inputOf(world, destination, now);
       plans.push({ input, plan: planDestination(input) });
     }
-    if ((index + 1) % IN_ONE_PIECE !== 0) continue;
     yield;
     now = clock();
   }
@@ -145,7 +142,7 @@ export function* planningFleet(
     const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }, now));
     const names = plan.changes.flatMap(providersWrittenBy);
     const named = names.length === 0 ? {} : { names };
-    if (guarded.push({ ...plan, changes, holds, ...named }) % IN_ONE_PIECE !== 0) continue;
+    guarded.push({ ...plan, changes, holds, ...named });
     yield;
     now = clock();
   }

@@ -14,9 +14,6 @@ export interface Supposition {
   readonly client?: { readonly id: ClientId; readonly after: OAuthClient; readonly block?: ClientBlock };
 }
 
-/** Clients, some milliseconds. */
-const IN_ONE_PIECE = 50;
-
 /** The world for a plan; in a mode that writes nothing as in one that writes everything, so that the plan has every change. */
 export function worldToPlan(world: WorldState): PlannedWorld {
   const { mapping } = world;
@@ -24,7 +21,7 @@ export function worldToPlan(world: WorldState): PlannedWorld {
 }
 
 /**
- * The world as it would be, in pieces of some milliseconds. It shares with the world what stays, and changes nothing there.
+ * The world as it would be, client by client. It shares with the world what stays, and changes nothing there.
  * `destinations` are those whose plan may be another one.
  */
 export function* supposing(
@@ -60,15 +57,12 @@ export function* supposing(
     put(client.id, open(client.after));
   }
   if (rules !== undefined) {
-    let left = IN_ONE_PIECE;
     for (const provider of mapping.providers)
       for (const [clientId, known] of world.clients(provider)) {
         const id = { provider, clientId };
         if (client !== undefined && clientText(client.id) === clientText(id)) continue;
         const after = open(known);
         if (JSON.stringify(after) !== JSON.stringify(openings.get(clientText(id)))) put(id, after);
-        if (--left > 0) continue;
-        left = IN_ONE_PIECE;
         yield;
       }
   }

@@ -114,10 +114,14 @@ function withEdges(mesh: Mesh, part: readonly number[], alone: ReadonlySet<numbe
   for (const at of part)
     for (const end of [edges.from[at], edges.to[at]]) if (end !== undefined) kept.add(end);
   const order = [...kept].toSorted((a, b) => a - b);
-  const placeOf = new Map(order.map((index, place) => [index, place]));
+  const placesIn = (used: readonly number[]) => {
+    const places = new Map(used.map((index, place) => [index, place]));
+    return (index: number) => places.get(index) ?? 0;
+  };
   const pick = <T>(column: readonly T[], rows: readonly number[]): T[] =>
     rows.flatMap((at) => column[at] ?? []);
-  const ends = (column: readonly number[]) => pick(column, part).map((end) => placeOf.get(end) ?? 0);
+  const placeOf = placesIn(order);
+  const ends = (column: readonly number[]) => pick(column, part).map(placeOf);
   const groupsOf = pick(services.groups, order);
   const usedGroups = [...new Set(groupsOf)].toSorted((a, b) => a - b);
   const usedGrants = [...new Set(pick(edges.grants, part))].toSorted((a, b) => a - b);
@@ -126,7 +130,7 @@ function withEdges(mesh: Mesh, part: readonly number[], alone: ReadonlySet<numbe
     groups: pick(groups, usedGroups),
     services: {
       names: pick(services.names, order),
-      groups: groupsOf.map((each) => usedGroups.indexOf(each)),
+      groups: groupsOf.map(placesIn(usedGroups)),
       callers: pick(services.callers, order),
       calls: pick(services.calls, order),
     },
@@ -135,7 +139,7 @@ function withEdges(mesh: Mesh, part: readonly number[], alone: ReadonlySet<numbe
       from: ends(edges.from),
       to: ends(edges.to),
       signs: pick(edges.signs, part),
-      grants: pick(edges.grants, part).map((each) => usedGrants.indexOf(each)),
+      grants: pick(edges.grants, part).map(placesIn(usedGrants)),
     },
   };
 }
