@@ -259,7 +259,25 @@ describe('the relay', () => {
     stop.abort();
     await running;
     expect(log.held).toHaveLength(700);
+    expect(log.checkpoints.at(-1)?.tree.size).toBe(700);
   });
+
+  it.each([false, true])(
+    'sends nothing more once another replica publishes, and signs no end at a stop (stopped before: %s)',
+    async (isStopped) => {
+      await settle(900);
+      const lost = new AbortController();
+      log.onAppend = (_, keep) => {
+        keep();
+        lost.abort();
+      };
+      if (isStopped) stop.abort();
+      await relay(deps({ lost: lost.signal }), stop.signal);
+      expect(log.held).toHaveLength(400);
+      const signed = log.checkpoints.map(({ tree }) => tree.size);
+      expect(signed).toEqual(isStopped ? [0] : [0, 400]);
+    },
+  );
 
   it.each([
     ['a publication after the stop', false],

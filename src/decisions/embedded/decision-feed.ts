@@ -72,7 +72,6 @@ class EmbeddedDecisionFeed implements DecisionFeed {
   }
 
   page(after: number): readonly FeedEvent[] {
-    if (after < this.#keptAfter) return this.#stored(after);
     this.#readNew();
     // What was new may be too much to keep.
     if (after < this.#keptAfter) return this.#stored(after);

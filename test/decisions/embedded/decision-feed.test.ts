@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
+import { type Clock, systemClock } from '../../../src/clock.js';
 import { openDecisionFeed } from '../../../src/decisions/embedded/decision-feed.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { silentLogger } from '../../../src/observe.js';
 import { decisions } from '../../support/decisions.js';
 
-async function opened() {
+async function opened(clock: Clock = systemClock) {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-feed-'));
   const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
-  const feed = await openDecisionFeed({ directory, isIndex: false, clock: systemClock });
+  const feed = await openDecisionFeed({ directory, isIndex: false, clock });
   const close = async () => {
     await Promise.all([log.close(), feed.close()]);
     rmSync(directory, { recursive: true, force: true });
@@ -94,5 +94,27 @@ it('wakes a reader that waits, and leaves at once with its signal', async () => 
 
 it('does not make an index that its follower has not made', async () => {
   const options = { directory: '/nonexistent', isIndex: true, clock: systemClock };
-  await expect(openDecisionFeed(options)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+  await expect(openDecisionFeed(options)).rejects.toMatchObject({
+    code: 'ERR_CONFIG',
+    message: 'there is no index of the topic in /nonexistent yet; its first read is not over',
+  });
+});
+
+it('looks once for all who wait, and again for who waits after it', async () => {
+  const looks: (() => void)[] = [];
+  const sleep = () => new Promise<void>((resolve) => void looks.push(resolve));
+  const { feed, close } = await opened({ ...systemClock, sleep });
+  onTestFinished(close);
+  expect(feed.newestId()).toBeUndefined();
+  const { signal } = new AbortController();
+  await feed.more(AbortSignal.abort());
+  expect(looks).toHaveLength(0);
+  const waiting = [feed.more(signal), feed.more(signal)];
+  expect(looks).toHaveLength(1);
+  looks[0]?.();
+  await Promise.all(waiting);
+  const next = feed.more(signal);
+  expect(looks).toHaveLength(2);
+  looks[1]?.();
+  await next;
 });
