@@ -127,7 +127,7 @@ class EmbeddedDecisionLog implements DecisionLog {
       for (const { seq, event } of page) {
         if (stop.aborted || (!follow && seq > newest)) return;
         // A number may be missing, but not because of a deletion: those are at the beginning.
-        const isAfterGap = after > 0 && seq > after + 1 && seq === file.first();
+        const isAfterGap = seq > after + 1 && seq === file.first();
         after = seq;
         yield { seq, event, isAfterGap };
       }

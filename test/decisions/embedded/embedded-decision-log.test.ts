@@ -57,6 +57,8 @@ describe('the embedded decision log', () => {
         return [each.position, each.isAfterGap ?? false];
       return [];
     };
+    // The log was empty at this position.
+    expect(await firstOf('0')).toEqual([c?.id, true]);
     expect(await firstOf('1')).toEqual([c?.id, true]);
     expect(await firstOf('2')).toEqual([c?.id, false]);
     expect(await firstOf(c?.id ?? '')).toEqual([d?.id, false]);
@@ -240,6 +242,72 @@ describe('the embedded decision log', () => {
     const log = topic.open();
     await log.close();
     await expect(log.append([decision()])).rejects.toMatchObject({ code: 'ERR_DECISIONS_UNREACHABLE' });
+    await topic.dispose();
+  });
+
+  it('goes on behind any event of it, by its ID or its number, and misses no number that it never gave', async () => {
+    const { directory, ...topic } = await createTopic();
+    const log = topic.open();
+    await log.append(Array.from({ length: 12 }, (_, at) => decision({ id: `x${at + 1}` })));
+    const file = new Database(join(directory, 'decisions.db'));
+    file.exec('DELETE FROM decisions WHERE seq = 5');
+    file.close();
+    const firstOf = async (position: string) => {
+      for await (const each of log.readFrom(position, AbortSignal.timeout(60_000)))
+        return [each.position, each.isAfterGap ?? false];
+      return [];
+    };
+    for (const position of ['11', 'x11']) expect(await firstOf(position)).toEqual(['x12', false]);
+    expect(await firstOf('x4')).toEqual(['x6', false]);
+    const last = firstOf('12');
+    await log.append([decision({ id: 'x13' })]);
+    expect(await last).toEqual(['x13', false]);
+    const ids: string[] = [];
+    const behind = (id: string) =>
+      log.read({ from: 'start', after: id, follow: false }, new AbortController().signal);
+    for await (const { id } of behind('x11')) ids.push(id);
+    expect(ids).toEqual(['x12', 'x13']);
+    await expect(behind('gone')[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'ERR_EVENT_INVALID',
+      message: 'The decision log has no event gone.',
+    });
+    await log.close();
+    await topic.dispose();
+  });
+
+  it('is one part without a cut, which has what was there when the read began', async () => {
+    const topic = await createTopic();
+    const log = topic.open();
+    expect(await log.lastLink('one', 0)).toBeUndefined();
+    const { head, chained } = extendSigned(
+      emptyChain('one'),
+      decisions(3),
+      createNoteSigner(
+        'scopemesh/payments',
+        String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
+      ),
+    );
+    await log.append(chained);
+    const { tree } = head;
+    await log.appendCheckpoint({
+      id: 'c',
+      time: chained[2]?.time ?? '',
+      source: 's',
+      log: 'one',
+      note: 'n',
+      tree,
+    });
+    // A checkpoint is no link of the chain.
+    expect(await log.lastLink('one', 0)).toEqual(chained[2]?.chain);
+    const { cut, events, position } = await log.readParts(new AbortController().signal);
+    const parts: unknown[] = [];
+    for await (const { part, event } of events) {
+      parts.push([part, JSON.parse(event).id]);
+      await log.append([decision()]);
+    }
+    expect(parts).toEqual([...chained.map(({ id }) => id), 'c'].map((id) => ['0', id]));
+    expect([cut, position()]).toEqual([[], '4']);
+    await log.close();
     await topic.dispose();
   });
 });
