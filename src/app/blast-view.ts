@@ -104,17 +104,26 @@ export async function blastNow(mesh: MeshNow, trail: Trail | undefined, now: num
     return { ...edge, decisionId: state.decision.id };
   };
   const names = starts.map((each) => each.name);
+  const isStart = new Set(names);
   const radius = await blastRadius(
     names,
-    async (source) => Promise.all(edgesFrom({ ...first, name: source }).map(judged)),
+    async (source) => {
+      const edges = edgesFrom({ ...first, name: source });
+      return isStart.has(source) ? Promise.all(edges.map(judged)) : edges;
+    },
     protectedServices,
   );
+  // The way goes by any of the other edges, so the log is asked only about those that are shown.
+  const reached: (typeof radius.reached)[number][] = [];
+  for (const each of radius.reached)
+    reached.push(isStart.has(each.edge.source) ? each : { ...each, edge: await judged(each.edge) });
   return {
     name,
     at,
     from: 'consul',
     ...(client === undefined ? {} : { client }),
     ...radius,
+    reached,
     unknown: [
       HTTP_ONLY,
       ...(mesh.isSelected ? [SELECTED] : []),

@@ -8,6 +8,7 @@ import type { Rule } from '../model/rule.js';
 import { parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import { mergeHolds } from '../plan/holds.js';
 import type { Plan } from '../plan/plan.js';
+import { allowsAnything, fallbackIntention } from '../plan/precedence.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
@@ -15,7 +16,7 @@ import { runCooperatively } from '../run-cooperatively.js';
 import { inferredElsewhere, type PlannedWorld, planningFleet } from '../state/fleet.js';
 import { type Supposition, supposing, worldToPlan } from '../state/supposed-world.js';
 import type { WorldState } from '../state/world-state.js';
-import { meshEdges } from '../trail/mesh-edges.js';
+import { edgesTo } from '../trail/mesh-edges.js';
 import { findClientId } from './client-id.js';
 import { countInferredAhead } from './plan-one.js';
 
@@ -159,25 +160,25 @@ function* reaching(
     .flatMap((claim) => (claim.kind === 'refused' ? [] : claim.service));
   const [first] = starts;
   if (first === undefined) return [];
+  const entryOf = (destination: ServiceName) => {
+    const text = serviceText(destination);
+    return changed.has(text) ? changed.get(text) : world.entries.get(text);
+  };
   const names = new Set(starts.map(({ name }) => name));
   // A name that is added meanwhile has its turn too.
   for (const name of names) {
     const source = { ...first, name };
     const any = { ...first, name: '*' };
-    const wildcard = world.entries.get(serviceText(any));
-    const named = [
+    const wildcard = entryOf(any);
+    const wider = fallbackIntention(source, undefined, wildcard);
+    const destinations = [
       ...world.owned.holding(source),
       ...world.owned.holding(any),
       ...(coming.get(serviceText(source)) ?? []),
+      ...(wider !== undefined && allowsAnything(wider.access) ? services : []),
     ];
-    const entries = new Map<string, IntentionEntry>();
-    for (const each of [any, ...named, ...(wildcard === undefined ? [] : services)]) {
-      const text = serviceText(each);
-      const entry = changed.has(text) ? changed.get(text) : world.entries.get(text);
-      if (entry !== undefined) entries.set(text, entry);
-    }
-    const mesh = { owner, entries, services: wildcard === undefined ? [] : services, client };
-    for (const { destination } of meshEdges(mesh)(source)) names.add(destination);
+    for (const { destination } of edgesTo(destinations, source, { owner, entryOf, client }, wildcard))
+      names.add(destination);
     yield;
   }
   for (const { name } of starts) names.delete(name);

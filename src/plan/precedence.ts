@@ -18,6 +18,15 @@ export function fallbackIntention(
   return localSource(exact, star) ?? localSource(wildcard, source) ?? localSource(wildcard, star);
 }
 
+/** The intention that applies to a pair: the exact source of the entry, or a wider one. */
+export function deciding(
+  source: ServiceName,
+  entry: IntentionEntry | undefined,
+  wildcard: IntentionEntry | undefined,
+): IntentionSource | undefined {
+  return localSource(entry, source) ?? fallbackIntention(source, entry, wildcard);
+}
+
 /** Indexed, because the owner of a destination can put tens of thousands of sources into its entry, and all are asked for. */
 function localSource(entry: IntentionEntry | undefined, name: ServiceName): IntentionSource | undefined {
   if (entry === undefined) return undefined;

@@ -132,7 +132,7 @@ describe('questions to the decision log', () => {
       starts: ['batch'],
       reached: [
         { service: 'web', hops: 1, staysReachable: false, edge: { decisionId: expect.stringMatching(ID) } },
-        { service: 'orders', hops: 2 },
+        { service: 'orders', hops: 2, edge: { decisionId: expect.stringMatching(ID) } },
         { service: 'vault', hops: 3, edge: { writer: 'foreign' } },
       ],
       protected: [{ service: 'vault', path: ['batch', 'web', 'orders', 'vault'] }],

@@ -3,7 +3,7 @@ import type { GatewayRoute } from '../../consul/reachability.js';
 import type { DefaultPolicy, ServiceName } from '../../model/intention.js';
 import { isSelectedName } from '../../plan/openings.js';
 import { isSourceOf } from '../../plan/ownership.js';
-import { allowsAnything, fallbackIntention } from '../../plan/precedence.js';
+import { allowsAnything, deciding } from '../../plan/precedence.js';
 import { leadsTo } from '../../plan/reach.js';
 import { inputOf } from '../../state/fleet.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -77,9 +77,8 @@ function routesOf(
 /** By the most exact intention; undefined if none matches. */
 function isOpen(source: ServiceName, target: string, world: WorldState, now: number): boolean | undefined {
   const { entry, wildcard } = inputOf(world, { ...source, name: target }, now);
-  const exact = entry?.sources.find((each) => each.peer === undefined && isSourceOf(each, source));
-  const deciding = exact ?? fallbackIntention(source, entry, wildcard);
-  return deciding && allowsAnything(deciding.access);
+  const found = deciding(source, entry, wildcard);
+  return found && allowsAnything(found.access);
 }
 
 function unroutedEdges({ gateway, explicit }: Routed, world: WorldState): readonly string[] {
