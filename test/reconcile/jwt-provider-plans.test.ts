@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import type { Protocol } from '../../src/model/catalog.js';
@@ -26,6 +25,7 @@ import {
 } from '../plan/scene.js';
 import { ENTRY, existing, facts, KEYS, NAME } from '../plan/user-token-scene.js';
 import { runsOf } from '../support/soak.js';
+import { turnsDuring } from '../support/turns-during.js';
 import { depsOf } from './deps.js';
 
 const never = new AbortController().signal;
@@ -128,25 +128,6 @@ function rigOf(world: WorldState, entries: readonly ExistingJwtProvider[]) {
       list = change;
     },
   };
-}
-
-/** How often the event loop takes a turn while the work runs, on a machine for which each piece of work is long. */
-async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
-  let ms = 0;
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (ms += 5));
-  let turns = 0;
-  let isDone = false;
-  const others = (async () => {
-    while (!isDone) {
-      await setImmediate();
-      turns++;
-    }
-  })();
-  await work();
-  isDone = true;
-  await others;
-  clock.mockRestore();
-  return turns;
 }
 
 describe('the job of a jwt-provider', () => {
