@@ -113,7 +113,7 @@ export async function blastNow(mesh: MeshNow, trail: Trail | undefined, now: num
     },
     protectedServices,
   );
-  // The way goes by any of the other edges, so the log is asked only about those that are shown.
+  // The log does not change which way the other edges lead, so it is asked only about edges that the answer shows.
   const reached: (typeof radius.reached)[number][] = [];
   for (const each of radius.reached)
     reached.push(isStart.has(each.edge.source) ? each : { ...each, edge: await judged(each.edge) });

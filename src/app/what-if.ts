@@ -8,7 +8,7 @@ import type { Rule } from '../model/rule.js';
 import { parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import { mergeHolds } from '../plan/holds.js';
 import type { Plan } from '../plan/plan.js';
-import { allowsAnything, fallbackIntention } from '../plan/precedence.js';
+import { opensEvery } from '../plan/precedence.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
@@ -170,12 +170,11 @@ function* reaching(
     const source = { ...first, name };
     const any = { ...first, name: '*' };
     const wildcard = entryOf(any);
-    const wider = fallbackIntention(source, undefined, wildcard);
     const destinations = [
       ...world.owned.holding(source),
       ...world.owned.holding(any),
       ...(coming.get(serviceText(source)) ?? []),
-      ...(wider !== undefined && allowsAnything(wider.access) ? services : []),
+      ...(opensEvery(source, wildcard) ? services : []),
     ];
     for (const { destination } of edgesTo(destinations, source, { owner, entryOf, client }, wildcard))
       names.add(destination);

@@ -18,7 +18,7 @@ import type { SettledDecision } from '../queue/journal.js';
 import { safeParse } from '../safe-parse.js';
 import type { OperatorDeps } from './deps.js';
 import { forgetFirstApproval } from './first-approvals.js';
-import { type RulingRecords, readRulings, recordRuling } from './ruling-store.js';
+import { type RulingRecords, readRuling, readRulings, recordRuling } from './ruling-store.js';
 import { StoredPrincipal } from './stored-principal.js';
 
 /*
@@ -50,11 +50,13 @@ const StoredRelease = z.object({
 
 type StoreDeps = Pick<OperatorDeps, 'journal' | 'world'>;
 
+const recordOf = (id: ClientId) => `quarantine/${clientText(id)}`;
+
 /** Of one client. A release is kept too: an earlier report has no effect any more. */
 export const QUARANTINES: RulingRecords<StoredBlock> = {
   name: 'quarantine',
   parse: (text) => safeParse(Stored, jsonIn(text)).data,
-  recordOf: (id) => `quarantine/${clientText(id)}`,
+  recordOf,
 };
 
 /**
@@ -216,8 +218,8 @@ function decisionOf(id: ClientId, decision: ClientDecision, deps: OperatorDeps):
   return toSettled(clientDraft(id, decision, deps), { outcome: 'applied' }, deps.clock.now());
 }
 
-async function storedBlock(id: ClientId, deps: StoreDeps): Promise<StoredBlock | undefined> {
-  return (await storedBlocks(deps)).find((each) => clientText(each) === clientText(id));
+function storedBlock(id: ClientId, deps: StoreDeps): Promise<StoredBlock | undefined> {
+  return readRuling(QUARANTINES, recordOf(id), deps);
 }
 
 function releaseName(id: ClientId): string {

@@ -74,6 +74,16 @@ export async function readRulings<T>(
   );
 }
 
+/** One of them, by the name of its record. */
+export async function readRuling<T>(
+  { parse }: RulingRecords<T>,
+  record: string,
+  { journal, world }: RulingStore,
+): Promise<T | undefined> {
+  const text = (await journal.read(rulingsKey(world.mapping.owner))).lastApplied.get(record);
+  return text === undefined ? undefined : parse(text);
+}
+
 /** Rulings of which a subject has one. */
 export function rulingsOfSubjects<T extends { readonly subject: string }>(name: string, shape: z.ZodType<T>) {
   const kind: RulingRecords<T> = {
@@ -81,10 +91,7 @@ export function rulingsOfSubjects<T extends { readonly subject: string }>(name: 
     parse: (text) => safeParse(shape, jsonIn(text)).data,
     recordOf: ({ subject }) => `${name}/${subject}`,
   };
-  const read = async (subject: string, { journal, world }: RulingStore): Promise<T | undefined> => {
-    const text = (await journal.read(rulingsKey(world.mapping.owner))).lastApplied.get(`${name}/${subject}`);
-    return text === undefined ? undefined : kind.parse(text);
-  };
+  const read = (subject: string, store: RulingStore) => readRuling(kind, `${name}/${subject}`, store);
   const forget = async (subject: string, deps: Parameters<typeof recordRuling>[3]) => {
     const ruling = await read(subject, deps);
     if (ruling !== undefined) await recordRuling(kind, ruling, { isForgotten: true }, deps);

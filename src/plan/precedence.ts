@@ -18,6 +18,12 @@ export function fallbackIntention(
   return localSource(exact, star) ?? localSource(wildcard, source) ?? localSource(wildcard, star);
 }
 
+/** Whether the wildcard entry lets a source call each destination whose own entry says nothing of it. */
+export function opensEvery(source: ServiceName, wildcard: IntentionEntry | undefined): boolean {
+  const found = fallbackIntention(source, undefined, wildcard);
+  return found !== undefined && allowsAnything(found.access);
+}
+
 /** The intention that applies to a pair: the exact source of the entry, or a wider one. */
 export function deciding(
   source: ServiceName,

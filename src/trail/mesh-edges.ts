@@ -1,6 +1,6 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
-import { allowsAnything, deciding, fallbackIntention } from '../plan/precedence.js';
+import { allowsAnything, deciding, opensEvery } from '../plan/precedence.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { ReachEdge } from './blast-radius.js';
 
@@ -37,9 +37,7 @@ export function meshEdges(mesh: Mesh): (source: ServiceName) => ReachEdge[] {
     }
   const wildcard = [...entries.values()].find(({ destination }) => destination.name === '*');
   return (source) => {
-    const any = fallbackIntention(source, undefined, wildcard);
-    if (any !== undefined && allowsAnything(any.access))
-      return edgesTo(all, source, { owner, client, entryOf }, wildcard);
+    if (opensEvery(source, wildcard)) return edgesTo(all, source, { owner, client, entryOf }, wildcard);
     const texts = [source, { ...source, name: '*' }].map(serviceText);
     const places = new Set(texts.flatMap((text) => placesBySource.get(text) ?? []));
     const destinations = [...places].toSorted((a, b) => a - b).flatMap((place) => all[place] ?? []);

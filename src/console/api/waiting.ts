@@ -107,11 +107,16 @@ async function rowOf(item: Item, caller: Caller, { live }: Parts): Promise<Waiti
   return { ...shown, fingerprint, isMine: by !== undefined && isSamePerson(by, self), may };
 }
 
+/** Where the rulings of people are. */
+function rulingsIn({ live, store }: Parts) {
+  return { journal: store.journal, world: live().deps.world };
+}
+
 async function itemsOf(parts: Parts, signal: AbortSignal): Promise<readonly Item[]> {
   const { deps } = parts.live();
   const { world, journal, clock } = deps;
   const now = clock.now();
-  const rulings = { journal: parts.store.journal, world };
+  const rulings = rulingsIn(parts);
   const [records, grants, denies, freeze, blocks] = await Promise.all([
     journal.readAll(),
     readRulings(GRANTS, rulings),
@@ -135,17 +140,13 @@ async function itemsOf(parts: Parts, signal: AbortSignal): Promise<readonly Item
   ];
 }
 
-function itemOfHold(hold: RecordedHold, { live, store }: Parts): Item {
+function itemOfHold(hold: RecordedHold, parts: Parts): Item {
   const { subject, reason, detail, decisionId, since, change } = hold;
   return {
     ...{ id: decisionId, kind: 'hold', since },
     async read(may, caller) {
-      const { deps } = live();
-      const first = await firstApprovalOf(
-        { subject, of: identityOf(hold) },
-        { ...deps, journal: store.journal },
-      );
-      const rejection = deps.window.rejections.of(subject);
+      const first = await firstApprovalOf({ subject, of: identityOf(hold) }, rulingsIn(parts));
+      const rejection = parts.live().deps.window.rejections.of(subject);
       const { source = null, destination = null } = endedHold(hold).resource;
       const shown = {
         ...{ isOpen: true, subject, from: source, to: destination, reason, detail: detail ?? null },
@@ -199,14 +200,13 @@ function itemOfGrant(grant: BreakGlass, { live }: Parts): Item {
 function itemOfQuarantine(
   client: ClientId,
   block: { readonly receivedAt: string; readonly decisionId?: string } | undefined,
-  { live, store }: Parts,
+  parts: Parts,
 ): Item {
   return {
     ...{ id: quarantineId(client), kind: 'quarantine', since: block?.receivedAt ?? null },
     async read(may, caller) {
-      const { deps } = live();
       const subject = clientSubject(client);
-      const rulings = { ...deps, journal: store.journal };
+      const rulings = rulingsIn(parts);
       const of = await quarantineOf(client, rulings);
       const first = of === undefined ? undefined : await firstApprovalOf({ subject, of }, rulings);
       return {
@@ -221,16 +221,13 @@ function itemOfQuarantine(
   };
 }
 
-function itemOfDeny(deny: Deny, { live, store }: Parts): Item {
+function itemOfDeny(deny: Deny, parts: Parts): Item {
   const { about, reason, by, since, until } = deny;
   const subject = DENIES.recordOf(deny);
   return {
     ...{ id: subject, kind: 'deny', since: new Date(since).toISOString() },
     async read(may, caller) {
-      const first = await firstApprovalOf(
-        { subject, of: identityOfDeny(deny) },
-        { ...live().deps, journal: store.journal },
-      );
+      const first = await firstApprovalOf({ subject, of: identityOfDeny(deny) }, rulingsIn(parts));
       return {
         shown: {
           ...{ subject, from: about.source, to: about.destination, detail: reason, by: principalText(by) },
