@@ -2,6 +2,7 @@ import type { Row } from '../support/row.js';
 import { aclLogins } from './acl-logins.js';
 import { burst } from './burst.js';
 import { claimsFirst } from './claims-first.js';
+import { webConsole } from './console.js';
 import { eventsDuringSync } from './events-during-sync.js';
 import { fanIn } from './fan-in.js';
 import { firstSyncRows } from './first-sync.js';
@@ -28,4 +29,5 @@ export const ROWS: readonly Row[] = [
   burst,
   replicas,
   idle,
+  webConsole,
 ];

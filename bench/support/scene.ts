@@ -34,6 +34,7 @@ export interface SceneOptions {
   /** Over the configuration file. */
   readonly file?: Readonly<Record<string, unknown>>;
   readonly provider?: Readonly<Record<string, unknown>>;
+  readonly http?: Readonly<Record<string, unknown>>;
   /** Public keys of the identity provider, as JWKs. */
   readonly keys?: readonly object[];
 }
@@ -76,7 +77,7 @@ export async function openScene(world: World, options: SceneOptions = {}): Promi
       consul: { address: consul.handle.httpAddress, token: consul.handle.managementToken },
       providers: [provider],
       scopes: { [CONNECT]: { to: '{service}' } },
-      http: { listen },
+      http: { listen, ...options.http },
       state: { directory: join(directory, 'state') },
       resync: '1h',
       ...options.file,
