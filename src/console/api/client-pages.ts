@@ -20,7 +20,7 @@ export interface ClientsQuery {
   readonly limit: number;
 }
 
-const IN_ONE_PIECE = 500;
+const IN_ONE_PIECE = 100;
 const MOST_EDGES = 500;
 const EDGES_IN_ONE_PIECE = 20;
 
@@ -56,6 +56,7 @@ export function* clientRows(
     const name = displayName(claim.service, config);
     const known = services.get(client);
     if (known === undefined || name < known) services.set(client, name);
+    if (services.size % IN_ONE_PIECE === 0) yield;
   }
   yield;
   const rows: ClientRow[] = [];

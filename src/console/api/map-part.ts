@@ -78,31 +78,30 @@ export function partOf(mesh: Mesh, { group, focus, hops, q }: MapQuery): Mesh {
 }
 
 /** Whether an edge leads one step further from the middle. */
-function isStep(distance: ReadonlyMap<number, number>, near: number, far: number): boolean {
-  const [first, second] = [distance.get(near), distance.get(far)];
-  return first !== undefined && second !== undefined && second === first + 1;
+function isStep(distance: Int8Array, near: number, far: number): boolean {
+  const first = distance[near] ?? FAR;
+  return first !== FAR && distance[far] === first + 1;
 }
 
+const FAR = -1;
+
+/** Of each service from the middle; FAR where there is no such way. */
 function distances(
   { services, edges, total }: Mesh,
   middle: number,
   hops: number,
   towards: 'from' | 'to',
-): ReadonlyMap<number, number> {
+): Int8Array {
   const [ends, starts] = [edges[towards], edges[towards === 'to' ? 'from' : 'to']];
-  const found = new Map([[middle, 0]]);
-  // A way does not go on through a hub: nearly everything would be on it.
-  const goesOn = (index: number) => !isHub(services.callers[index] ?? 0, total.services);
-  let front = new Set([middle]);
+  const found = new Int8Array(services.names.length).fill(FAR);
+  found[middle] = 0;
   for (let hop = 1; hop <= hops; hop++) {
-    const next = new Set<number>();
     for (const [at, start] of starts.entries()) {
       const end = ends[at];
-      if (end === undefined || !front.has(start) || found.has(end)) continue;
-      next.add(end);
+      if (end === undefined || found[start] !== hop - 1 || found[end] !== FAR) continue;
+      // A way does not go on through a hub: nearly everything would be on it.
+      if (start === middle || !isHub(services.callers[start] ?? 0, total.services)) found[end] = hop;
     }
-    for (const index of next) found.set(index, hop);
-    front = new Set([...next].filter(goesOn));
   }
   return found;
 }

@@ -25,13 +25,6 @@ export async function readMesh(parts: ConsoleParts): Promise<Mesh> {
   return { ...head, ...(await runCooperatively(meshOf(parts, holds), NEVER)) };
 }
 
-interface Seen {
-  readonly from: number;
-  readonly to: number;
-  readonly sign: number;
-  readonly grants: number;
-}
-
 type Holds = Parameters<typeof createEdgeMaker>[2];
 
 function* meshOf(
@@ -45,20 +38,24 @@ function* meshOf(
   const signs = new Table<Mesh['signs'][number]>();
   const grants = new Table<readonly string[]>();
   const nodes = new Names(config);
-  const seen = new Map<number, Seen>();
+  // Columns, as the answer has them: an object for each edge would make long collections of garbage.
+  const rowOf = new Map<number, number>();
+  const found: Mesh['edges'] = { from: [], to: [], signs: [], grants: [] };
   const note = (from: ServiceName, to: ServiceName, source: IntentionSource | undefined) => {
     const { state, access, grants: opening } = maker.glanceAt(from, to, source);
-    const edge = { from: nodes.of(from, source?.peer), to: nodes.of(to) };
-    const key = edge.from * MOST_SERVICES + edge.to;
-    if (source === undefined && seen.has(key)) return;
+    const [caller, called] = [nodes.of(from, source?.peer), nodes.of(to)];
+    const key = caller * MOST_SERVICES + called;
+    const known = rowOf.get(key);
+    if (source === undefined && known !== undefined) return;
+    const row = known ?? rowOf.size;
+    rowOf.set(key, row);
     const requests = requestsOf(source);
     const look = `${state} ${access} ${requests.methods} ${requests.user}`;
     const scopes = [...new Set(opening.map(({ name }) => name))].toSorted(compareText);
-    seen.set(key, {
-      ...edge,
-      sign: signs.indexOf(look, { state, access, ...requests }),
-      grants: grants.indexOf(scopes.join('\n'), scopes),
-    });
+    found.from[row] = caller;
+    found.to[row] = called;
+    found.signs[row] = signs.indexOf(look, { state, access, ...requests });
+    found.grants[row] = grants.indexOf(scopes.join('\n'), scopes);
   };
   let until = performance.now() + PIECE_MS;
   const isPieceOver = () => performance.now() > until;
@@ -93,30 +90,31 @@ function* meshOf(
   const groups = [...new Set(groupNames)].toSorted(compareText);
   yield* rest();
   const groupAt = new Map(groups.map((group, at) => [group, at]));
-  const rows: (readonly [order: number, edge: Seen])[] = [];
-  for (const edge of seen.values()) {
-    rows.push([(places[edge.from] ?? 0) * names.length + (places[edge.to] ?? 0), edge]);
+  // By the place of the source, then of the destination: one sort of all edges would be one long run.
+  const rows = names.map((): number[] => []);
+  for (const [row, from] of found.from.entries()) {
+    rows[places[from] ?? 0]?.push(row);
     if (isPieceOver()) yield* rest();
   }
-  yield* rest();
-  rows.sort(([a], [b]) => a - b);
-  yield* rest();
+  const placeOf = (row: number) => places[found.to[row] ?? 0] ?? 0;
   const [callers, calls] = [names.map(() => 0), names.map(() => 0)];
   const edges: Mesh['edges'] = { from: [], to: [], signs: [], grants: [] };
-  for (const [order, { sign, grants: opening }] of rows) {
-    const [from, to] = [Math.floor(order / names.length), order % names.length];
-    edges.from.push(from);
-    edges.to.push(to);
-    edges.signs.push(sign);
-    edges.grants.push(opening);
-    const { access } = signs.all[sign] ?? { access: 'none' };
-    if (access === 'deny' || access === 'none') continue;
-    callers[to] = (callers[to] ?? 0) + 1;
-    calls[from] = (calls[from] ?? 0) + 1;
+  for (const [from, own] of rows.entries()) {
+    for (const row of own.sort((a, b) => placeOf(a) - placeOf(b))) {
+      const [to, sign] = [placeOf(row), found.signs[row] ?? 0];
+      edges.from.push(from);
+      edges.to.push(to);
+      edges.signs.push(sign);
+      edges.grants.push(found.grants[row] ?? 0);
+      const { access } = signs.all[sign] ?? { access: 'none' };
+      if (access === 'deny' || access === 'none') continue;
+      callers[to] = (callers[to] ?? 0) + 1;
+      calls[from] = (calls[from] ?? 0) + 1;
+    }
     if (isPieceOver()) yield* rest();
   }
   return {
-    total: { services: names.length, edges: rows.length },
+    total: { services: names.length, edges: rowOf.size },
     groups,
     services: { names, groups: groupNames.map((group) => groupAt.get(group) ?? 0), callers, calls },
     signs: [...signs.all],
