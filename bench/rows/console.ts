@@ -290,8 +290,8 @@ async function arrows({ scene, daemon }: Watched, page: PageUnderTest): Promise<
     const index = toggled(round);
     const [from, to] = [serviceName(index), serviceName(index - 20)];
     if (round % 2 === 0) await page.showMapOf(to);
-    // A page reads again once a second at most.
-    await delay(1_500);
+    // A single change: the daemon answers the map anew at most every three seconds.
+    await delay(4_000);
     const shown = page.untilArrow(from, to, round % 2 === 0);
     await commit(scene, daemon, round);
     const committed = performance.now();

@@ -13,7 +13,7 @@ import type { Scene } from './scene.js';
 const WATCH = new URL('watch-loop.mjs', import.meta.url).href;
 const BUILT = fileURLToPath(new URL('../../dist/console/', import.meta.url));
 /** As a page asks again: `src/console/page/use-answer.ts`. */
-const [LEAST_MS, REST] = [1_000, 3];
+const [LEAST_MS, REST, MAX_REST_MS] = [1_000, 3, 1_000];
 
 /** Bearer tokens of `http.tokens`. Two, because one principal has eight streams at most. */
 export const TOKENS = ['first', 'second'].map((name) => ({
@@ -88,7 +88,7 @@ async function follow(
       const answer = await request(daemon.address + path, { headers, signal });
       await answer.body.arrayBuffer();
       const took = performance.now() - begun;
-      await delay(Math.max(LEAST_MS - took, REST * took), undefined, { signal });
+      await delay(Math.max(LEAST_MS - took, Math.min(MAX_REST_MS, REST * took)), undefined, { signal });
     }
   };
   await Promise.all([listen(), read()]).catch((error: unknown) => {

@@ -15,8 +15,10 @@ export interface Answer<T> {
 
 /** What changed is read again at most this often, */
 const LEAST_MS = 1_000;
-/** and the more seldom the longer the daemon took for it. */
+/** and the more seldom the longer the daemon took for it, */
 const REST = 3;
+/** up to this: the daemon may itself have kept the question waiting, and a pause for a pause would add up. */
+const MAX_REST_MS = 1_000;
 
 /**
  * Asks the daemon, and again if the question changes; with `isLive` also after each change that the stream reports.
@@ -55,7 +57,7 @@ export function useAnswer<P extends RoutePath>(
         setState(({ value }) => ({ key, fault, ...(value === undefined ? {} : { value }) }));
       }
       const ended = performance.now();
-      nextAt = Math.max(begun + LEAST_MS, ended + REST * (ended - begun));
+      nextAt = Math.max(begun + LEAST_MS, ended + Math.min(MAX_REST_MS, REST * (ended - begun)));
       isAsking = false;
       if (isChanged) schedule();
     };
