@@ -1,13 +1,14 @@
 import type { Trail } from '../decisions/trail.js';
 import { configError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
+import type { Decision } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import { covers, digest } from '../plan/access.js';
 import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { asAccess, isOpen } from './content.js';
 import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
 import { readSubjectState } from './read-subject-state.js';
-import { isChange } from './subject-state.js';
+import { isBeginning, isChange, toSubjectState } from './subject-state.js';
 
 /** `unclear`: a crash left a write of unknown outcome, so either of two is possible. */
 export type DiffKind = 'came' | 'went' | 'widened' | 'narrowed' | 'changed' | 'unclear';
@@ -34,21 +35,19 @@ export async function accessDiff(trail: Trail, from: string, to: string): Promis
   if (from > to) throw configError('the first instant must be before the second.');
   await openAnswer(trail, from);
   const { extent, head } = await openAnswer(trail, to);
-  const changes = new Map<string, Citation[]>();
+  const seen = new Map<string, Seen>();
   for await (const decision of trail.history('all', { from, to })) {
-    if (decision.resource.kind !== 'intention' || decision.time === from) continue;
-    if (!isChange(decision) && decision.outcome !== 'unknown') continue;
-    const known = changes.get(decision.subject) ?? [];
-    if (known.length < MAX_DECISIONS) known.unshift(cite(decision));
-    changes.set(decision.subject, known);
+    const { resource, subject, time } = decision;
+    if (resource.kind !== 'intention' || time === from) continue;
+    const known = seen.get(subject) ?? { changes: [], newestFirst: [], isWhole: false };
+    seen.set(subject, note(known, decision));
   }
   const edges: EdgeDiff[] = [];
-  for (const [subject, decisions] of changes) {
-    const [before, after] = [
-      await readSubjectState(trail, subject, from),
-      await readSubjectState(trail, subject, to),
-    ];
-    const difference = toDiff(before && toEdge(before), after && toEdge(after), decisions);
+  for (const [subject, { changes, newestFirst, isWhole }] of seen) {
+    if (changes.length === 0) continue;
+    const before = await readSubjectState(trail, subject, from);
+    const after = isWhole ? toSubjectState(newestFirst) : await readSubjectState(trail, subject, to);
+    const difference = toDiff(before && toEdge(before), after && toEdge(after), changes);
     if (difference !== undefined) edges.push(difference);
   }
   const sorted = edges.toSorted(
@@ -59,6 +58,22 @@ export async function accessDiff(trail: Trail, from: string, to: string): Promis
     return unclear ?? after ?? before ?? [];
   });
   return { ...head, from, edges: sorted, unknown: limitsOf(shown, extent, to) };
+}
+
+/** What was decided about a subject between the two instants. */
+interface Seen {
+  readonly changes: Citation[];
+  /** The newest ones, down to the one that says what all of them would. */
+  readonly newestFirst: Decision[];
+  readonly isWhole: boolean;
+}
+
+function note({ changes, newestFirst, isWhole }: Seen, decision: Decision): Seen {
+  if ((isChange(decision) || decision.outcome === 'unknown') && changes.length < MAX_DECISIONS)
+    changes.unshift(cite(decision));
+  const isWanted = !isWhole && newestFirst.length < MAX_DECISIONS;
+  if (isWanted) newestFirst.push(decision);
+  return { changes, newestFirst, isWhole: isWhole || (isWanted && isBeginning(decision)) };
 }
 
 function toDiff(

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Trail } from '../../src/decisions/trail.js';
+import type { Trail, TrailEnd } from '../../src/decisions/trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { accessDiff } from '../../src/trail/access-diff.js';
 import { callAt } from '../../src/trail/call-at.js';
 import { whoCanCall } from '../../src/trail/who-can-call.js';
 import { decision } from '../support/decisions.js';
-import { trailOf } from '../support/trail-history.js';
+import { trailOf, withIndex } from '../support/trail-history.js';
 import { newDirectory } from '../support/use-directory.js';
 
 const ALLOW = { access: 'allow' };
@@ -35,6 +35,7 @@ function change(namespace: string, changes: Partial<Decision>): Decision {
 
 const OPENED = { before: null, after: ALLOW };
 const CLOSED = { before: ALLOW, after: null };
+const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/' }] };
 const LOST = { ...OPENED, outcome: 'unknown' } as const;
 
 describe('the difference of two instants', () => {
@@ -63,6 +64,34 @@ describe('the difference of two instants', () => {
   });
 });
 
+describe('the reads of a difference', () => {
+  const OPENED_TWICE = [change('default', OPENED), change('default', CLOSED), change('default', OPENED)];
+  const NARROWED = change('default', { before: ALLOW, after: READ });
+  const MANY = Array.from({ length: 30 }, () => change('default', { before: READ, after: READ }));
+  it.each([
+    ['one for an edge that the period itself opened', [change('default', OPENED)], 'came', [FROM]],
+    ['one for an edge that was closed and opened', OPENED_TWICE, 'came', [FROM]],
+    ['one for an edge that was narrowed since', [...OPENED_TWICE, NARROWED], 'came', [FROM]],
+    ['two for an edge that is older than the period', [NARROWED], 'narrowed', [FROM, TO]],
+    ['two for an edge that changed very often', [...OPENED_TWICE, ...MANY], 'came', [FROM, TO]],
+  ])('are %s', async (_, decisions, kind, asked) => {
+    const reads: unknown[] = [];
+    const { edges } = await ask(decisions, (trail) => {
+      const newestFirst = (subject: string, at: TrailEnd) => {
+        reads.push(at);
+        return trail.newestFirst(subject, at);
+      };
+      return accessDiff(
+        { ...withIndex(trail, { until: TO, isBehind: false, gaps: [] }), newestFirst },
+        FROM,
+        TO,
+      );
+    });
+    expect(edges).toMatchObject([{ kind }]);
+    expect(reads).toEqual(asked);
+  });
+});
+
 describe('a call at an instant', () => {
   it('is judged by the edge that is open, whatever a closed one of these names says', async () => {
     const order = [change('a', OPENED), change('a', CLOSED), change('b', OPENED)];
@@ -71,8 +100,7 @@ describe('a call at an instant', () => {
   });
 
   it('is unclear if open edges of several namespaces differ, and is named with them', async () => {
-    const read = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/' }] };
-    const order = [change('a', { before: null, after: read }), change('b', OPENED)];
+    const order = [change('a', { before: null, after: READ }), change('b', OPENED)];
     const call = { ...CALL, request: { method: 'POST', path: '/', headers: {} } };
     const { verdict, unknown } = await ask(order, (trail) => callAt(trail, call, TO));
     expect(verdict).toBe('unclear');
