@@ -45,6 +45,7 @@ class EmbeddedDecisionFeed implements DecisionFeed {
   #characters = 0;
   #keptAfter: number;
   #look: Promise<void> | undefined;
+  #waiting = 0;
 
   constructor({ directory, clock }: DecisionFeedOptions) {
     this.#path = join(directory, 'decisions.db');
@@ -79,14 +80,17 @@ class EmbeddedDecisionFeed implements DecisionFeed {
     return at === -1 ? [] : this.#kept.slice(at, at + PAGE);
   }
 
-  /** One look serves all who wait. */
+  /** One look serves all who wait, and they wake only when it found something. */
   async more(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    this.#look ??= this.#clock.sleep(LOOK_MS).finally(() => {
+    this.#waiting += 1;
+    this.#look ??= this.#lookForMore().finally(() => {
       this.#look = undefined;
     });
     const look = this.#look;
-    await firstOf(signal, (either) => [look, untilAborted(either)]);
+    await firstOf(signal, (either) => [look, untilAborted(either)]).finally(() => {
+      this.#waiting -= 1;
+    });
   }
 
   async close(): Promise<void> {
@@ -95,6 +99,15 @@ class EmbeddedDecisionFeed implements DecisionFeed {
 
   #newest(): number {
     return this.#kept.at(-1)?.seq ?? this.#keptAfter;
+  }
+
+  async #lookForMore(): Promise<void> {
+    const before = this.#newest();
+    while (this.#newest() === before) {
+      await this.#clock.sleep(LOOK_MS);
+      if (this.#waiting === 0) return;
+      this.#readNew();
+    }
   }
 
   #readNew(): void {

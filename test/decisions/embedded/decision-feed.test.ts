@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.js';
 import { openDecisionFeed } from '../../../src/decisions/embedded/decision-feed.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
+import { NEVER } from '../../../src/linked-signal.js';
 import { silentLogger } from '../../../src/observe.js';
 import { decisions } from '../../support/decisions.js';
 
@@ -100,21 +102,34 @@ it('does not make an index that its follower has not made', async () => {
   });
 });
 
-it('looks once for all who wait, and again for who waits after it', async () => {
+it('looks once for all who wait, wakes nobody while nothing is new, and rests when nobody waits', async () => {
   const looks: (() => void)[] = [];
   const sleep = () => new Promise<void>((resolve) => void looks.push(resolve));
-  const { feed, close } = await opened({ ...systemClock, sleep });
+  const { log, feed, close } = await opened({ ...systemClock, sleep });
   onTestFinished(close);
   expect(feed.newestId()).toBeUndefined();
-  const { signal } = new AbortController();
   await feed.more(AbortSignal.abort());
   expect(looks).toHaveLength(0);
-  const waiting = [feed.more(signal), feed.more(signal)];
-  expect(looks).toHaveLength(1);
-  looks[0]?.();
-  await Promise.all(waiting);
-  const next = feed.more(signal);
-  expect(looks).toHaveLength(2);
-  looks[1]?.();
-  await next;
+  const stop = new AbortController();
+  let woken = 0;
+  const readers = [NEVER, NEVER, stop.signal].map(async (signal) => {
+    await feed.more(signal);
+    woken += 1;
+  });
+  const look = async () => {
+    looks.at(-1)?.();
+    await setImmediate();
+    return [looks.length, woken];
+  };
+  expect(await look()).toEqual([2, 0]);
+  expect(await look()).toEqual([3, 0]);
+  await log.append(decisions(1));
+  expect(await look()).toEqual([3, 3]);
+  await Promise.all(readers);
+  expect(feed.page(0)).toHaveLength(1);
+  const left = feed.more(stop.signal);
+  expect(looks).toHaveLength(4);
+  stop.abort();
+  await left;
+  expect(await look()).toEqual([4, 3]);
 });
