@@ -123,7 +123,7 @@ export const ClientRow = ClientId.extend({
   name: text.nullable(),
   enabled: z.boolean().nullable().describe('Null: its record cannot be read.'),
   kind: text.describe('Person, workload or agent.'),
-  service: text.nullable().describe('The first service that claims it.'),
+  services: ids.describe('Every service that claims it.'),
   scopes: count,
   edges: count.describe('Open edges that scopemesh wrote for it.'),
   blocked: text.nullable().describe('Why it gets no access, whatever its scopes.'),

@@ -35,9 +35,9 @@ export async function listClients(
   const all = await runCooperatively(clientRows(world, clock.now(), parts), signal);
   const part = q.toLowerCase();
   const found = all.filter(
-    ({ provider, id, name, service: claimed }) =>
+    ({ provider, id, name, services }) =>
       part === '' ||
-      [`${provider}/${id}`, name ?? '', claimed ?? ''].some((text) => text.toLowerCase().includes(part)),
+      [`${provider}/${id}`, name ?? '', ...services].some((text) => text.toLowerCase().includes(part)),
   );
   const countOf = (row: ClientRow) => ({ name: 0, '-scopes': row.scopes, '-edges': row.edges })[sort];
   const placeOf = (row: ClientRow) => ({ value: countOf(row), name: `${row.provider}/${row.id}` });
@@ -49,19 +49,18 @@ export function* clientRows(
   now: number,
   { config }: Pick<ConsoleParts, 'config'>,
 ): Generator<void, readonly ClientRow[]> {
-  const services = new Map<string, string>();
+  const services = new Map<string, string[]>();
   for (const claim of world.claimStatuses(now).values()) {
     if (claim.kind === 'none') continue;
     const client = clientText(claim.client);
-    const name = displayName(claim.service, config);
-    const known = services.get(client);
-    if (known === undefined || name < known) services.set(client, name);
-    if (services.size % IN_ONE_PIECE === 0) yield;
+    const known = services.get(client) ?? [];
+    if (services.set(client, known).size % IN_ONE_PIECE === 0) yield;
+    known.push(displayName(claim.service, config));
   }
   yield;
   const rows: ClientRow[] = [];
   for (const id of clientIds(world, services.keys())) {
-    rows.push(toRow(world, id, services.get(clientText(id))));
+    rows.push(toRow(world, id, services.get(clientText(id)) ?? []));
     if (rows.length % IN_ONE_PIECE === 0) yield;
   }
   return rows;
@@ -84,7 +83,7 @@ function* clientIds(world: WorldState, claimed: Iterable<string>): Iterable<Clie
     }
 }
 
-function toRow(world: WorldState, id: ClientId, claiming: string | undefined): ClientRow {
+function toRow(world: WorldState, id: ClientId, services: readonly string[]): ClientRow {
   const client: OAuthClient | undefined = world.client(id);
   return {
     provider: id.provider,
@@ -92,7 +91,7 @@ function toRow(world: WorldState, id: ClientId, claiming: string | undefined): C
     name: client?.name ?? null,
     enabled: client === undefined || world.isUnreadable(id) ? null : client.enabled,
     kind: world.openings().get(clientText(id))?.actorKind ?? 'unknown',
-    service: claiming ?? null,
+    services: services.toSorted(),
     scopes: client?.grants.length ?? 0,
     edges: world.owned.countOf(id),
     blocked: world.clientBlock(id) ?? null,
@@ -180,10 +179,13 @@ export async function readClient(
       edges: await runCooperatively(opened(names), signal),
     });
   }
-  const [first] = claims.map(({ service: source }) => displayName(source, config)).toSorted();
   return {
     ...head,
-    ...toRow(world, id, first),
+    ...toRow(
+      world,
+      id,
+      sources.map((source) => displayName(source, config)),
+    ),
     claims: claims.map((claim) => toClaim(claim, config)),
     scopes,
     others: await runCooperatively(others(), signal),

@@ -10,7 +10,13 @@ const PARTS = partsOf(
   {
     mapping: mapping({ rules: [rule('orders', 'orders'), rule('orders', 'stock')] }),
     clients: [client('web', ['orders', 'idle'], { name: 'The shop' }), client('off', [], { enabled: false })],
-    services: [claiming('web', 'web'), claiming('orders', ''), claiming('ghost', 'nobody')],
+    services: [
+      claiming('web', 'web'),
+      claiming('site', 'off'),
+      claiming('app', 'off'),
+      claiming('orders', ''),
+      claiming('ghost', 'nobody'),
+    ],
     entries: entriesOf(entry('orders', ourSource('web', GET)), entry('old', ourSource('web', GET))),
   },
   [holdOn('web', 'stock', 'ProtocolUnsuitable'), holdOn('web', 'later', 'Frozen')],
@@ -21,15 +27,15 @@ it('lists the clients of the providers, and those that only a claim names', asyn
   const { rows, total } = Clients.parse(await listClients(PARTS, QUERY, signal));
   expect(total).toBe(3);
   expect(rows).toEqual([
-    expect.objectContaining({ id: 'nobody', enabled: null, service: 'ghost', scopes: 0 }),
-    expect.objectContaining({ id: 'off', enabled: false, service: null }),
+    expect.objectContaining({ id: 'nobody', enabled: null, services: ['ghost'], scopes: 0 }),
+    expect.objectContaining({ id: 'off', enabled: false, services: ['app', 'site'] }),
     {
       provider: 'main',
       id: 'web',
       name: 'The shop',
       enabled: true,
       kind: 'workload',
-      service: 'web',
+      services: ['web'],
       scopes: 2,
       edges: 2,
       blocked: null,
@@ -40,6 +46,7 @@ it('lists the clients of the providers, and those that only a claim names', asyn
 it.each([
   ['shop', ['web']],
   ['GHOST', ['nobody']],
+  ['site', ['off']],
   ['main/', ['nobody', 'off', 'web']],
 ])('finds by %j in the ID, the name and the service', async (q, ids) => {
   const { rows } = await listClients(PARTS, { ...QUERY, q }, signal);

@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import type { ClientRow } from '../../answers.js';
 import { ActLink } from '../parts/acts.js';
 import { AnswerView } from '../parts/answer-view.js';
@@ -46,6 +47,8 @@ export function ClientsPage() {
   );
 }
 
+const MOST_SERVICES = 3;
+
 const keyOf = ({ provider, id }: ClientRow) => `${provider} ${id}`;
 
 const COLUMNS = [
@@ -68,9 +71,21 @@ const COLUMNS = [
     ),
   },
   {
-    name: 'Service',
-    cell: ({ service }: ClientRow) =>
-      service === null ? <span class="soft">none</span> : <Name text={service} />,
+    name: 'Services',
+    cell: ({ services }: ClientRow) => (
+      <>
+        {services.length === 0 && <span class="soft">none</span>}
+        {services.slice(0, MOST_SERVICES).map((service, at) => (
+          <Fragment key={service}>
+            {at > 0 && ', '}
+            <Name text={service} />
+          </Fragment>
+        ))}
+        {services.length > MOST_SERVICES && (
+          <span class="soft"> and {(services.length - MOST_SERVICES).toLocaleString()} more</span>
+        )}
+      </>
+    ),
   },
   { name: 'Kind', cell: ({ kind }: ClientRow) => kind },
   { name: 'Scopes', isNumber: true, cell: ({ scopes }: ClientRow) => scopes },
