@@ -113,7 +113,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'actors.<kind>.onBehalfOf':
     'A human must stand behind each action of this kind. As with `user: required`, each request must carry a user’s token: here one that the client got to act for that user (`act.sub`). See [user tokens](../explanation/user-tokens.md).',
   'guards.maxRevocations.percent':
-    'The share of the owned edges that inferred removals may close. See [the mass guard](../explanation/mass-guard.md).',
+    'The share of the owned edges that inferred removals may close. See [the mass guard](../how-to/approve-or-reject-a-held-change.md#the-mass-guard).',
   'guards.maxRevocations.atLeast': 'This number of edges may always go, even if there are few in all.',
   'guards.maxRevocations.window': 'The sliding window in which scopemesh counts them.',
   'guards.protected':
@@ -174,7 +174,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'http.tokens[].approve':
     'Whether the holder may make every change of the API, such as approve held changes, adopt, and end quarantines. Otherwise the token only reads.',
   'telemetry.endpoint':
-    'Where a collector takes OTLP over HTTP, such as `http://collector:4318`. scopemesh adds `/v1/traces` and `/v1/metrics`. Without `telemetry` nothing is sent. See [traces](../how-to/observe.md#traces-and-metrics-by-opentelemetry).',
+    'Where a collector takes OTLP over HTTP, such as `http://collector:4318`. scopemesh adds `/v1/traces` and `/v1/metrics`. Without `telemetry` nothing is sent. See [traces](metrics.md#traces-and-metrics-by-opentelemetry).',
   'telemetry.headers': 'Headers of each request, each with its value, such as `authorization`.',
   'http.console.url':
     'The address of [the console](http.md#sessions-of-the-console) for browsers, with its scheme, host and port alone. With https a session is a cookie, and `Host` must be this one. Needed with `login`.',
