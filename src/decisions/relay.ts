@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.js';
-import { untilAborted } from '../linked-signal.js';
+import { firstOf, untilAborted } from '../linked-signal.js';
 import type { Notifier } from '../notifier.js';
 import { backoffMs } from '../repeat.js';
 import type { Runtime } from '../runtime.js';
@@ -35,14 +35,14 @@ const MAX_WAIT_MS = 10_000;
  */
 export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
   const signal = deps.lost === undefined ? stop : AbortSignal.any([stop, deps.lost]);
-  const { settled, clock, logger, metrics, isPaused = () => false } = deps;
+  const { settled, clock, logger, metrics, isPaused } = deps;
   const publication = new Publication(deps);
   const checkpoints = new Checkpoints(deps);
   let failures = 0;
   let logged: string | undefined;
   const attempt = async (): Promise<number | undefined> => {
     try {
-      if (isPaused()) {
+      if (isPaused?.()) {
         await publication.measure();
         return 0;
       }
@@ -62,24 +62,19 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       return undefined;
     }
   };
-  const waitMs = () => backoffMs(failures, FIRST_WAIT_MS, MAX_WAIT_MS);
+  const pause = async (moved: number | undefined): Promise<void> => {
+    if (moved === undefined) await clock.sleep(backoffMs(failures, FIRST_WAIT_MS, MAX_WAIT_MS), signal);
+    else if (moved === 0)
+      // A settlement while the outbox was read is kept for this wait.
+      await firstOf(signal, (either) => [settled.wait(either), clock.sleep(POLL_MS, either)]);
+    else if (moved < BATCH) await clock.sleep(moved < BUSY_BATCH ? GATHER_MS : BUSY_GATHER_MS, signal);
+  };
 
   const run = async () => {
     while (!signal.aborted) {
-      const attention = new AbortController();
-      const attend = () => attention.abort();
-      signal.addEventListener('abort', attend, { once: true });
-      // Started before the outbox is read, so that a later settlement ends the wait.
-      const settlement = settled.wait(attention.signal).catch(() => {});
       const moved = await attempt();
-      if (moved !== undefined) await checkpoints.signIfDue(publication.head);
-      if (moved === undefined) await clock.sleep(waitMs(), signal).catch(() => {});
-      if (moved === 0)
-        await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
-      else if (moved !== undefined && moved < BATCH)
-        await clock.sleep(moved < BUSY_BATCH ? GATHER_MS : BUSY_GATHER_MS, signal).catch(() => {});
-      attention.abort();
-      signal.removeEventListener('abort', attend);
+      await checkpoints.signIfDue(publication.head);
+      await pause(moved).catch(() => {});
     }
   };
   const time = new AbortController();
@@ -87,14 +82,12 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
   const drain = async () => {
     for (let moved: number | undefined; moved !== 0 && !isOver(); ) {
       moved = await attempt();
-      if (moved === undefined)
-        await clock.sleep(Math.min(waitMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
+      if (moved === undefined) await clock.sleep(FIRST_WAIT_MS, time.signal).catch(() => {});
     }
     if (!isOver()) await checkpoints.sign(publication.head);
   };
   const running = run();
   await Promise.race([running, untilAborted(stop)]);
-  if (deps.lost?.aborted) return running;
   // From the signal on: the attempt that runs then may wait for a log that does not answer.
   const late = clock.sleep(DRAIN_MS, time.signal).catch(() => {});
   await Promise.race([running.then(drain), late]);

@@ -31,22 +31,13 @@ describe('the relay', () => {
   });
 
   it('is woken by a settlement, without waiting for its poll', async () => {
-    let wake = () => {};
-    let waits = 0;
-    const settled = {
-      wait: () => {
-        waits++;
-        return new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      },
-    };
+    const settled = createNotifier();
     const clock: Clock = { ...systemClock, sleep: () => aborted(stop.signal) };
     const running = relay(deps({ settled, clock }), stop.signal);
-    await until(() => waits > 0 && log.asked.length > 0);
+    await until(() => log.asked.length > 0);
     await settle(1);
     // A settlement during the look is not missed either, so ringing once is enough.
-    wake();
+    settled.notify();
     await holding(1);
     stop.abort();
     await running;
@@ -212,11 +203,11 @@ describe('the relay', () => {
       if (fails-- > 0) throw new Error('away');
       keep();
     };
-    const said: string[] = [];
+    const said: unknown[] = [];
     const logger: Logger = {
       ...silentLogger,
       error: (_, message) => said.push(message),
-      info: (_, message) => said.push(message),
+      info: (fields, message) => said.push([fields, message]),
     };
     const counted: string[] = [];
     const gauges: number[] = [];
@@ -229,7 +220,10 @@ describe('the relay', () => {
     await until(emptied);
     stop.abort();
     await running;
-    expect(said).toEqual(['decisions cannot be published; they are kept', 'decisions are published again']);
+    expect(said).toEqual([
+      'decisions cannot be published; they are kept',
+      [{ failures: 3 }, 'decisions are published again'],
+    ]);
     expect(counted).toEqual(Array(3).fill('scopemesh_relay_failures_total'));
     expect(gauges[0]).toBe(1);
     expect(gauges.at(-1)).toBe(0);
@@ -250,6 +244,41 @@ describe('the relay', () => {
     stop.abort();
     await running;
     expect(gauges[0]).toBe(2);
+  });
+
+  it('waits longer and longer while the log is unreachable, up to ten seconds', async () => {
+    log.onCheck = () => {
+      throw new Error('away');
+    };
+    const waits: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      async sleep(ms) {
+        if (waits.push(ms) === 10) stop.abort();
+      },
+    };
+    await relay(deps({ clock }), stop.signal);
+    const longest = [200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000, 10_000];
+    for (const [at, ms] of longest.entries()) {
+      expect(waits[at]).toBeGreaterThanOrEqual(ms / 2);
+      expect(waits[at]).toBeLessThanOrEqual(ms);
+    }
+  });
+
+  it('tries again at a stop if the log fails for a moment', async () => {
+    await settle(1);
+    let fails = 1;
+    log.onAppend = (_, keep) => {
+      if (fails-- > 0) throw new Error('away');
+      keep();
+    };
+    const waits: number[] = [];
+    const sleep: Clock['sleep'] = async (ms, signal) =>
+      waits.push(ms) === 1 ? systemClock.sleep(ms, signal) : undefined;
+    stop.abort();
+    await relay(deps({ clock: { ...systemClock, sleep } }), stop.signal);
+    expect(waits).toEqual([5_000, 200]);
+    expect(log.checkpoints.at(-1)?.tree.size).toBe(1);
   });
 
   it('empties the outbox before it stops', async () => {
