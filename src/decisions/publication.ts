@@ -70,7 +70,7 @@ const POSITION_LIFE = 5_000;
 export class Publication {
   readonly #deps: PublicationDeps;
   #isInDoubt = true;
-  #position: string | undefined;
+  #position = '';
   #sentSince = 0;
   #fullBatches = 0;
   /** The stored batch as text; another relay stored any other value. */
@@ -242,7 +242,7 @@ export class Publication {
   }
 
   async #positionFor(count: number): Promise<string> {
-    if (this.#position === undefined || this.#sentSince >= POSITION_LIFE) {
+    if (this.#sentSince >= POSITION_LIFE) {
       this.#position = await this.#deps.log.position();
       this.#sentSince = 0;
     }

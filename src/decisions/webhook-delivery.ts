@@ -53,7 +53,9 @@ export async function deliverWebhook(deps: WebhookDeliveryDeps, signal: AbortSig
   for (let failures = 0; !signal.aborted; failures++) {
     const delivery = new WebhookDelivery(deps);
     try {
-      await delivery.run(signal);
+      await delivery.run(signal).finally(() => {
+        if (delivery.isProgressing) [failures, logged] = [0, undefined];
+      });
     } catch (error) {
       if (signal.aborted) break;
       if (error instanceof MovedCursor) {
@@ -66,7 +68,6 @@ export async function deliverWebhook(deps: WebhookDeliveryDeps, signal: AbortSig
         logged = reason;
       }
     }
-    if (delivery.isProgressing) [failures, logged] = [0, undefined];
     await clock.sleep(backoffMs(failures + 1, TICK_MS, MAX_RESTART_MS), signal).catch(() => {});
   }
   // Another replica counts now.

@@ -1,10 +1,13 @@
 import { expect, it } from 'vitest';
-import type { StoredCheckpoint } from '../../src/decisions/checkpoint.js';
+import { openKept, type StoredCheckpoint } from '../../src/decisions/checkpoint.js';
+import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import { Publication } from '../../src/decisions/publication.js';
 import { type Logger, type Metrics, noMetrics, silentLogger, type Tracing } from '../../src/observe.js';
 import { decision, faultsOf } from '../support/decisions.js';
 import { createMovableClock } from '../support/movable-clock.js';
 import { deps, log, settle, store, useRelayRig } from '../support/relay-rig.js';
+import { verifier } from '../support/signed-log.js';
+import { createFacts } from '../support/worker-facts.js';
 
 useRelayRig();
 
@@ -120,4 +123,38 @@ it('signs where a log begins before the rest of its first batch, if a crash came
   await moveAll(new Publication(deps()));
   expect(order).toEqual(['begins', 'decisions']);
   expect(numbers()).toEqual([1, 2]);
+});
+
+it('asks once where the log ends for all its batches, and after a lost store by the note that is kept outside', async () => {
+  let note: string | undefined;
+  const kept = {
+    read: async () => (note === undefined ? undefined : openKept([verifier], note)),
+    write: async (text: string) => {
+      note = text;
+    },
+  };
+  const asked: unknown[] = [];
+  log.lastLink = async (...about) => {
+    asked.push(about);
+    return 'unknown';
+  };
+  let positions = 0;
+  const position = log.position.bind(log);
+  log.position = () => {
+    positions++;
+    return position();
+  };
+  const publication = new Publication(deps({ kept }));
+  for (const count of [1, 2]) {
+    await settle(count);
+    await publication.moveBatch();
+  }
+  expect(positions).toBe(1);
+  await new Checkpoints(deps({ kept })).sign(publication.head);
+  await settle(1);
+  await new Publication(deps({ kept, keyValues: createFacts() })).moveBatch();
+  expect(asked).toEqual([
+    ['', 0],
+    [log.held[0]?.chain?.log, 3],
+  ]);
 });

@@ -5,6 +5,7 @@ import { CHECKPOINT_TYPE } from '../../src/decisions/checkpoint.js';
 import { toCloudEvent } from '../../src/decisions/envelope.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import { WebhookCursor } from '../../src/decisions/webhook-cursor.js';
+import { TICK_MS } from '../../src/decisions/webhook-delivery.js';
 import { fieldOf } from '../../src/model/field-of.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import { aborted } from '../support/aborted.js';
@@ -150,9 +151,12 @@ describe('a webhook', () => {
     await cursor().move(undefined, { position: '01J00000000000000000000GONE' });
     const all = decisions(2);
     await rig.log.append(all);
-    const { counts } = run();
+    const { counts, said } = run();
     expect(await taken(2)).toEqual(idsOf(all));
     expect(counts.get('gaps_total')).toBe(1);
+    expect(said).toEqual([
+      [{ webhook: 'audit' }, 'decisions were deleted from the log before a webhook delivered them'],
+    ]);
   });
 
   it('waits no more for an event that it does not want any more', async () => {
@@ -168,22 +172,60 @@ describe('a webhook', () => {
     expect(rig.receiver.received).toEqual([]);
   });
 
-  it('goes on after failures of the store and of the log', async () => {
-    let faults = 6;
+  it('goes on after failures of the store, less and less often, and says of each outage once that it waits', async () => {
+    let faults = 8;
     const failing: KeyValueStore = {
       ...rig.keyValues,
       get: (name) => (faults-- > 0 ? Promise.reject(new Error('no store')) : rig.keyValues.get(name)),
     };
-    const { counts, said } = run({ cursor: new WebhookCursor(failing, 'audit') });
+    const clock = quickClock();
+    const { counts, said } = run({ cursor: new WebhookCursor(failing, 'audit') }, clock);
     await begun();
-    await rig.log.append(decisions(1));
-    await taken(1);
-    expect(counts.get('interruptions_total')).toBeGreaterThan(1);
-    expect(said[0]).toEqual([
+    const [first, second] = [decision(), decision()];
+    await rig.log.append([first]);
+    await reached(first.id);
+    expect(counts.get('interruptions_total')).toBe(8);
+    const longest = [2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
+    expect(clock.waits.map((ms, at) => ms >= (longest[at] ?? 0) / 2 && ms <= (longest[at] ?? 0))).toEqual(
+      longest.map(() => true),
+    );
+    faults = 2;
+    await until('the second outage', () => faults < 0, LONG_MS);
+    await rig.log.append([second]);
+    await reached(second.id);
+    expect(counts.get('interruptions_total')).toBe(10);
+    expect(clock.waits).toHaveLength(8);
+    const waits = [
       { webhook: 'audit', error: 'no store' },
       'a webhook waits: the decision log or the store fails',
+    ];
+    expect(said.filter(([, message]) => message.includes('waits'))).toEqual([waits, waits]);
+  });
+
+  it('goes on after a failure of the log, and leaves nothing behind that waits', async () => {
+    let fails = 1;
+    const topic: Pick<DecisionLog, 'position' | 'readFrom'> = {
+      position: () => rig.log.position(),
+      readFrom(position, signal) {
+        if (fails-- > 0) throw new Error('no log');
+        return rig.log.readFrom(position, signal);
+      },
+    };
+    let waiting = 0;
+    const sleep: Clock['sleep'] = (ms, signal) => {
+      waiting++;
+      const end = systemClock.sleep(ms === TICK_MS ? LONG_MS : 1, signal);
+      return end.finally(() => waiting--);
+    };
+    const { said, stop } = run({ log: topic }, { ...systemClock, sleep });
+    await until('the failure', () => fails < 0, LONG_MS);
+    await rig.log.append(decisions(1));
+    await taken(1);
+    await stop();
+    expect(said.slice(1)).toEqual([
+      [{ webhook: 'audit', error: 'no log' }, 'a webhook waits: the decision log or the store fails'],
     ]);
-    expect(said.map(([, message]) => message).filter((each) => each.includes('waits'))).toHaveLength(1);
+    expect(waiting).toBe(0);
   });
 
   it.each([{ kind: 'failed', error: 'ended' }, { kind: 'delivered' }] as const)(
@@ -228,6 +270,8 @@ describe('a webhook', () => {
       expect(gauges.get('failing_seconds')).toBeLessThan(100);
       expect(rig.receiver.taken).toEqual([]);
       await stopAgain();
+      // Another replica counts now.
+      expect(gauges.get('failing_seconds')).toBe(0);
       rig.receiver.answer = () => ({ status: 200 });
       run();
       expect(await taken(2)).toEqual(idsOf(all));

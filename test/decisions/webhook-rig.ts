@@ -80,11 +80,13 @@ export function createWebhookRig() {
     const said: Run['said'] = [];
     const say: Logger['info'] = (fields, message) => void said.push([fields, message]);
     const metrics: Metrics = {
-      count: (name, { result = '' } = {}, by = 1) => {
+      count: (name, { webhook, result = '' } = {}, by = 1) => {
+        if (webhook !== 'audit') return;
         const key = `${name.replace('scopemesh_webhook_', '')} ${result}`.trim();
         counts.set(key, (counts.get(key) ?? 0) + by);
       },
-      gauge: (name, value) => void gauges.set(name.replace('scopemesh_webhook_', ''), value),
+      gauge: (name, value, { webhook } = {}) =>
+        void (webhook === 'audit' && gauges.set(name.replace('scopemesh_webhook_', ''), value)),
       time: () => {},
     };
     const sender = createWebhookSender({

@@ -22,7 +22,7 @@ export async function copyTopic(
   const readAt = isoInstant(options.clock);
   const parts = await log.readParts(signal);
   const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
-  const remove = () => rm(directory, { recursive: true, force: true });
+  const remove = () => rm(directory, { recursive: true });
   try {
     const index = new EmbeddedTopicIndex({ ...options, directory, isOnce: true });
     await index.take(parts, readAt, signal).finally(() => index.close());

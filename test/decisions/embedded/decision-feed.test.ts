@@ -78,8 +78,24 @@ it('reads an event once for all who are up to date, and from the disk for one wh
   expect(count).toBe(3_000);
   expect(feed.page(after - 1)[0]).toBe(feed.page(after - 2)[1]);
   expect(feed.page(0)[0]).not.toBe(feed.page(0)[0]);
+  expect(feed.page(0)[0]?.seq).toBe(1);
   expect(feed.newestId()).toBe(all.at(-1)?.id);
   expect([feed.find(one?.id ?? ''), feed.find('gone')]).toEqual([1, undefined]);
+});
+
+it('keeps less of large events, and says what may pass once it is closed', async () => {
+  const { log, feed, close } = await opened();
+  onTestFinished(close);
+  await log.append(decisions(12).map((each) => ({ ...each, detail: 'x'.repeat(500_000) })));
+  expect(feed.page(0)[0]?.seq).toBe(1);
+  // 4 MiB of them are in memory.
+  const [first, again] = [4, 11].map((after) => feed.page(after)[0]);
+  expect([feed.page(4)[0] === first, feed.page(11)[0] === again]).toEqual([true, true]);
+  expect(feed.page(3)[0]).not.toBe(feed.page(3)[0]);
+  await feed.close();
+  expect(() => feed.page(0)).toThrow(
+    expect.objectContaining({ code: 'ERR_DECISIONS_UNREACHABLE', retriable: true }),
+  );
 });
 
 it('wakes a reader that waits, and leaves at once with its signal', async () => {
@@ -95,10 +111,11 @@ it('wakes a reader that waits, and leaves at once with its signal', async () => 
 });
 
 it('does not make an index that its follower has not made', async () => {
-  const options = { directory: '/nonexistent', isIndex: true, clock: systemClock };
-  await expect(openDecisionFeed(options)).rejects.toMatchObject({
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-feed-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  await expect(openDecisionFeed({ directory, isIndex: true, clock: systemClock })).rejects.toMatchObject({
     code: 'ERR_CONFIG',
-    message: 'there is no index of the topic in /nonexistent yet; its first read is not over',
+    message: `there is no index of the topic in ${directory} yet; its first read is not over`,
   });
 });
 

@@ -1,12 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { extendSigned } from '../../../src/decisions/batch-proof.js';
 import { emptyChain, toStoredText } from '../../../src/decisions/chain.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
+import { EmbeddedTopicIndex } from '../../../src/decisions/embedded/embedded-topic-index.js';
 import { openEmbeddedTrail } from '../../../src/decisions/embedded/embedded-trail.js';
 import { copyTopic } from '../../../src/decisions/embedded/topic-copy.js';
 import { toCloudEvent } from '../../../src/decisions/envelope.js';
@@ -181,6 +182,7 @@ describe('the index of the embedded log', () => {
       yield { part: '0', event: JSON.stringify(toCloudEvent(decision())) };
       stop.abort(new Error('stopped'));
     }
+    onTestFinished(() => void vi.unstubAllEnvs());
     vi.stubEnv('TMPDIR', directory);
     await expect(copy([], events(), [verifier], stop)).rejects.toThrow('stopped');
     expect(readdirSync(directory)).toEqual([]);
@@ -189,7 +191,6 @@ describe('the index of the embedded log', () => {
     expect(await trail.extent()).toMatchObject({ isCut: false });
     await trail.close();
     expect(readdirSync(directory)).toEqual([]);
-    vi.unstubAllEnvs();
   });
 
   it.each([
@@ -207,6 +208,119 @@ describe('the index of the embedded log', () => {
     expect(unknown).toContain(
       `The topic deleted decisions from before ${begin}: edges that were opened before that may be missing.`,
     );
+    await trail.close();
+  });
+
+  it('makes an empty log where none is, and no index', async () => {
+    const asIndex = () =>
+      openEmbeddedTrail({ directory, logger: silentLogger, clock: systemClock, isIndex: true });
+    const refused = {
+      code: 'ERR_CONFIG',
+      message: expect.stringMatching(
+        `no complete index of the topic in ${directory}: .* run this where it runs, or add --from-topic`,
+      ),
+    };
+    await expect(asIndex()).rejects.toMatchObject(refused);
+    expect(readdirSync(directory)).toEqual([]);
+    const trail = await open();
+    expect(await trail.extent()).toEqual({ first: undefined, last: undefined, isCut: false });
+    expect((await whoCanCall(trail, 'orders', onDay(1))).callers).toEqual([]);
+    await trail.close();
+    // A log that follows no topic is no index.
+    await append(HISTORY);
+    await expect(asIndex()).rejects.toMatchObject(refused);
+  });
+
+  it('says that it cannot be read, and that a decision is gone, as what may pass', async () => {
+    const unreadable = { code: 'ERR_DECISIONS_UNREACHABLE', retriable: true };
+    await append(HISTORY);
+    const trail = await open();
+    await expect(trail.next('s', { id: 'gone' })).rejects.toMatchObject({
+      ...unreadable,
+      message: 'the decision gone was deleted meanwhile; ask again.',
+    });
+    await trail.close();
+    await expect(trail.decision('gone')).rejects.toMatchObject(unreadable);
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'decisions.db'), 'no database'.repeat(1_000));
+    let isClosed = false;
+    const onClosed = () => {
+      isClosed = true;
+    };
+    const options = { directory, logger: silentLogger, clock: systemClock, isIndex: true, onClosed };
+    await expect(openEmbeddedTrail(options)).rejects.toMatchObject({
+      ...unreadable,
+      message: expect.stringMatching(/decisions.db cannot be read \(.+\); check its permissions/),
+    });
+    expect(isClosed).toBe(true);
+  });
+
+  it('makes each call of SQLite in the way that it was given', async () => {
+    await append(HISTORY);
+    let calls = 0;
+    const inCall = <T>(call: () => T): T => {
+      calls++;
+      return call();
+    };
+    const trail = await openEmbeddedTrail({ directory, logger: silentLogger, clock: systemClock, inCall });
+    const opened = calls;
+    await trail.decision(HISTORY[0]?.id ?? '');
+    expect([opened > 0, calls]).toEqual([true, opened + 1]);
+    await trail.close();
+    expect(calls).toBe(opened + 2);
+  });
+
+  it('says how far an index of a topic reaches, and what it waits for', async () => {
+    const clock = createMovableClock();
+    const until = onDay(502);
+    const runtime = { logger: silentLogger, metrics: noMetrics, clock };
+    const index = new EmbeddedTopicIndex({ ...runtime, directory, verifiers: [verifier] });
+    const later = [5, 6, 7].map((day) => edge('other', day, OPENED));
+    const left = [...chained(later, 'two').toSpliced(1, 1), ...chained(HISTORY).toSpliced(2, 1)];
+    async function* events() {
+      for (const each of left) yield { part: '0', event: toStoredText(each) };
+    }
+    await index.take({ cut: [], events: events(), position: () => '' }, until, new AbortController().signal);
+    await index.close();
+    const extentAt = async (ms: number) => {
+      const at = { now: () => Date.parse(until) + ms };
+      const trail = await openEmbeddedTrail({ directory, logger: silentLogger, clock: at, isIndex: true });
+      return trail.extent().finally(() => trail.close());
+    };
+    expect((await extentAt(60_000)).index).toEqual({
+      until,
+      isBehind: false,
+      gaps: [{ after: onDay(2), until }],
+    });
+    expect((await extentAt(60_001)).index?.isBehind).toBe(true);
+    expect((await extentAt(-60_001)).index?.isBehind).toBe(true);
+  });
+
+  it('gives what proves a decision: all events from the checkpoint before it on', async () => {
+    const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: createMovableClock() });
+    const many = Array.from({ length: 450 }, (_, at) => edge(`source-${at}`, 1, OPENED));
+    const tree = { size: 1, roots: [Buffer.alloc(32)] };
+    const sign = (id: string) =>
+      log.appendCheckpoint({ id, time: onDay(1), source: 's', log: 'one', note: 'n', tree });
+    await log.append(many.slice(0, 10));
+    await sign('first');
+    await log.append(many.slice(10, 20));
+    await sign('second');
+    await log.append(many.slice(20));
+    await log.close();
+    const trail = await open();
+    const around = async (id = '') => {
+      const ids: string[] = [];
+      for await (const event of trail.eventsAround(id)) ids.push(JSON.parse(event).id);
+      return ids;
+    };
+    const ids = many.map(({ id }) => id);
+    const later = ['second', ...ids.slice(20)];
+    expect(await around(ids[449])).toEqual(later);
+    expect(await around(ids[15])).toEqual(['first', ...ids.slice(10, 20), ...later]);
+    expect(await around(ids[0])).toEqual([...ids.slice(0, 10), 'first', ...ids.slice(10, 20), ...later]);
+    expect(await around('gone')).toEqual([]);
     await trail.close();
   });
 
