@@ -75,10 +75,10 @@ const COLUMNS = [
     cell: ({ services }: ClientRow) => (
       <>
         {services.length === 0 && <span class="soft">none</span>}
-        {services.slice(0, MOST_SERVICES).map((service, at) => (
-          <Fragment key={service}>
+        {services.slice(0, MOST_SERVICES).map((name, at) => (
+          <Fragment key={name}>
             {at > 0 && ', '}
-            <Name text={service} />
+            <Name text={name} />
           </Fragment>
         ))}
         {services.length > MOST_SERVICES && (
