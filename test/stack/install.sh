@@ -6,8 +6,9 @@
 #   install.sh --where         prints name=path of what is installed
 #
 # Names: consul envoy redis kcat jq kafka keycloak python chromium helm prometheus; and, only if they are named, collector (an
-# OpenTelemetry collector, 2 minutes), kubernetes (its API server, 20 minutes), consul-1.15 (1.15.4) and consul-1.16
-# (1.16.1 without its optional Envoy extensions; 5 minutes each). Running it again costs nothing.
+# OpenTelemetry collector, 2 minutes), podman (with the image that ours is built on, 2 minutes), kubernetes (its API server,
+# 20 minutes), consul-1.15 (1.15.4) and consul-1.16 (1.16.1 without its optional Envoy extensions; 5 minutes each). Running
+# it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
 # CHROMIUM_BIN           a Chromium binary to use instead of the system's package
@@ -16,7 +17,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
 all=(redis kcat jq chromium consul envoy kafka keycloak python helm prometheus)
-slow=(collector kubernetes consul-1.15 consul-1.16)
+slow=(collector podman kubernetes consul-1.15 consul-1.16)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -172,6 +173,20 @@ install_collector() {
   mark "$cache/collector" "$(recipe "$here/collector/go.mod" "$here/collector/main.go")"
 }
 
+# Podman with images of its own, whatever else the machine has, and in it Debian with Node under the name that the Dockerfile
+# starts from. Limits are said explicitly, as a container may not raise them everywhere.
+has_podman() { marked "$cache/podman" "$(recipe "$here/podman.sh")"; }
+install_podman() {
+  apt_binary podman podman
+  apt_binary buildah buildah
+  apt_binary runc runc
+  apt_binary catatonit catatonit
+  apt_binary mmdebstrap mmdebstrap
+  say "making the image of Debian and Node that the Dockerfile starts from (2 minutes the first time)"
+  bash "$here/podman.sh" "$cache/podman" >&2
+  mark "$cache/podman" "$(recipe "$here/podman.sh")"
+}
+
 # An API server with its store and its controllers, and the resource definitions of the Prometheus Operator.
 has_kubernetes() { marked "$cache/kubernetes" "$(recipe "$here/kubernetes/go.mod")"; }
 install_kubernetes() {
@@ -323,13 +338,14 @@ where() {
   [[ -f "$cache/helm/.installed" ]] && printf 'helm=%s\nkubectl=%s\n' "$cache/helm/helm" "$cache/helm/kubectl"
   has_prometheus && printf 'prometheus=%s\npromtool=%s\n' "$(command -v prometheus)" "$(command -v promtool)"
   has_collector && printf 'collector=%s\n' "$cache/collector/collector"
+  has_podman && printf 'podman=%s\n' "$cache/podman"
   has_kubernetes && printf 'kubernetes=%s\n' "$cache/kubernetes"
   [[ -f "$cache/python/.installed" ]] && printf 'python=%s\n' "$cache/python/bin/python"
   return 0
 }
 
 if [[ "${1:-}" == --where ]]; then where; exit 0; fi
-if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0; fi
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || names=("${all[@]}")
 for name in "${names[@]}"; do

@@ -16,7 +16,7 @@ export type ServerName =
   | 'prometheus'
   | SlowName;
 /** What takes minutes to build: `npm run faults` installs it, and a test runs without it only where it is there already. */
-export type SlowName = 'collector' | 'kubernetes' | NewerConsul;
+export type SlowName = 'collector' | 'podman' | 'kubernetes' | NewerConsul;
 /** Consul 1.15.4, and 1.16.1 without its optional Envoy extensions. */
 export type NewerConsul = 'consul-1.15' | 'consul-1.16';
 /** What comes with another one. */
