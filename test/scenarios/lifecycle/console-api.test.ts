@@ -113,7 +113,7 @@ it('a daemon answers each question of the console as the schemas say', async () 
   expect(await ask(ROUTES.service, '/api/services/gone')).toMatchObject({ status: 404, code: 'NotFound' });
   expect(await ask(ROUTES.clients, '/api/clients?q=web')).toMatchObject({
     ...known,
-    rows: [{ provider: 'main', id: 'web-app', enabled: true, service: 'web', scopes: 1, edges: 1 }],
+    rows: [{ provider: 'main', id: 'web-app', enabled: true, services: ['web'], scopes: 1, edges: 1 }],
   });
   expect(await ask(ROUTES.client, '/api/clients/main/web-app')).toMatchObject({
     ...known,
