@@ -27,8 +27,12 @@ const embedded = {
   // No module holds state, so files share what they load. Loading it again took a third of the time.
   isolate: false,
 };
-/** Whole daemons: those of one provider each are the flows of its conformance suite. */
-const scenarios = ['test/{scenarios,demo}/**/*.test.ts', 'test/conformance/provider-*.test.ts'];
+/** Whole daemons and programs, and one suite for each port: they need seconds where the unit tests need milliseconds. */
+const scenarios = [
+  'test/{scenarios,demo,conformance,daemon}/**/*.test.ts',
+  'test/cli/{commands,doctor,program}/**/*.test.ts',
+  'test/decisions/verify-trail/every-bit.test.ts',
+];
 
 export default defineConfig({
   test: {
