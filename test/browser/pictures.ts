@@ -1,10 +1,11 @@
-// npm run pictures -- DIRECTORY: makes the pictures of the console in the manual, and docs/story.webp. Needs cwebp and
+// npm run pictures -- DIRECTORY: makes the pictures of the console and of the dashboard in the manual, and docs/story.webp. Needs cwebp and
 // img2webp (Debian's package webp). DIRECTORY gets each page with 10 and with 5,000 services, wide and narrow, light and dark, to look at.
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { drawDashboard } from './dashboard-picture.js';
 import { makeLarge } from './large-shop.js';
 import { lookAs, settled } from './look.js';
 import { openConsole } from './open-console.js';
@@ -12,6 +13,7 @@ import { PAGES } from './pages.js';
 import { recordStory } from './story.js';
 
 const MANUAL = fileURLToPath(new URL('../../docs/how-to/console/', import.meta.url));
+const DASHBOARD = fileURLToPath(new URL('../../docs/reference/dashboard.webp', import.meta.url));
 const STORY = fileURLToPath(new URL('../../docs/story.webp', import.meta.url));
 /** Pages that the manual shows: with 10 services by day, with 5,000 by night. */
 const SHOWN = new Set([
@@ -38,6 +40,9 @@ try {
   await page.goto(demo.console);
   await settled(page);
   await recordStory(open, STORY);
+  const drawn = join(folder, 'dashboard.png');
+  await drawDashboard(open, drawn);
+  await toWebp(drawn, DASHBOARD);
   for (const act of [
     ['deny', 'shipping', 'inventory', '--for', '4h'],
     ['quarantine', 'main/assistant'],
@@ -66,7 +71,10 @@ async function takeAll(services: number): Promise<void> {
         const png = join(folder, `${file}-${width}-${colorScheme}.png`);
         await page.screenshot({ path: png });
         if (!SHOWN.has(name) || width !== 1440 || (services === 10) !== (colorScheme === 'light')) continue;
-        const shown = ['-o', join(MANUAL, `${file}.webp`)];
-        await promisify(execFile)('cwebp', ['-quiet', '-q', '50', '-resize', '1080', '0', png, ...shown]);
+        await toWebp(png, join(MANUAL, `${file}.webp`));
       }
+}
+
+async function toWebp(png: string, webp: string): Promise<void> {
+  await promisify(execFile)('cwebp', ['-quiet', '-q', '50', '-resize', '1080', '0', png, '-o', webp]);
 }

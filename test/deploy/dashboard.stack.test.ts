@@ -1,21 +1,19 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createMetrics } from '../../src/app/metrics.js';
 import { METRICS, type MetricName } from '../../src/observe.js';
 import { startDemo } from '../demo/demo-process.js';
 import { textOf } from '../docs/manual.js';
 import { BUILT } from '../e2e/scopemesh.js';
-import { installed } from '../stack/installed.js';
-import { freePort } from '../stack/ports.js';
-import { createRunDirectory, removeRunDirectory, startProcess, until } from '../stack/process.js';
+import { until } from '../stack/process.js';
+import { startPrometheus } from '../stack/prometheus.js';
 import { queriesOf } from './dashboard.js';
 
 /** What the demo has no reason to show: failures, and parts that it does not have. */
 const NOT_IN_DEMO = new Set<string>([
+  'scopemesh_holds',
   'scopemesh_missed_signals_total',
   'scopemesh_event_gaps_total',
   'scopemesh_poll_failures_total',
@@ -67,39 +65,6 @@ async function startFullExporter(): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Debian's Prometheus over these targets, by the names of their jobs. */
-async function startPrometheus(targets: Readonly<Record<string, string>>): Promise<string> {
-  const directory = await createRunDirectory('prometheus');
-  const file = join(directory, 'prometheus.yml');
-  const config = {
-    global: { scrape_interval: '1s' },
-    scrape_configs: Object.entries(targets).map(([job, target]) => ({
-      job_name: job,
-      static_configs: [{ targets: [target] }],
-    })),
-  };
-  await writeFile(file, JSON.stringify(config));
-  const address = `127.0.0.1:${await freePort()}`;
-  const options = {
-    'config.file': file,
-    'storage.tsdb.path': join(directory, 'data'),
-    'web.listen-address': address,
-  };
-  const prometheus = await startProcess({
-    name: 'prometheus',
-    command: await installed('prometheus'),
-    args: Object.entries(options).map(([name, value]) => `--${name}=${value}`),
-    logFile: join(directory, 'prometheus.log'),
-  });
-  onTestFinished(async () => {
-    await prometheus.kill();
-    await removeRunDirectory(directory);
-  });
-  const ready = async () => (await fetch(`http://${address}/-/ready`)).ok;
-  await until('Prometheus is ready', ready, { process: prometheus });
-  return `http://${address}`;
-}
-
 /** The panels to which Prometheus has nothing to answer for this job; throws if it refuses one. */
 async function emptyPanels(prometheus: string, job: string): Promise<readonly string[]> {
   const answers = await Promise.all(
@@ -130,17 +95,21 @@ it('every panel has an answer of a real Prometheus, over the demo at work and ov
     scopemesh: new URL(scopemesh).host,
     full: await startFullExporter(),
   });
+  onTestFinished(() => prometheus.stop());
   const headers = { authorization: `Bearer ${idpManagementToken}` };
   const isAnswered = async () => {
     for (const method of ['POST', 'DELETE'])
       await fetch(`${idp}/clients/web-app/scopes/orders:write`, { method, headers });
     await fetch(`${callers.web}/orders/v1/orders`);
-    const empty = await emptyPanels(prometheus, 'scopemesh');
+    const empty = await emptyPanels(prometheus.address, 'scopemesh');
     const unexpected = empty.filter((name) => !NOT_IN_DEMO.has(name));
     if (unexpected.length > 0) throw new Error(`no answer for ${unexpected.join(', ')}`);
     return true;
   };
   await until('every panel of the demo has an answer', isAnswered, { intervalMs: 1000 });
-  await until('every panel has an answer', async () => (await emptyPanels(prometheus, 'full')).length === 0);
+  await until(
+    'every panel has an answer',
+    async () => (await emptyPanels(prometheus.address, 'full')).length === 0,
+  );
   expect(queries.length).toBeGreaterThan(80);
 });

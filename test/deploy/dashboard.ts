@@ -159,7 +159,9 @@ function panelOf(name: MetricName): Panel {
   const of = `${name}{job=~"$job"}`;
   if (kind === 'gauge') {
     const unit = name.endsWith('_seconds') ? 's' : name.endsWith('_bytes') ? 'bytes' : 'short';
-    return panel(title, help, unit, [[`max${by} (${of})`, labels.length === 0 ? title : legend]]);
+    // Most reasons have nothing to count at most times.
+    const some = labels.some((label) => label === 'reason') ? ' > 0' : '';
+    return panel(title, help, unit, [[`max${by} (${of})${some}`, labels.length === 0 ? title : legend]]);
   }
   if (kind === 'counter')
     return panel(title, help, 'short', [
@@ -167,10 +169,10 @@ function panelOf(name: MetricName): Panel {
     ]);
   const buckets = (share: number) =>
     `histogram_quantile(${share}, sum by (${['le', ...labels].join(', ')}) (rate(${name}_bucket{job=~"$job"}[$__rate_interval])))`;
-  const prefix = labels.length === 0 ? '' : `${legend} `;
+  if (labels.length > 0) return panel(`${title}, p99`, help, 's', [[buckets(0.99), legend]]);
   return panel(title, help, 's', [
-    [buckets(0.5), `${prefix}p50`],
-    [buckets(0.99), `${prefix}p99`],
+    [buckets(0.5), 'p50'],
+    [buckets(0.99), 'p99'],
   ]);
 }
 
@@ -223,6 +225,9 @@ export function dashboard(): object {
     panels,
   };
 }
+
+/** The panels of the open rows. */
+export const openPanels = (): readonly Panel[] => Object.values(ROWS).slice(0, OPEN_ROWS).flat().map(panelOf);
 
 /** Every panel with a query, also those in closed rows. */
 export function queriesOf(made: unknown): readonly { readonly title: string; readonly expr: string }[] {
