@@ -29,8 +29,9 @@ const embedded = {
 };
 /** Whole daemons and programs, and one suite for each port: they need seconds where the unit tests need milliseconds. */
 const scenarios = [
-  'test/{scenarios,demo,conformance,daemon}/**/*.test.ts',
+  'test/{scenarios,demo,conformance,daemon,workers}/**/*.test.ts',
   'test/cli/{commands,doctor,program}/**/*.test.ts',
+  'test/cli/{known-names,unrecorded-edges,with-trail}.test.ts',
   'test/decisions/verify-trail/every-bit.test.ts',
 ];
 
