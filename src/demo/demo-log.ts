@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { createLogger } from '../cli/logger.js';
+import { inertJson } from '../model/printable.js';
 import type { Logger } from '../observe.js';
 
 /** A warning or an error of the daemon that the screen shows. */
@@ -32,7 +33,8 @@ export function openDemoLog(file: string, level: string, onWarning: (warning: Wa
     const parsed = LINE.safeParse(JSON.parse(line));
     if (!parsed.success || LEFT_OUT.has(parsed.data.msg)) return;
     const { level: at, msg, time: _, ...fields } = parsed.data;
-    if (at === 'warn' || at === 'error') onWarning({ message: msg, fields: JSON.stringify(fields) });
+    if (at === 'warn' || at === 'error')
+      onWarning({ message: msg, fields: inertJson(JSON.stringify(fields)) });
   };
   return {
     logger: createLogger({ level, isTerminal: false, colour: false, destination: { write } }),

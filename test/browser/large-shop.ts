@@ -69,7 +69,11 @@ export async function makeLarge(demo: DemoLine): Promise<void> {
   }
 }
 
-async function put(url: string, headers: Readonly<Record<string, string>>, body: object): Promise<void> {
+export async function put(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: object,
+): Promise<void> {
   const answer = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(`PUT ${url}: ${answer.status} ${await answer.text()}`);
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { cleanText } from '../clean-text.js';
 import { status } from '../live.js';
 import { signIn } from '../session.js';
 
@@ -15,7 +16,7 @@ export function Heading({ title, children }: Titled) {
   const instance = signIn.value.kind === 'in' ? signIn.value.session.instance : undefined;
   const mode = status.value?.mode ?? instance?.mode ?? '';
   useEffect(() => {
-    document.title = `${title} · ${instance?.name ?? ''} ${mode}`.trim();
+    document.title = `${cleanText(title)} · ${instance?.name ?? ''} ${mode}`.trim();
   }, [title, instance?.name, mode]);
   useEffect(() => {
     // At the first page the browser decides.
