@@ -36,8 +36,10 @@ export interface IndexRig {
   /** How many of a kind. */
   counted(kind: string): number;
   position(): string;
+  /** Up to when it is complete. */
+  until(): string | undefined;
   /** Takes a read that began now. */
-  take(parts: LogParts): Promise<void>;
+  take(parts: LogParts, signal?: AbortSignal): Promise<void>;
   replaced(): void;
   /** As after a crash: nothing of the process is left but the files. */
   reopen(verifiers?: readonly NoteVerifier[]): Promise<void>;
@@ -75,7 +77,9 @@ export function createIndexRig(directory: string, keepDays = 3_650): IndexRig {
     faults,
     counted: (kind) => counts.get(kind) ?? 0,
     position: () => index.position,
-    take: (parts) => index.take(parts, new Date(clock.now()).toISOString(), new AbortController().signal),
+    until: () => index.until,
+    take: (parts, signal = new AbortController().signal) =>
+      index.take(parts, new Date(clock.now()).toISOString(), signal),
     replaced: () => index.replaced(),
     async reopen(verifiers) {
       await index.close();
