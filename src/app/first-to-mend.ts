@@ -1,3 +1,4 @@
+import type { HoldReason } from '../model/decision.js';
 import { toShellWord } from '../model/shell-word.js';
 import { type Explanation, isAllowed } from '../plan/explain.js';
 import { isApprovable } from '../plan/holds.js';
@@ -10,6 +11,17 @@ export interface Remedy {
   /** The command in `what`, if it is one to run. */
   readonly command: string | null;
 }
+
+/** Ended by a change of what Consul has: an entry, its protocol, or who writes it. */
+const HELD_BY_CONSUL: ReadonlySet<HoldReason> = new Set([
+  'ForeignSource',
+  'ManagedElsewhere',
+  'LegacyEntry',
+  'MarkLost',
+  'Contended',
+  'ProtocolUnsuitable',
+  'EntryUnreadable',
+]);
 
 /** What to do first so that the call is allowed and arrives; undefined if nothing is in its way. */
 export function firstToMend(explanation: Explanation, obstacles: readonly Obstacle[]): Remedy | undefined {
@@ -42,7 +54,7 @@ function toAllow(explanation: Explanation): Remedy {
   const [hold] = holds;
   if (hold !== undefined)
     return by(
-      isApprovable(hold.reason) ? 'person' : 'scopemesh',
+      isApprovable(hold.reason) ? 'person' : HELD_BY_CONSUL.has(hold.reason) ? 'consul' : 'scopemesh',
       `settle what holds the change: ${hold.reason}, ${hold.detail} (docs/reference/reasons.md)`,
     );
   if (pending !== undefined)

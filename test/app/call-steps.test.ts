@@ -73,6 +73,7 @@ describe('the first broken link of a refused call, and whose turn it is', () => 
     ],
     ['a freeze', { holds: [HOLD] }, 'intention', 'scopemesh'],
     ['a hold for a person', { holds: [{ ...HOLD, reason: 'MarkUnrecorded' }] }, 'intention', 'person'],
+    ['a hold for what Consul has', { holds: [{ ...HOLD, reason: 'ForeignSource' }] }, 'intention', 'consul'],
     ['a deny of others', { candidates: [foreign] }, 'intention', 'consul'],
     ['a deny of a person', { denied: 'ana denies it', openings: [] }, 'intention', 'person'],
     ['an intention that nobody can judge', { verdict: 'unclear' }, 'intention', 'consul'],
