@@ -8,11 +8,11 @@ export interface Look {
 }
 
 /** A desk by day and by night, and a phone. */
-export const LOOKS: readonly Look[] = [
+export const LOOKS = [
   { width: 1440, colorScheme: 'light' },
   { width: 1440, colorScheme: 'dark' },
   { width: 375, colorScheme: 'light' },
-];
+] as const satisfies readonly Look[];
 
 export async function lookAs(page: Page, { width, colorScheme }: Look): Promise<void> {
   await page.setViewportSize({ width, height: width < 600 ? 740 : 900 });
