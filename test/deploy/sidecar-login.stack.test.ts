@@ -15,6 +15,7 @@ import {
   startProcess,
   until,
 } from '../stack/process.js';
+import { envoyOptions } from '../stack/sidecar.js';
 import { type KeySetServer, startKeySetServer } from '../support/key-set-server.js';
 
 const script = fileURLToPath(new URL('../../deploy/sidecar-login.sh', import.meta.url));
@@ -113,6 +114,7 @@ async function start(
       `127.0.0.1:${admin}`,
       '-grpc-addr',
       `127.0.0.1:${consul.grpcPort}`,
+      ...(await envoyOptions(consul.binary)),
       '--',
       '--concurrency',
       '1',

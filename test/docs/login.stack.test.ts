@@ -15,6 +15,7 @@ import { JAVA_OPTIONS } from '../stack/java.js';
 import { KEYCLOAK_ADMIN } from '../stack/keycloak.js';
 import { freePort, freePorts } from '../stack/ports.js';
 import { type ServerProcess, startProcess, until } from '../stack/process.js';
+import { envoyOptions } from '../stack/sidecar.js';
 import { Browser } from '../support/browser.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { blocks, ROOT, section, textOf } from './manual.js';
@@ -193,6 +194,7 @@ describe('the lines of start-a-new-service.md', () => {
       await installed('envoy'),
       '-admin-bind',
       `127.0.0.1:${await freePort()}`,
+      ...(await envoyOptions(consul.binary)),
     ];
     const function_ = `sidecar-login.sh() { exec sh "${ROOT}deploy/sidecar-login.sh" "$1" "$2" ${options.join(' ')} -grpc-addr 127.0.0.1:${consul.grpcPort} "\${@:3}"; }`;
     return startProcess({

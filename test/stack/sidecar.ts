@@ -38,7 +38,7 @@ export async function startSidecar(consul: ConsulHandle, options: SidecarOptions
   // The address is that of a listener for Consul's health check.
   else args.push('-gateway', gateway, '-proxy-id', serviceId, '-address', `127.0.0.1:${await freePort()}`);
   args.push('-admin-bind', `127.0.0.1:${adminPort}`, '-grpc-addr', `127.0.0.1:${consul.grpcPort}`);
-  if (await checksEnvoyVersion(consul.binary)) args.push('-ignore-envoy-compatibility');
+  args.push(...(await envoyOptions(consul.binary)));
   // Envoy keeps access log lines for 10 s by default.
   args.push('--', '--concurrency', '1', '--log-level', 'warn', '--file-flush-interval-msec', '100');
   // Consul turns hot restart off by itself only where no such option is given.
@@ -72,11 +72,12 @@ export async function startSidecar(consul: ConsulHandle, options: SidecarOptions
   };
 }
 
-// Newer ones refuse an Envoy that they were not released for without this flag.
-async function checksEnvoyVersion(consulBinary: string): Promise<boolean> {
+/** Options of `consul connect envoy`: newer ones refuse an Envoy that they were not released for without this flag. */
+export async function envoyOptions(consulBinary: string): Promise<readonly string[]> {
   const asked = promisify(execFile)(consulBinary, ['connect', 'envoy', '-h'], { timeout: 20_000 });
   const { stdout } = await asked.catch((error: unknown) => ({ stdout: String(fieldOf(error, 'stdout')) }));
-  return stdout.includes('-ignore-envoy-compatibility');
+  const flag = '-ignore-envoy-compatibility';
+  return stdout.includes(flag) ? [flag] : [];
 }
 
 async function ask(adminAddress: string, path: string): Promise<unknown> {
