@@ -58,7 +58,7 @@ export function ActLink({
 }
 
 /** The address of this page with the dialog over it. */
-export function actAddress(act: ActName, about: About): string {
+function actAddress(act: ActName, about: About): string {
   return addressWith({ act, ...about });
 }
 

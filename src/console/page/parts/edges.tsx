@@ -1,6 +1,6 @@
 import type { Edge } from '../../answers.js';
 import { pathOf } from '../query.js';
-import { actAddress } from './acts.js';
+import { ActLink } from './acts.js';
 import { Icon } from './icon.js';
 import { Chips, ClientLink, Name } from './name.js';
 import { StateBadge } from './sign.js';
@@ -52,7 +52,11 @@ function EdgeRow({ edge }: { readonly edge: Edge }) {
       </p>
       <p class="links">
         <a href={whyOf(edge)}>why</a>
-        {state !== 'closed' && <a href={actAddress('deny', { source: from, destination: to })}>deny</a>}
+        {state !== 'closed' && (
+          <ActLink act="deny" about={{ source: from, destination: to }}>
+            deny
+          </ActLink>
+        )}
         {decision !== null && <a href={pathOf('/changes', decision)}>decision</a>}
       </p>
     </>
