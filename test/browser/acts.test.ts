@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { faultsOfAccess, LOOKS, lookAs, overflowOf, settled } from './look.js';
-import { type OpenConsole, openConsole } from './open-console.js';
+import { type OpenConsole, openSignedIn } from './open-console.js';
 
 let open: OpenConsole;
 beforeAll(async () => {
-  open = await openConsole();
-  await open.page.goto(open.demo.console);
-  await settled(open.page);
+  open = await openSignedIn();
 });
 afterAll(() => open?.close());
 

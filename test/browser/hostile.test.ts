@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { until } from '../support/until.js';
 import { put } from './large-shop.js';
 import { settled } from './look.js';
-import { type OpenConsole, openConsole } from './open-console.js';
+import { type OpenConsole, openSignedIn } from './open-console.js';
 import { PAGES } from './pages.js';
 
 /* What anybody who may name a client, a service, a source or a reason writes there. */
@@ -18,7 +18,7 @@ const EVENT = z.object({ id: z.string(), subject: z.string() });
 let open: OpenConsole;
 let decision = '';
 beforeAll(async () => {
-  open = await openConsole();
+  open = await openSignedIn();
   const { demo } = open;
   const consul = (path: string, body: object) =>
     put(`${demo.consul}${path}`, { 'x-consul-token': demo.consulManagementToken }, body);
@@ -50,8 +50,6 @@ beforeAll(async () => {
     const events = listed.map((line) => EVENT.parse(JSON.parse(line)));
     return events.find(({ subject }) => subject.includes('img'))?.id;
   });
-  await open.page.goto(demo.console);
-  await settled(open.page);
 });
 afterAll(() => open?.close());
 
@@ -70,7 +68,7 @@ const ADDRESSES: Readonly<Record<string, string>> = {
   'the freeze with that reason': '/waiting/freeze',
 };
 
-/** Texts and attributes with a mark that turns or hides. An address or a value is no text. */
+/** Texts and attributes with a mark that turns or hides. */
 const RAW = `(() => {
   const raw = (text) => /[\\u202e\\u200b]/.test(text);
   return [...document.querySelectorAll('*')].flatMap((each) => [

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { PAGES as PAGE_PATHS } from '../../src/console/pages.js';
 import { settled } from './look.js';
-import { type OpenConsole, openConsole } from './open-console.js';
+import { type OpenConsole, openSignedIn } from './open-console.js';
 import { PAGES } from './pages.js';
 
 let open: OpenConsole;
@@ -11,9 +11,7 @@ let other: Page;
 /** What has an ID of its own on each run. */
 const ids: Record<string, string> = { DECISION: '' };
 beforeAll(async () => {
-  open = await openConsole();
-  await open.page.goto(open.demo.console);
-  await settled(open.page);
+  open = await openSignedIn();
   other = await (await open.browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
   await other.goto(await open.anotherAddress());
   await settled(other);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { z } from 'zod';
 import { installed } from '../stack/installed.js';
+import { settled } from './look.js';
 
 const DEMO = z.looseObject({
   scopemesh: z.string(),
@@ -54,10 +55,7 @@ export async function openConsole(): Promise<OpenConsole> {
   const page = await context.newPage();
   const faults: string[] = [];
   const requests = new Set<string>();
-  page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
-  page.on('console', (message) => {
-    if (/Content Security Policy|TrustedHTML|TrustedScript/.test(message.text())) faults.push(message.text());
-  });
+  watchFaults(page, faults);
   page.on('request', (request) => {
     const url = new URL(request.url());
     if (url.protocol === 'data:') return;
@@ -82,6 +80,22 @@ export async function openConsole(): Promise<OpenConsole> {
       await exited;
     },
   };
+}
+
+/** The same, with its page signed in and settled. */
+export async function openSignedIn(): Promise<OpenConsole> {
+  const open = await openConsole();
+  await open.page.goto(open.demo.console);
+  await settled(open.page);
+  return open;
+}
+
+/** Adds each error of the page, and each report of its policy. */
+export function watchFaults(page: Page, faults: string[]): void {
+  page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (/Content Security Policy|TrustedHTML|TrustedScript/.test(message.text())) faults.push(message.text());
+  });
 }
 
 /** Chromium of the system. Nothing of it asks the network for anything on its own. */

@@ -5,7 +5,7 @@ import { PAGES } from '../../src/console/pages.js';
 import { type PEOPLE, type PeopleConsole, startPeopleConsole } from '../support/people-console.js';
 import { until } from '../support/until.js';
 import { settled } from './look.js';
-import { launchBrowser } from './open-console.js';
+import { launchBrowser, watchFaults } from './open-console.js';
 
 /* Persons of each role, each in a browser of their own, on each page. */
 
@@ -75,10 +75,7 @@ afterAll(async () => {
 
 async function newPage(): Promise<Page> {
   const page = await browser.newPage();
-  page.on('pageerror', ({ message }) => faults.push(message));
-  page.on('console', (message) => {
-    if (/Content Security Policy|TrustedHTML|TrustedScript/.test(message.text())) faults.push(message.text());
-  });
+  watchFaults(page, faults);
   return page;
 }
 async function signIn(page: Page, person: keyof typeof PEOPLE): Promise<void> {

@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { faultsOfAccess, LOOKS, lookAs, overflowOf, settled } from './look.js';
-import { type OpenConsole, openConsole } from './open-console.js';
+import { type OpenConsole, openSignedIn } from './open-console.js';
 import { PAGES } from './pages.js';
 
 /* What a page shows before its answers, without them, with nothing in them, and in the colours and the size of a reader. */
 
 let open: OpenConsole;
 beforeAll(async () => {
-  open = await openConsole();
-  await open.page.goto(open.demo.console);
-  await settled(open.page);
+  open = await openSignedIn();
 });
 afterAll(() => open?.close());
 

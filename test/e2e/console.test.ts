@@ -98,18 +98,19 @@ it('takes a change at a replica that does not lead, in the name of the person', 
   const statuses = await Promise.all(replicas.map((each) => each.status()));
   const page = await signIn(replicas[statuses.findIndex(({ leader }) => !leader)]);
   await arrow(page).waitFor();
-  await page.goto(`${new URL(page.url()).origin}/waiting?act=deny&source=web&destination=orders`);
+  const { origin } = new URL(page.url());
+  await page.goto(`${origin}/waiting?act=deny&source=web&destination=orders`);
   await page.getByLabel('Why').fill('odd calls');
   await page.getByRole('button', { name: 'Deny it' }).click();
   await page.locator('.done').getByText('web may not call orders, by you').waitFor();
   await page.getByText('by oidc:main/').waitFor();
-  await page.goto(`${new URL(page.url()).origin}/map`);
+  await page.goto(`${origin}/map`);
   await arrow(page).waitFor({ state: 'detached' });
-  await page.goto(`${new URL(page.url()).origin}/waiting`);
+  await page.goto(`${origin}/waiting`);
   await page.getByRole('link', { name: 'web to orders is denied' }).click();
   await page.getByLabel('Why').fill('it was a test');
   await page.getByRole('button', { name: 'End the deny' }).click();
-  await page.goto(`${new URL(page.url()).origin}/map`);
+  await page.goto(`${origin}/map`);
   await arrow(page).waitFor();
 });
 

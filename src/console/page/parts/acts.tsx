@@ -51,15 +51,10 @@ export function ActLink({
       </button>
     );
   return (
-    <a class="button" href={actAddress(act, about)}>
+    <a class="button" href={addressWith({ act, ...about })}>
       {children}
     </a>
   );
-}
-
-/** The address of this page with the dialog over it. */
-function actAddress(act: ActName, about: About): string {
-  return addressWith({ act, ...about });
 }
 
 function addressWith(about: About & { readonly act?: ActName }): string {
